@@ -1,0 +1,45 @@
+"""What goes wrong, in one line that names the thing, says why, and what to type."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the `maxi` command returns to the shell."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    SKIPPED = 3  # done, but more items were skipped than --max-skipped allows
+    CAPPED = 4  # stopped by the spend cap; the same command goes on with a higher one
+    NOTHING = 5  # there was nothing to do
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class MaxiError(Exception):
+    """Base of every error that maxi raises on purpose: `problem` says what and why, `fix` what to type."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, problem: str, fix: str = "") -> None:
+        super().__init__(f"{problem}; {fix}" if fix else problem)
+        self.problem = problem
+        self.fix = fix
+
+
+class UsageError(MaxiError):
+    """The command, an option or a file that was named is not right; nothing was started."""
+
+    exit_code = ExitCode.USAGE
+
+
+class PluginError(UsageError):
+    """A plugin that was asked for is missing, ambiguous or broken."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the known name closest to `name`, or an empty string if none is close."""
+    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{found[0]}'?)" if found else ""

@@ -1,0 +1,58 @@
+"""The small frozen types that flow between the stages, in the order in which a video meets them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+FormKind = Literal["verb", "verb-phrase", "noun"]
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One video, or one window of it, to be looked at; it carries no label, since the method is unsupervised.
+
+    `id` is unique in a run and stays the same from one machine to the next (the path relative to the given root);
+    `start` and `end` are seconds from the beginning of the file, None for its beginning and its end.
+    """
+
+    id: str
+    path: Path
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """A named list of action names, the texts that videos are matched to; entries are unique and keep their order."""
+
+    name: str
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The dictionary entry that fits a video best, with the cosine of the two (SPEC section 2, paper eq. 1).
+
+    `top` holds the best entries with their cosines, best first, when the matcher keeps more than one.
+    """
+
+    video: Video
+    entry: str
+    score: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One word or phrase that an augmenter found in a text: `throwing`, kind `verb`, lemma `throw`."""
+
+    text: str
+    kind: FormKind
+    lemma: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The answer for an item that cannot be answered; `reason` is one line that a user can act on."""
+
+    reason: str
