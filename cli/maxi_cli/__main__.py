@@ -1,0 +1,77 @@
+"""The entry of the `maxi` command, and of `torchrun -m maxi_cli`: errors become one line and an exit code."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import typer
+
+from maxi_cli.terminal import complain, note
+from maxi_core.errors import ExitCode, MaxiError
+
+
+class Terminated(BaseException):
+    """SIGTERM: leave as Ctrl-C does, with the exit code of a termination."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each way to end)
+    """Run one command and return its exit code."""
+    from maxi_cli.app import app
+
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        returned = app(args=list(arguments), prog_name="maxi", standalone_mode=False)
+        sys.stdout.flush()
+    except MaxiError as error:
+        complain(str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        complain(f"{error.format_message().rstrip('.')} {_help_of(error)}")
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        note("interrupted")
+        return ExitCode.INTERRUPTED
+    except Terminated:
+        note("terminated")
+        return ExitCode.TERMINATED
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except Exception as error:
+        complain(f"a bug in maxi: {type(error).__name__}: {error}; {_kept_traceback()}")
+        return ExitCode.FAILED
+    return returned if isinstance(returned, int) else ExitCode.DONE
+
+
+def _help_of(error: typer.TyperException) -> str:
+    """Return what to type to learn how the command is used."""
+    context = getattr(error, "ctx", None)
+    return f"(see {context.command_path if context else 'maxi'} -h)"
+
+
+def _kept_traceback() -> str:
+    """Write the traceback of the current exception to a file, and say where."""
+    from maxi_core.files import maxi_home, utc_stamp, write_text
+
+    path = maxi_home() / "logs" / f"bug-{utc_stamp().replace(':', '')}-{os.getpid()}.log"
+    try:
+        write_text(path, traceback.format_exc())
+    except MaxiError as error:
+        return str(error)
+    return f"the traceback is in {path}, please report it"
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

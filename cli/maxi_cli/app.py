@@ -1,0 +1,46 @@
+"""The Typer app: every command in the order in which a user meets it."""
+
+from typing import Annotated
+
+import typer
+
+from maxi_cli.env import env
+from maxi_cli.logs import LEVELS, set_up_logs
+from maxi_cli.plugins import plugins
+from maxi_core.errors import UsageError
+from maxi_core.version import __version__
+
+app = typer.Typer(
+    name="maxi",
+    help="Zero-shot action recognition from unlabelled videos: match, expand, improve.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # plain text: the same at any width and in any log
+    pretty_exceptions_enable=False,
+)
+
+app.command()(plugins)
+app.command()(env)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"maxi {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    log_level: Annotated[
+        str, typer.Option(metavar="LEVEL", help=f"What to log on stderr: {', '.join(LEVELS)}.")
+    ] = "warning",
+    version: Annotated[  # noqa: ARG001 (its callback does the work)
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Zero-shot action recognition from unlabelled videos: match, expand, improve."""
+    if log_level.lower() not in LEVELS:
+        raise UsageError(f"--log-level {log_level} is not a level", f"one of {', '.join(LEVELS)}")
+    set_up_logs(log_level.lower())
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

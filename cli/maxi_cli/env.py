@@ -1,0 +1,49 @@
+"""`maxi env`: versions, devices, decoders, folders, keys and settings, to be pasted into a report."""
+
+from typing import TYPE_CHECKING
+
+from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, read_catalog, read_recipe
+from maxi_cli.terminal import show_json, stdout, visible
+
+if TYPE_CHECKING:
+    from maxi_core.recipe import Recipe
+
+SCHEMA = 1
+
+
+def env(
+    config: ConfigFlag = None, option: OptionFlag = None, no_plugin: NoPluginFlag = None, json: JsonFlag = False
+) -> None:
+    """Print versions, devices, decoders, folders, keys as set or unset, and the settings that are not defaults.
+
+    Example: maxi env --json
+    """
+    from maxi_core import environment
+
+    catalog = read_catalog(no_plugin)
+    recipe = read_recipe(catalog, config, option)
+    report: dict[str, dict[str, str]] = {
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+        "devices": environment.devices(),
+        "decoders": environment.decoders(),
+        "folders": environment.folders(),
+        "environment": environment.variables(),
+        "plugins": {plugin.label: plugin.error or plugin.state for plugin in catalog.plugins},
+        "settings": _settings(recipe),
+    }
+    if json:
+        show_json({"schema": SCHEMA, **report})
+        return
+    console = stdout()
+    for title, rows in report.items():
+        console.print(title, style="bold")
+        for key, value in rows.items():
+            console.print(visible(f"  {key:24} {value}"), soft_wrap=True)
+
+
+def _settings(recipe: "Recipe") -> dict[str, str]:
+    return {
+        f"{section}.{key}": f"{getattr(recipe.sections[section], key)} ({origin})"
+        for (section, key), origin in recipe.origins.items()
+    }

@@ -1,0 +1,90 @@
+"""Flags that many commands share, and how they and the environment become a catalog and a recipe."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from maxi_cli.completion import complete_option, complete_plugin
+from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.plugins import Catalog
+    from maxi_core.recipe import Recipe, Setting
+
+CONFIG_FILE = Path("maxi.toml")
+
+ConfigFlag: TypeAlias = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Recipe to read instead of ./maxi.toml.")
+]
+OptionFlag: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--option",
+        metavar="NAME.KEY=VALUE",
+        help="Set an option of a plugin or of the core; may be given many times.",
+        autocompletion=complete_option,
+    ),
+]
+NoPluginFlag: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--no-plugin", metavar="NAME", help="Leave a plugin out.", autocompletion=complete_plugin),
+]
+JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+QuietFlag: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
+
+
+def read_catalog(no_plugin: Iterable[str] | None = None) -> "Catalog":
+    """Discover the plugins as the environment and --no-plugin say."""
+    from maxi_core.plugins import discover
+
+    if _is_set("MAXI_TRACE_PLUGINS"):
+        logging.getLogger("maxi.plugins").setLevel(logging.DEBUG)
+    names = os.environ.get("MAXI_LOAD_PLUGINS")
+    only = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    return discover(only, list(no_plugin or ()), strict=_is_set("MAXI_STRICT_PLUGINS"))
+
+
+def read_recipe(
+    catalog: "Catalog",
+    config: Path | None,
+    options: Iterable[str] | None,
+    aliases: Mapping[str, object] | None = None,
+    *,
+    players: bool = False,
+) -> "Recipe":
+    """Settle the recipe: defaults < maxi.toml or --config < MAXI_* < -o and the flags that are aliases of its keys.
+
+    `aliases` maps a path such as `video.decoder` to what its flag was given, None where it was not typed.
+    """
+    from maxi_core.recipe import from_env, from_file, settle
+
+    file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
+    settings = from_file(file) if file else []
+    settings += from_env(os.environ, catalog)
+    settings += _from_flags(options or (), aliases or {})
+    return settle(catalog, settings, players=players)
+
+
+def _from_flags(options: Iterable[str], aliases: Mapping[str, object]) -> "list[Setting]":
+    from maxi_core.recipe import Setting, from_flag
+
+    settings = [from_flag(text) for text in options]
+    for path, value in aliases.items():
+        if value is None:
+            continue
+        section, _, key = path.partition(".")
+        flag = f"--{key.replace('_', '-')}"
+        for other in settings:
+            if (other.section, other.key.replace("-", "_")) == (section, key) and other.value != str(value):
+                raise UsageError(f"{flag} {value} and {other.origin} say different things", "give one of them")
+        settings.append(Setting(section, key, value, flag, typed=isinstance(value, str)))
+    return settings
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")

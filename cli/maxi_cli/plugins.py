@@ -1,0 +1,126 @@
+"""`maxi plugins`: what is installed, what it offers, and what is wrong with it."""
+
+import inspect
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maxi_cli.completion import complete_offer
+from maxi_cli.flags import JsonFlag, NoPluginFlag, read_catalog
+from maxi_cli.terminal import show_json, stdout, visible
+
+if TYPE_CHECKING:
+    from maxi_core.offers import Offer
+    from maxi_core.plugins import Catalog, Plugin
+
+SCHEMA = 1
+
+
+def plugins(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A source, temporal module or plugin to explain.", autocompletion=complete_offer),
+    ] = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
+) -> None:
+    """List the plugins, or explain one with its options.
+
+    Example: maxi plugins mean
+    """
+    catalog = read_catalog(no_plugin)
+    if name is None:
+        show_json(_all_as_json(catalog)) if json else _show_all(catalog)
+        return
+    silent = [plugin for plugin in catalog.plugins if name in (plugin.name, plugin.label) and plugin.state != "ok"]
+    if silent and not catalog.named(name):
+        show_json({"schema": SCHEMA, **_plugin_as_json(silent[0])}) if json else _show_silent(silent[0])
+        return
+    offer = catalog.find(name)
+    show_json({"schema": SCHEMA, **_offer_as_json(offer)}) if json else _show_offer(offer)
+
+
+def _show_all(catalog: "Catalog") -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("offers", "role", "plugin", "from", "state"):
+        table.add_column(title, overflow="fold")
+    for plugin in catalog.plugins:
+        source = visible(f"{plugin.dist} {plugin.version}")
+        if plugin.state != "ok":
+            table.add_row("-", "-", visible(plugin.name), source, plugin.state, style=_style(plugin))
+        for offer in plugin.offers:
+            clash = len(catalog.named(offer.name)) > 1
+            state = f"clash: write {offer.ref}" if clash else "ok"
+            table.add_row(offer.name, offer.role, visible(plugin.name), source, state, style="yellow" if clash else "")
+    console = stdout()
+    console.print(table)
+    for plugin in catalog.plugins:
+        if plugin.error:
+            console.print(visible(f"{plugin.label} is {plugin.state}: {plugin.error}"), style=_style(plugin))
+
+
+def _style(plugin: "Plugin") -> str:
+    return {"broken": "red", "off": "dim"}.get(plugin.state, "")
+
+
+def _show_silent(plugin: "Plugin") -> None:
+    console = stdout()
+    console.print(visible(f"{plugin.label} {plugin.version} is {plugin.state}: {plugin.error}"), style=_style(plugin))
+    for line in plugin.traceback.splitlines():
+        console.print(visible(line), soft_wrap=True)
+
+
+def _show_offer(offer: "Offer") -> None:
+    from rich.table import Table
+
+    from maxi_core.options import describe
+
+    console = stdout()
+    console.print(f"{offer.name} ({offer.role}, {offer.dist} {offer.version})", style="bold")
+    console.print(inspect.getdoc(offer.cls) or "It has no description.")
+    table = Table(box=None, pad_edge=False, title="\noptions", title_justify="left", title_style="bold")
+    for title in ("option", "type", "default", "help"):
+        table.add_column(title, overflow="fold")
+    for option in describe(offer.cls.Options):
+        default = "none" if option.default is None else str(option.default)
+        table.add_row(f"{offer.name}.{option.key}", option.type, default, option.help)
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("\nIt has no options.")
+
+
+def _all_as_json(catalog: "Catalog") -> dict[str, object]:
+    return {"schema": SCHEMA, "plugins": [_plugin_as_json(plugin) for plugin in catalog.plugins]}
+
+
+def _plugin_as_json(plugin: "Plugin") -> dict[str, object]:
+    return {
+        "name": plugin.name,
+        "dist": plugin.dist,
+        "version": plugin.version,
+        "module": plugin.module,
+        "hooks": list(plugin.hooks),
+        "state": plugin.state,
+        "error": plugin.error or None,
+        "offers": [{"name": offer.name, "role": offer.role, "ref": offer.ref} for offer in plugin.offers],
+    }
+
+
+def _offer_as_json(offer: "Offer") -> dict[str, object]:
+    from maxi_core.options import describe
+
+    return {
+        "name": offer.name,
+        "role": offer.role,
+        "ref": offer.ref,
+        "dist": offer.dist,
+        "version": offer.version,
+        "doc": inspect.getdoc(offer.cls),
+        "options": [
+            {"key": option.key, "type": option.type, "default": option.default, "help": option.help}
+            for option in describe(offer.cls.Options)
+        ],
+    }

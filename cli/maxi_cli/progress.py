@@ -1,0 +1,67 @@
+"""Progress of a long loop: a bar on a terminal, else one plain line every few seconds; on rank 0 only."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class Progress:
+    """Counts what is done and skipped of `total` items and shows rate and time left on stderr."""
+
+    def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
+        self.title, self.total = title, total
+        self.done = self.skipped = 0
+        self._shown = not quiet and os.environ.get("RANK", "0") == "0"
+        self._began = self._last = time.monotonic()
+
+    def follow(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items and show how far it is; `skip()` says that the last one could not be used."""
+        if self._shown and sys.stderr.isatty():
+            yield from self._with_bar(items)
+            return
+        for item in items:
+            yield item
+            self.done += 1
+            self._say_now_and_then()
+
+    def skip(self) -> None:
+        """Count one skipped item."""
+        self.skipped += 1
+
+    def line(self) -> str:
+        """Return one plain line: done/total, rate, time left, skipped."""
+        elapsed = time.monotonic() - self._began
+        rate = self.done / elapsed if elapsed > 0 else 0.0
+        left = f"{(self.total - self.done) / rate:.0f} s left" if rate > 0 else "no estimate yet"
+        return f"{self.title}: {self.done}/{self.total}, {rate:.1f}/s, {left}, {self.skipped} skipped"
+
+    def _say_now_and_then(self) -> None:
+        now = time.monotonic()
+        if self._shown and now - self._last >= PLAIN_EVERY:
+            self._last = now
+            sys.stderr.write(self.line() + "\n")
+
+    def _with_bar(self, items: Iterable[Item]) -> Iterator[Item]:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        from maxi_cli.terminal import stderr
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[skipped]} skipped", markup=False),
+        )
+        with Bar(*columns, console=stderr(), transient=True) as bar:
+            task = bar.add_task(self.title, total=self.total, skipped=0)
+            for item in items:
+                yield item
+                self.done += 1
+                bar.update(task, completed=self.done, skipped=self.skipped)

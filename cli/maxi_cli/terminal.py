@@ -1,0 +1,46 @@
+"""What reaches the terminal: data on stdout, messages on stderr, never a control character of somebody else's."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Return `text` in one line in which control characters, file names' too, are written out and do nothing."""
+    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text.replace("\t", " "))
+
+
+def stdout() -> "Console":
+    """Return a console for data; markup is off, so that `[/b]` in a caption is four characters."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=False)
+
+
+def stderr() -> "Console":
+    """Return a console for messages."""
+    from rich.console import Console
+
+    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def show_json(document: Mapping[str, object]) -> None:
+    """Print a document for programs; ASCII, so that any name survives any terminal."""
+    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+
+
+def complain(message: str) -> None:
+    """Print one line that says what is wrong."""
+    sys.stderr.write(f"maxi: error: {visible(message)}\n")
+
+
+def note(message: str) -> None:
+    """Print one line that says what happens."""
+    sys.stderr.write(f"maxi: {visible(message)}\n")

@@ -1,0 +1,183 @@
+"""Finding plugins: every entry point of the group `maxi` by itself, so that a broken one hurts nobody.
+
+pluggy alone would accept a misspelt hook, drop the second of two equal names, and lose all plugins to one that fails;
+so each entry point gets a plugin manager of its own, and its error is kept beside it until somebody asks for it.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Literal
+
+import pluggy
+
+from maxi_core import hookspecs
+from maxi_core.errors import PluginError, nearest
+from maxi_core.offers import Offer, offers_of
+
+log = logging.getLogger("maxi.plugins")
+
+BUILTIN = "maxi"
+State = Literal["ok", "broken", "off"]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point: where it comes from, and what it offers or why it does not."""
+
+    name: str
+    dist: str
+    version: str
+    module: str
+    state: State = "off"
+    hooks: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    error: str = ""
+    traceback: str = ""
+
+    @property
+    def label(self) -> str:
+        """`dist:name`, which no two plugins share."""
+        return f"{self.dist}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All plugins that are installed, and the search for what they offer by name."""
+
+    plugins: tuple[Plugin, ...]
+
+    @cached_property
+    def offers(self) -> tuple[Offer, ...]:
+        """Everything that the working plugins offer."""
+        return tuple(offer for plugin in self.plugins for offer in plugin.offers)
+
+    def named(self, name: str) -> list[Offer]:
+        """Return the offers of that name, bare or as `dist:name`; more than one is a clash."""
+        return [offer for offer in self.offers if name in (offer.name, offer.ref)]
+
+    def key(self, offer: Offer) -> str:
+        """Return the name an offer has in a recipe: its own, or `dist:name` while another plugin offers it too."""
+        return offer.name if len(self.named(offer.name)) == 1 else offer.ref
+
+    def find(self, name: str, roles: Collection[str] = ()) -> Offer:
+        """Return the one offer called `name`; raises PluginError if there is none, more than one, or another role."""
+        found = self.named(name)
+        if len(found) > 1:
+            sides = " and by ".join(f"{offer.dist} {offer.version}" for offer in found)
+            choices = " or ".join(offer.ref for offer in found)
+            raise PluginError(f"'{name}' is offered by {sides}", f"write {choices}")
+        if not found:
+            raise self._missing(name, roles)
+        if roles and found[0].role not in roles:
+            raise PluginError(
+                f"'{name}' is a {found[0].role}, and a {' or '.join(roles)} is wanted here",
+                f"known: {self._known(roles)}",
+            )
+        return found[0]
+
+    def _missing(self, name: str, roles: Collection[str]) -> PluginError:
+        for plugin in self.plugins:
+            if name in (plugin.name, plugin.label) and plugin.state == "broken":
+                return PluginError(
+                    f"plugin '{plugin.label}' {plugin.version} is broken: {plugin.error}", f"see maxi plugins {name}"
+                )
+            if name in (plugin.name, plugin.label) and plugin.state == "off":
+                return PluginError(f"plugin '{plugin.label}' is switched off: {plugin.error}")
+        what = " or ".join(roles) or "source or temporal module"
+        near = nearest(name, [offer.name for offer in self.offers])
+        return PluginError(f"no {what} is called '{name}'{near}", f"known: {self._known(roles)} (see maxi plugins)")
+
+    def _known(self, roles: Collection[str]) -> str:
+        names = sorted({offer.name for offer in self.offers if not roles or offer.role in roles})
+        return ", ".join(names) or "none"
+
+
+def discover(only: Collection[str] | None = None, without: Collection[str] = (), *, strict: bool = False) -> Catalog:
+    """Load every installed plugin by itself and return the catalog.
+
+    `only` names the third-party plugins to load (empty: none; None: all), `without` those to leave out, built-in ones
+    too; both by entry-point name or `dist:name`. With `strict`, the first broken plugin raises PluginError.
+    """
+    found = [_unloaded(entry) for entry in sorted(entry_points(group=hookspecs.PROJECT), key=_order)]
+    _check_names([*(only or ()), *without], [plugin for plugin, _ in found])
+    plugins = []
+    for plugin, entry in found:
+        reason = _why_off(plugin, only, without)
+        loaded = replace(plugin, error=reason) if reason else _load(plugin, entry)
+        if strict and loaded.state == "broken":
+            raise PluginError(f"plugin '{loaded.label}' {loaded.version} is broken: {loaded.error}\n{loaded.traceback}")
+        plugins.append(loaded)
+    return Catalog(tuple(plugins))
+
+
+def _order(entry: EntryPoint) -> tuple[bool, str, str]:
+    dist = entry.dist.name if entry.dist else ""
+    return dist != BUILTIN, dist, entry.name  # built-in plugins first
+
+
+def _unloaded(entry: EntryPoint) -> tuple[Plugin, EntryPoint]:
+    dist, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "?")
+    return Plugin(entry.name, dist, version, entry.value), entry
+
+
+def _check_names(names: Iterable[str], plugins: Collection[Plugin]) -> None:
+    known = {plugin.name for plugin in plugins} | {plugin.label for plugin in plugins}
+    for name in names:
+        if name not in known:
+            raise PluginError(f"no installed plugin is called '{name}'{nearest(name, known)}", "see maxi plugins")
+
+
+def _why_off(plugin: Plugin, only: Collection[str] | None, without: Collection[str]) -> str:
+    if {plugin.name, plugin.label} & set(without):
+        return "left out by --no-plugin"
+    if only is not None and plugin.dist != BUILTIN and not {plugin.name, plugin.label} & set(only):
+        return "not named in MAXI_LOAD_PLUGINS"
+    return ""
+
+
+def _load(plugin: Plugin, entry: EntryPoint) -> Plugin:
+    began = time.perf_counter()
+    try:
+        hooks = _hooks(entry.load(), plugin.label)
+        offers = offers_of(hooks, plugin.dist, plugin.version)
+        loaded = replace(plugin, state="ok", hooks=tuple(name for name, _ in hooks), offers=offers)
+    except (Exception, SystemExit) as error:
+        loaded = replace(plugin, state="broken", error=_reason(error), traceback=traceback.format_exc())
+        log.debug("plugin %s: %s", plugin.label, loaded.error, exc_info=True)
+    milliseconds = 1000 * (time.perf_counter() - began)
+    offered = ", ".join(offer.name for offer in loaded.offers) or "nothing"
+    log.info("%s (%s): %s, offers %s, %.0f ms", loaded.label, loaded.module, loaded.state, offered, milliseconds)
+    return loaded
+
+
+def _hooks(module: object, label: str) -> list[tuple[str, Callable[[], object]]]:
+    """Return the hooks that `module` implements, by name; raises for one that does not exist."""
+    wanted = getattr(module, "MAXI_API", hookspecs.API_VERSION)
+    if wanted != hookspecs.API_VERSION:
+        raise PluginError(
+            f"it was written for plugin API {wanted}, and this maxi has {hookspecs.API_VERSION}",
+            "install a version of the two that fit",
+        )
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module, name=label)
+    manager.check_pending()
+    callers = manager.get_hookcallers(module) or []
+    if not callers:
+        raise PluginError("it has no hook", "mark a maxi_register_sources function with @maxi_core.hookimpl")
+    # called by name and not through pluggy, which drops an answer of None
+    return sorted((caller.name, impl.function) for caller in callers for impl in caller.get_hookimpls())
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PluginError):
+        return str(error)
+    if isinstance(error, pluggy.PluginValidationError):
+        return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""The sources and temporal modules that come with maxi, one file each."""
