@@ -1,0 +1,67 @@
+"""`synonyms`: says an action name again with other verbs, from a small table or from one of your own."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+import maxi_core
+from maxi_core import Expander, Failed, hookimpl
+
+TABLE = {
+    "throwing": ("tossing", "hurling", "pitching"),
+    "riding": ("steering", "driving"),
+    "jumping": ("leaping", "hopping"),
+    "running": ("sprinting", "jogging"),
+    "cutting": ("slicing", "chopping"),
+    "cleaning": ("wiping", "scrubbing"),
+    "hitting": ("striking", "beating"),
+    "juggling": ("tossing", "catching"),
+}
+
+
+def read_table(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read lines such as `throwing: tossing, hurling`."""
+    table = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        word, _, others = line.partition(":")
+        table[word.strip()] = tuple(other.strip() for other in others.split(",") if other.strip())
+    return table
+
+
+class Synonyms(Expander):
+    """Replace each verb of an action name by its synonyms, one phrase for each: throwing a ball, tossing a ball."""
+
+    name = "synonyms"
+
+    class Options(maxi_core.Options):
+        table: Path | None = Field(None, description="file of lines `verb: synonym, synonym` instead of the built-in")
+        limit: int = Field(5, ge=1, description="phrases for one action name at most")
+
+    options: Options
+
+    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
+        """Yield the phrases for each action name; a name without a known verb gets none."""
+        try:
+            table = read_table(self.options.table) if self.options.table else TABLE
+        except OSError as error:
+            table, reason = {}, f"cannot read {self.options.table}: {error.strerror}"
+        else:
+            reason = ""
+        for entry in entries:
+            yield Failed(reason) if reason else self._phrases(entry, table)
+
+    def _phrases(self, entry: str, table: dict[str, tuple[str, ...]]) -> list[str]:
+        words = entry.split()
+        phrases = [
+            " ".join([*words[:place], other, *words[place + 1 :]])
+            for place, word in enumerate(words)
+            for other in table.get(word, ())
+        ]
+        return phrases[: self.options.limit]
+
+
+@hookimpl
+def maxi_register_sources() -> Iterable[type[Expander]]:
+    """Offer `synonyms`."""
+    return [Synonyms]
