@@ -43,3 +43,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the known name closest to `name`, or an empty string if none is close."""
     found = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" (did you mean '{found[0]}'?)" if found else ""
+
+
+def with_article(noun: str) -> str:
+    """Return `noun` with its article: an expander, a matcher."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -16,7 +16,7 @@ from typing import Literal
 import pluggy
 
 from maxi_core import hookspecs
-from maxi_core.errors import PluginError, nearest
+from maxi_core.errors import PluginError, nearest, with_article
 from maxi_core.offers import Offer, offers_of
 
 log = logging.getLogger("maxi.plugins")
@@ -75,7 +75,7 @@ class Catalog:
             raise self._missing(name, roles)
         if roles and found[0].role not in roles:
             raise PluginError(
-                f"'{name}' is a {found[0].role}, and a {' or '.join(roles)} is wanted here",
+                f"'{name}' is {with_article(found[0].role)}, and {with_article(' or '.join(roles))} is wanted here",
                 f"known: {self._known(roles)}",
             )
         return found[0]

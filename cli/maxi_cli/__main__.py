@@ -28,6 +28,8 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
     signal.signal(signal.SIGTERM, _terminate)
     try:
         returned = app(args=list(arguments), prog_name="maxi", standalone_mode=False)
+        if returned == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
         sys.stdout.flush()
     except MaxiError as error:
         complain(str(error))

@@ -19,16 +19,22 @@ def visible(text: str) -> str:
 
 def stdout() -> "Console":
     """Return a console for data; markup is off, so that `[/b]` in a caption is four characters."""
-    from rich.console import Console
-
-    return Console(markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return _console(stderr=False)
 
 
 def stderr() -> "Console":
     """Return a console for messages."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the process with code 1
+
+    return Plain(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def show_json(document: Mapping[str, object]) -> None:

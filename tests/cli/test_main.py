@@ -1,0 +1,144 @@
+"""The frame of the command: one line per error, exit codes, streams, signals, `python -m maxi_cli`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from maxi_cli import app as app_module
+from maxi_cli.terminal import visible
+from maxi_core.errors import ExitCode, MaxiError
+from tests.conftest import EXPANDER, FakeDist
+
+
+def one_line(text: str) -> str:
+    assert text.endswith("\n")
+    assert text.count("\n") == 1, text
+    return text.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["plugs"], "maxi: error: No such command 'plugs'. Did you mean 'plugins'? (see maxi -h)"),
+        (["plugins", "--jso"], "maxi: error: No such option: --jso (Possible options: --json) (see maxi plugins -h)"),
+        (["env", "--config"], "maxi: error: Option '--config' requires an argument (see maxi -h)"),
+        (["plugins", "a", "b"], "maxi: error: Got unexpected extra argument(s) (b) (see maxi plugins -h)"),
+        (["--log-level", "loud", "env"], "maxi: error: --log-level loud is not a level; one of debug, info, warning"),
+        (["env", "-o", "x"], "maxi: error: -o 'x' is not of the form section.key=value; for example"),
+        (["plugins", "nobody"], "maxi: error: no source or temporal module is called 'nobody'; known: "),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(maxi, arguments, line) -> None:
+    ran = maxi(*arguments)
+    assert ran.code == ExitCode.USAGE
+    assert one_line(ran.err).startswith(line)
+    assert ran.out == ""
+
+
+def test_maxi_alone_shows_its_help(maxi) -> None:
+    ran = maxi()
+    assert ran.code == ExitCode.DONE
+    assert "Commands:" in ran.out
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_both_help_flags_work_and_every_command_has_an_example(maxi, flag) -> None:
+    for command in app_module.app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert "Example: maxi " in maxi(name, flag).out, name
+
+
+def test_the_version_is_printed(maxi) -> None:
+    assert maxi("--version").out.startswith("maxi 0.")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Return a function that makes `maxi env` raise something."""
+
+    def make(error: BaseException) -> None:
+        def env() -> None:
+            raise error
+
+        for registered in app_module.app.registered_commands:
+            if registered.callback.__name__ == "env":
+                monkeypatch.setattr(registered, "callback", env)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (MaxiError("the disk is full", "free some"), 1, "maxi: error: the disk is full; free some"),
+        (KeyboardInterrupt(), 130, "maxi: interrupted"),
+        (MaxiError("a name with\nnewline and \x1b[31mcolour"), 1, r"maxi: error: a name with\nnewline and \x1b[31mcol"),
+    ],
+)
+def test_each_way_to_end_has_its_code_and_one_line(maxi, failing, error, code, line) -> None:
+    failing(error)
+    ran = maxi("env")
+    assert ran.code == code
+    assert one_line(ran.err).startswith(line)
+
+
+def test_a_bug_gets_one_line_and_its_traceback_lies_in_a_file(maxi, failing) -> None:
+    failing(ZeroDivisionError("division by zero"))
+    ran = maxi("env")
+    assert ran.code == ExitCode.FAILED
+    line = one_line(ran.err)
+    assert line.startswith("maxi: error: a bug in maxi: ZeroDivisionError: division by zero; the traceback is in ")
+    kept = Path(line.split("the traceback is in ")[1].split(", please")[0])
+    assert "Traceback" in kept.read_text()
+
+
+def test_the_reader_of_a_pipe_may_leave_early() -> None:
+    pipe = subprocess.Popen([sys.executable, "-m", "maxi_cli", "env"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert pipe.stdout is not None
+    assert pipe.stderr is not None
+    pipe.stdout.close()
+    errors = pipe.stderr.read().decode()
+    pipe.stderr.close()
+    assert pipe.wait() == 0, errors
+    assert "Traceback" not in errors
+    assert "Exception ignored" not in errors
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_end_the_command_with_the_codes_of_the_shell(fake_dist: FakeDist, sent: int, code: int) -> None:
+    slow = EXPANDER.format(name="slow") + "\n    print('ready', flush=True)\n    import time; time.sleep(60)\n"
+    fake_dist("slow", slow)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "maxi_cli", "plugins"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    began = time.monotonic()
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in errors
+
+
+def test_torchrun_can_start_the_command() -> None:
+    arguments = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "maxi_cli", "plugins", "--json"]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"schema": 1') == 2
+
+
+def test_text_of_others_cannot_steer_the_terminal() -> None:
+    assert visible("a\x1b[2Jb\rc\u202ed\ud800") == r"a\x1b[2Jb\rc\u202ed\ud800"
+    assert visible("größe 日本 🎾") == "größe 日本 🎾"

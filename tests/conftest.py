@@ -1,0 +1,106 @@
+"""Fixtures that many tests share: an environment of its own, small distributions, and the `maxi` command."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from maxi_cli.__main__ import run
+
+FakeDist = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a MAXI_HOME of its own, no MAXI_* of the developer's, and 80 columns."""
+    for name in [name for name in os.environ if name.startswith("MAXI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MAXI_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def fake_dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDist:
+    """Return a function that puts a small distribution with one `maxi` entry point on sys.path."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    def install(dist: str, code: str, *, entry: str | None = None, version: str = "1.0") -> Path:
+        module = dist.replace("-", "_")
+        (folder / f"{module}.py").write_text(textwrap.dedent(code))
+        info = folder / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[maxi]\n{entry or dist} = {module}\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        return folder
+
+    return install
+
+
+EXPANDER = """
+    from maxi_core import Expander, hookimpl
+    import maxi_core
+    from pydantic import Field
+
+    class Fake(Expander):
+        '''Says the entry again.'''
+        name = "{name}"
+        class Options(maxi_core.Options):
+            limit: int = Field(5, ge=1, description="how many")
+            at_most: int = Field(9, description="and no more")
+            words: tuple[str, ...] = Field((), description="which words")
+        def expand(self, entries):
+            for entry in entries:
+                yield [entry]
+
+    @hookimpl
+    def maxi_register_sources():
+        return [Fake]
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def maxi(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Return a function that runs the `maxi` command line in this process."""
+
+    def call(*arguments: str) -> Ran:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Ran(int(code), out, err)
+
+    return call
+
+
+@pytest.fixture
+def maxi_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs the `maxi` command line in a process of its own."""
+
+    def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "maxi_cli", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **env},
+        )
+
+    return call

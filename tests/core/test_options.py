@@ -1,0 +1,72 @@
+"""Options: one model is the help, the check and the file format."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from maxi_core.errors import UsageError
+from maxi_core.options import Options, describe, flaws, from_text, make
+
+
+class Sample(Options):
+    rate: float = Field(0.4, ge=0, le=2, description="how warm")
+    mode: Literal["chat", "completions"] = Field("chat", description="which endpoint")
+    words: tuple[str, ...] = Field((), description="which words")
+    folder: Path | None = Field(None, description="where")
+    fast: bool = Field(False, description="whether")
+
+
+def test_options_are_described_in_words() -> None:
+    assert [(row.key, row.type, row.default) for row in describe(Sample)] == [
+        ("rate", "number >= 0 <= 2", 0.4),
+        ("mode", "chat | completions", "chat"),
+        ("words", "list of text", ()),
+        ("folder", "path or none", None),
+        ("fast", "true or false", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("rate", "1.5", 1.5),
+        ("mode", "completions", "completions"),
+        ("words", "run, jump", ("run", "jump")),
+        ("words", "", ()),
+        ("folder", "", None),
+        ("fast", "true", True),
+    ],
+)
+def test_what_is_typed_becomes_a_value_of_the_options_type(key: str, text: str, value: object) -> None:
+    options = make(Sample, "sample", {key: from_text(Sample, key, text)}, {key: "-o"})
+    assert getattr(options, key) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("rate", "warm", r"\[sample\] rate = 'warm' \(-o\): .*valid number.*; it takes number >= 0 <= 2"),
+        ("rate", 3, r"\[sample\] rate = 3 \(-o\): .*less than or equal to 2"),
+        ("mode", "chats", r"\[sample\] mode = 'chats' \(-o\): .*; it takes chat | completions"),
+        ("rat", 1, r"\[sample\] has no option 'rat' \(did you mean 'rate'\?\) \(-o\); its options are: rate, mode"),
+    ],
+)
+def test_a_wrong_option_gets_one_line_with_its_place_and_what_it_takes(key: str, value: object, line: str) -> None:
+    with pytest.raises(UsageError, match=line) as caught:
+        make(Sample, "sample", {key: value}, {key: "-o"})
+    assert "\n" not in str(caught.value)
+
+
+def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert make(Sample, "sample", {"folder": "here"}, {"folder": "-o"}).folder == tmp_path / "here"
+
+
+def test_an_optional_option_with_another_default_is_a_flaw() -> None:
+    class Odd(Options):
+        folder: Path | None = Field(Path("x"), description="where")
+
+    assert flaws(Odd) == ["option 'folder' accepts none but has another default"]
+    assert flaws(Sample) == []
