@@ -1,0 +1,22 @@
+"""Every built-in source and temporal module is held to the contract that strangers are held to."""
+
+from maxi_core.plugins import discover
+from maxi_core.testing import contract
+from maxi_plugins.mean import Mean
+
+HELD = {"mean"}
+
+test_mean = contract(Mean)
+
+
+def test_no_builtin_is_left_out() -> None:
+    assert {offer.name for offer in discover(only=[]).offers} == HELD
+
+
+def test_mean_is_the_mean_over_frames() -> None:
+    import torch
+
+    features = torch.arange(24.0).reshape(2, 3, 4)  # (B, T, D)
+    pooled = Mean().attach(torch.nn.Identity(), 3)(features)
+    assert torch.equal(pooled, torch.tensor([[4.0, 5, 6, 7], [16, 17, 18, 19]]))
+    assert torch.equal(Mean().attach(torch.nn.Identity(), 3)(features.flip(1)), pooled)
