@@ -45,6 +45,13 @@ class OptionHelp:
     default: object
     help: str
 
+    @property
+    def shown_default(self) -> str:
+        """The default as one would type it."""
+        if isinstance(self.default, (tuple, list)):
+            return ",".join(str(item) for item in self.default) or "empty"
+        return "none" if self.default is None else str(self.default)
+
 
 def describe(model: type[BaseModel]) -> list[OptionHelp]:
     """Return the options of a model in the order in which they are written."""

@@ -84,8 +84,7 @@ def _show_offer(offer: "Offer") -> None:
     for title in ("option", "type", "default", "help"):
         table.add_column(title, overflow="fold")
     for option in describe(offer.cls.Options):
-        default = "none" if option.default is None else str(option.default)
-        table.add_row(f"{offer.name}.{option.key}", option.type, default, option.help)
+        table.add_row(f"{offer.name}.{option.key}", option.type, option.shown_default, option.help)
     if table.row_count:
         console.print(table)
     else:

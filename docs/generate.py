@@ -1,0 +1,63 @@
+"""Writes the pages that are made from the code: docs/cli.md from the commands, docs/options.md from the options."""
+
+import inspect
+from pathlib import Path
+
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from maxi_cli.app import app
+from maxi_core.options import describe
+from maxi_core.plugins import discover
+from maxi_core.sections import CORE, core_section
+
+DOCS = Path(__file__).parent
+MADE = "<!-- made by docs/generate.py; edit the code, then `make docs` -->\n"
+
+
+def cli_page() -> str:
+    """Return docs/cli.md: the help of each command at 80 columns."""
+    runner = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    parts = [f"# Commands\n\n{MADE}"]
+    for name in ["", *names()]:
+        arguments = [name, "--help"] if name else ["--help"]
+        text = runner.invoke(app, arguments, prog_name="maxi", terminal_width=80).output.strip()
+        parts.append(f"## maxi{' ' + name if name else ''}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def names() -> list[str]:
+    """Return the commands in the order in which a user meets them."""
+    command = get_command(app)
+    return command.list_commands(typer.Context(command))
+
+
+def options_page() -> str:
+    """Return docs/options.md: every option of the core and of the built-in plugins."""
+    parts = [f"# Options\n\n{MADE}\nEach is `-o name.key=value`, `[name] key` in maxi.toml, or `MAXI_NAME_KEY`.\n"]
+    for name in CORE:
+        model = core_section(name)
+        parts.append(f"## {name}\n\n{inspect.getdoc(model)}\n\n{_table(name, model)}")
+    for offer in sorted(discover(only=[]).offers, key=lambda offer: offer.name):
+        doc = inspect.getdoc(offer.cls) or ""
+        parts.append(f"## {offer.name}\n\n{offer.role}. {doc}\n\n{_table(offer.name, offer.cls.Options)}")
+    return "\n".join(parts)
+
+
+def _table(name: str, model: type) -> str:
+    rows = describe(model)
+    if not rows:
+        return "No options.\n"
+    lines = ["| option | type | default | help |", "|---|---|---|---|"]
+    for row in rows:
+        cells = (f"`{name}.{row.key}`", row.type, f"`{row.shown_default}`", row.help)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"cli.md": cli_page, "options.md": options_page}
+
+if __name__ == "__main__":
+    for page, make in PAGES.items():
+        (DOCS / page).write_text(make(), encoding="utf-8")

@@ -1,0 +1,90 @@
+"""Every hook, role method, command and option is documented, and what is generated is up to date."""
+
+import importlib.util
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from maxi_core import hookspecs
+from maxi_core.plugins import discover
+from maxi_core.sections import CORE, core_section
+from maxi_core.sources import ROLES
+from maxi_core.temporal import Temporal
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+GUIDE = (DOCS / "writing-a-plugin.md").read_text(encoding="utf-8")
+HOOKS = [name for name in vars(hookspecs) if name.startswith("maxi_register")]
+METHODS = [(role, method) for role in (*ROLES.values(), Temporal) for method in sorted(role.__abstractmethods__)]
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def signature(function) -> str:
+    """Return the signature as it is written, without the quotes of a postponed annotation."""
+    return str(inspect.signature(function)).replace("'", "").replace("maxi_core.types.", "").replace(
+        "collections.abc.", ""
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_each_hook_has_a_heading_with_its_signature(hook: str) -> None:
+    assert f"### `{hook}{signature(getattr(hookspecs, hook))}`" in GUIDE
+
+
+@pytest.mark.parametrize(("role", "method"), METHODS, ids=[f"{role.__name__}.{method}" for role, method in METHODS])
+def test_each_role_method_has_a_heading_with_its_signature(role, method) -> None:
+    written = inspect.getsource(getattr(role, method)).partition("def ")[2].partition(":\n")[0]
+    written = written.replace('"', "")
+    assert f"### `{role.__name__}.{written}`" in GUIDE
+
+
+@pytest.mark.parametrize("file", ["maxi_synonyms.py", "tests/test_synonyms.py"])
+def test_the_guide_shows_the_example_as_it_is(file: str) -> None:
+    code = (DOCS / "examples" / "maxi-synonyms" / file).read_text(encoding="utf-8")
+    assert f"<!-- {file} -->\n```python\n{code}```" in GUIDE
+
+
+@pytest.mark.parametrize("page", ["cli.md", "options.md"])
+def test_the_generated_page_is_up_to_date(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR")
+    made = generator().PAGES[page]()
+    assert (DOCS / page).read_text(encoding="utf-8") == made, "run make docs"
+
+
+def test_every_command_and_every_option_stands_in_the_generated_pages() -> None:
+    commands = (DOCS / "cli.md").read_text(encoding="utf-8")
+    options = (DOCS / "options.md").read_text(encoding="utf-8")
+    for name in generator().names():
+        assert f"## maxi {name}\n" in commands
+    models = {name: core_section(name) for name in CORE}
+    models |= {offer.name: offer.cls.Options for offer in discover(only=[]).offers}
+    for name, model in models.items():
+        for key in model.model_fields:
+            assert f"`{name}.{key}`" in options
+
+
+PAGES = [*DOCS.glob("*.md"), *ROOT.glob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_that_a_page_shows_exist(page: Path) -> None:
+    """Only of commands in console blocks and in indented lines; those of the plan are marked as such."""
+    known = set(generator().names())
+    text = page.read_text(encoding="utf-8")
+    for line in re.findall(r"^(?:    |\$ )(?:\.venv/bin/)?maxi ([a-z][a-z-]*)", text, flags=re.MULTILINE):
+        assert line in known, f"{page.name} shows `maxi {line}`"

@@ -1,0 +1,113 @@
+"""A wheel built from what git tracks holds everything and works without the checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = {"maxi_core": "maxi_core", "plugins/maxi_plugins": "maxi_plugins", "cli/maxi_cli": "maxi_cli"}
+
+
+def call(*command: object, **env: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def tracked() -> list[str]:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    return [name for name in call("git", "-C", ROOT, "ls-files", "-z").split("\0") if name and (ROOT / name).exists()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a wheel from a copy of the tracked files alone."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in tracked():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, clone / name)
+    out = tmp_path_factory.mktemp("wheel")
+    call(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", out, clone)
+    (built,) = out.glob("maxi-*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_tracked_file_of_the_packages_data_too(wheel: Path) -> None:
+    wanted = set()
+    for name in tracked():
+        for root, package in PACKAGES.items():
+            if name.startswith(f"{root}/"):
+                wanted.add(package + name.removeprefix(root))
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == wanted
+    assert {"maxi_core/py.typed", "maxi_plugins/py.typed", "maxi_cli/py.typed"} <= held
+
+
+def test_the_wheel_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    call(sys.executable, "-m", "venv", "--without-pip", venv)
+    (site,) = venv.glob("lib/python*/site-packages")
+    call(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel)
+    # a plain line in a .pth file adds the folder without running the .pth files in it, so not the editable checkout
+    (site / "others.pth").write_text(str(Path(pytest.__file__).parent.parent) + "\n")
+    python = venv / "bin" / "python"
+    program = (
+        "import maxi_core, maxi_plugins, maxi_cli; print(maxi_core.__file__, maxi_plugins.__file__, maxi_cli.__file__)"
+    )
+    found = call(python, "-c", program, PYTHONPATH="", PYTHONSAFEPATH="1").split()
+    assert [Path(name).parent.parent for name in found] == [site] * 3
+    listed = call(python, "-m", "maxi_cli", "plugins", PYTHONPATH="", PYTHONSAFEPATH="1")
+    assert ["mean", "temporal"] in [line.split()[:2] for line in listed.splitlines()]
+    assert "broken" not in listed
+
+
+def test_every_dependency_has_a_floor_and_every_builtin_needs_no_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {line.split(">=")[0].split(";")[0].strip() for line in project["dependencies"]}
+    assert {"torch", "open_clip_torch", "transformers", "spacy", "openai", "pluggy", "typer", "rich", "decord"} <= names
+    assert all(">=" in line for line in project["dependencies"])
+    assert set(project["optional-dependencies"]) <= {"dev", "docs"}
+
+
+def test_the_third_party_example_installs_is_listed_and_passes_its_own_test(tmp_path: Path) -> None:
+    example = tmp_path / "maxi-synonyms"
+    shutil.copytree(ROOT / "docs" / "examples" / "maxi-synonyms", example)
+    site = tmp_path / "site"
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site)
+    call(*pip, example)
+    (tmp_path / "broken.py").write_text("import not_a_module_of_anybody")
+    info = site / "broken-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[maxi]\nbroken = broken\n")
+    listed = call(sys.executable, "-m", "maxi_cli", "plugins", PYTHONPATH=str(site))
+    rows = [line.split() for line in listed.splitlines()]
+    assert ["synonyms", "expander", "synonyms", "maxi-synonyms", "1.0", "ok"] in rows
+    assert "broken:broken is broken: ModuleNotFoundError" in listed
+    tests = call(sys.executable, "-m", "pytest", "-q", "-c", example / "pyproject.toml", example, PYTHONPATH=str(site))
+    assert "11 passed" in tests
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_full_install_into_an_empty_environment_works(wheel: Path, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    call(sys.executable, "-m", "venv", venv)
+    call(venv / "bin" / "pip", "install", "--quiet", wheel, PYTHONPATH="", PYTHONSAFEPATH="1")
+    call(venv / "bin" / "pip", "check", PYTHONPATH="", PYTHONSAFEPATH="1")
+    assert "broken" not in call(
+        venv / "bin" / "maxi", "plugins", PYTHONPATH="", PYTHONSAFEPATH="1", MAXI_STRICT_PLUGINS="1"
+    )
+    call(venv / "bin" / "maxi", "env", PYTHONPATH="", PYTHONSAFEPATH="1")
+    heavy = "import open_clip, transformers, spacy, openai, av, torchvision; print(open_clip.__version__)"
+    assert call(venv / "bin" / "python", "-c", heavy, PYTHONPATH="", PYTHONSAFEPATH="1").strip()
