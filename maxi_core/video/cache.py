@@ -1,0 +1,134 @@
+"""Frames that are kept on disk between runs, because decoding is what starves a GPU.
+
+One file per video and request: a digest, a line of JSON, and the pixels as they are, since reading them back must cost
+less than decoding. Entries are written whole or not at all, checked when read, and the oldest leave when it is full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
+
+from maxi_core.errors import UsageError
+from maxi_core.video.frames import Decoded, Info
+
+if TYPE_CHECKING:
+    from maxi_core.video.jobs import Job
+
+SCHEMA = 1
+SUFFIX = ".frames"
+ROOM = 0.1  # share of the cap that is freed at once, and that all writers together may add between two looks
+STALE = 3600.0  # seconds after which a half-written file belongs to nobody
+
+
+class FrameCache:
+    """A folder of frames, at most `cap` bytes, shared by `writers` processes; `key` names decoder and frame size.
+
+    Random samplings are not kept: they differ in every epoch and would only fill the disk. Raises UsageError if the
+    folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, cap: int, key: str, writers: int = 1) -> None:
+        self._folder, self._cap, self._key = folder, cap, key
+        self._allowance = ROOM * cap / writers
+        self._added = self._allowance  # so that the first `put` looks at what is there
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError("no permission to write")
+        except OSError as error:
+            raise UsageError(
+                f"the frame cache {folder} cannot be used ({error})", "name another --frame-cache"
+            ) from error
+
+    # An entry may use one writer's allowance and no more, so the folder never exceeds the cap.
+
+    def get(self, job: Job) -> Decoded | None:
+        """Return what `put` kept for the same request to the same, unchanged file; None if there is no whole entry."""
+        path = self._entry(job)
+        if path is None:
+            return None
+        try:
+            with path.open("rb") as file:
+                digest, body = file.readline().strip(), bytearray(file.read())
+            os.utime(path)  # the oldest entries leave first: this one is in use
+        except OSError:
+            return None
+        return _rebuild(body) if digest == _digest(body) else None
+
+    def put(self, job: Job, decoded: Decoded) -> None:
+        """Keep what a decoder answered, unless it is too large for the cache; a full disk is no error."""
+        path = self._entry(job)
+        values = {key: value for key, value in asdict(decoded).items() if key != "pixels"}
+        header = json.dumps({"schema": SCHEMA, "shape": decoded.pixels.shape, **values}).encode()
+        body = header + b"\n" + decoded.pixels.tobytes()
+        if path is None or len(body) > self._allowance:
+            return
+        if self._added + len(body) > self._allowance:
+            self._evict()
+        with suppress(OSError):
+            path.parent.mkdir(exist_ok=True)
+            with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                try:
+                    file.write(_digest(body) + b"\n" + body)
+                    file.flush()
+                    Path(file.name).replace(path)
+                except BaseException:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
+            self._added += len(body)
+
+    def _entry(self, job: Job) -> Path | None:
+        """Return where the answer to this request is kept, or None for one that is never kept."""
+        if any(sampling.kind == "random" for sampling in job.wanted.values()):
+            return None
+        video = job.video
+        try:
+            path = video.path.resolve()
+            found = path.stat()
+        except OSError:
+            return None
+        wanted = sorted((sampling.kind, sampling.count) for sampling in job.wanted.values())
+        request = [self._key, os.fspath(path), found.st_size, found.st_mtime_ns, video.start, video.end, wanted]
+        name = hashlib.sha256(json.dumps(request).encode()).hexdigest()
+        return self._folder / name[:2] / (name + SUFFIX)
+
+    def _evict(self) -> None:
+        """Delete the oldest entries until there is room for what all the writers may add before they look again."""
+        entries: list[tuple[float, int, Path]] = []
+        for path in self._folder.glob("??/*"):
+            with suppress(OSError):
+                found = path.stat()
+                if path.suffix == SUFFIX:
+                    entries.append((found.st_mtime, found.st_size, path))
+                elif time.time() - found.st_mtime > STALE:
+                    path.unlink()
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if total <= (1 - ROOM) * self._cap:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+        self._added = 0.0
+
+
+def _digest(body: bytes | bytearray) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).hexdigest().encode()
+
+
+def _rebuild(body: bytearray) -> Decoded | None:
+    import numpy as np
+
+    header = json.loads(body[: (end := body.index(b"\n"))])
+    if header.pop("schema") != SCHEMA:
+        return None
+    pixels = np.frombuffer(body, dtype=np.uint8, offset=end + 1).reshape(header.pop("shape"))  # (N, H, W, 3)
+    info = header.pop("info")
+    return Decoded(pixels, info=Info(**info) if info else None, **header)

@@ -1,0 +1,223 @@
+"""The reference decoder: PyAV, in order, keeping and converting only the frames that are wanted.
+
+Nothing here seeks to a frame: the clips of the field have a handful of key frames each, so a seek decodes as much as
+reading on does, and it lands on wrong frames where B-frames or open groups of pictures are. Only for a window of a long
+video is there one seek, to a key frame before it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from maxi_core.video.decoders import Choose
+from maxi_core.video.frames import Decoded, Info, Pixels
+from maxi_core.video.picture import Picture, displayed
+from maxi_core.video.problems import VideoError, check_file, not_a_video
+from maxi_core.video.window import Window, locate, packets, promised, seconds
+
+TRANSPORT_PACKETS = (188, 192, 204)  # bytes; a whole transport stream is a multiple of one of them
+
+
+def decode(
+    path: Path,
+    choose: Choose,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    short_side: int | None = None,
+    square_pixels: bool = True,
+    threads: int = 0,
+) -> Decoded:
+    """Decode `path` in order and return the frames that `choose` wants; see `maxi_core.video.decoders.Decoder`.
+
+    The file (or window) is decoded to its end, so `found` is counted and not believed. Raises `VideoError`.
+    """
+    window = Window()
+    if start is not None or end is not None:
+        with opened(path) as (container, stream):
+            window = locate(container, stream, start, end)
+    request = _Request(path, choose, short_side, square_pixels, threads)
+    first = _read(request, window)
+    if threads != 1 and (first.undecodable or first.concealed or first.found != first.expected):
+        # After an error in one thread FFmpeg drops frames of the others, in silence: damaged files go without threads.
+        request = replace(request, threads=1)
+        first = _read(request, window)
+    if first.found == 0:
+        raise _no_frames(window, first)
+    if first.found == first.expected or tuple(choose(first.found)) == first.wanted:
+        return first.result()
+    # The container lied, or some packets show no frame: now the number is known, so choose again.
+    again = _read(request, replace(window, expected=first.found))
+    if again.found != first.found:
+        raise VideoError("unstable", f"{first.found} frames could be decoded, and then {again.found}")
+    return again.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What was asked for."""
+
+    path: Path
+    choose: Choose
+    short_side: int | None
+    square_pixels: bool
+    threads: int
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one reading of a file has come to."""
+
+    info: Info
+    expected: int
+    wanted: tuple[int, ...]
+    kept: list[Pixels] = field(default_factory=list)
+    found: int = 0
+    place: int = 0  # of the next frame, counted from where decoding began
+    first: float = 0.0
+    last: float = 0.0
+    hidden: int = 0  # packets that an edit list hides
+    undecodable: int = 0
+    concealed: int = 0
+    broken_off: bool = False
+    declared: int | None = None
+    damage: str = ""
+
+    def result(self) -> Decoded:
+        pixels = np.stack(self.kept) if self.kept else np.empty((0, 1, 1, 3), np.uint8)  # (N, H, W, 3)
+        return Decoded(pixels, self.found, self.declared, self.damage, self.info)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open `path` and yield its container and first video stream; raise `VideoError` if there is none."""
+    check_file(path)
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (FFmpegError, ValueError) as error:
+        raise not_a_video(path) from error
+    with container:
+        if not container.streams.video:
+            kinds = ", ".join(sorted({stream.type for stream in container.streams if stream.type})) or "nothing"
+            raise VideoError("no-video", f"there is no video in this file, only {kinds}")
+        yield container, container.streams.video[0]
+
+
+def describe(container: InputContainer, stream: VideoStream) -> Info:
+    """Return what the header says of the video; width and height with square pixels, before rotation."""
+    width, height = displayed(stream.width, stream.height, stream.sample_aspect_ratio, None)
+    rate = stream.average_rate or stream.guessed_rate
+    length = _length(container, stream)
+    codec = stream.codec_context.codec.canonical_name
+    return Info(codec, container.format.name, width, height, float(rate) if rate else None, length)
+
+
+def _length(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return the seconds that the file promises of this stream."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    try:  # Matroska keeps the length of each track in a tag
+        hours, minutes, rest = stream.metadata.get("DURATION", "").split(":")
+        return timedelta(hours=int(hours), minutes=int(minutes), seconds=float(rest)).total_seconds()
+    except ValueError:
+        return container.duration / av.time_base if container.duration else None
+
+
+def _read(request: _Request, window: Window) -> _Reading:
+    """Read the window once, keeping the frames that are wanted if it has as many as expected."""
+    with opened(request.path) as (container, stream):
+        expected = window.expected
+        if expected is None:
+            expected = stream.frames or _packets_in(request.path)
+        wanted = tuple(request.choose(expected)) if expected else ()
+        reading = _Reading(describe(container, stream), expected, wanted)
+        stream.thread_type = "AUTO" if request.threads != 1 else "NONE"
+        stream.codec_context.thread_count = request.threads
+        if window.seek is not None:
+            container.seek(window.seek, stream=stream)
+        picture = Picture(stream.sample_aspect_ratio if request.square_pixels else None, request.short_side)
+        places = set(wanted)
+        for frame in _frames(container, stream, window, reading):
+            if reading.found == 0 and frame.rotation % 180:
+                reading.info = replace(reading.info, width=reading.info.height, height=reading.info.width)
+            if reading.found in places:
+                reading.kept.append(picture.of(frame))
+            reading.found += 1
+            reading.concealed += frame.is_corrupt
+        reading.declared = _declared(container, stream, window, reading)
+        reading.damage = _damage(request.path, container, reading)
+    return reading
+
+
+def _packets_in(path: Path) -> int:
+    with opened(path) as (container, stream):
+        return sum(packet is not None for packet in packets(container, stream))
+
+
+def _frames(container: InputContainer, stream: VideoStream, window: Window, reading: _Reading) -> Iterator[VideoFrame]:
+    """Yield the frames of the window in the order in which they are shown; note in `reading` what goes wrong."""
+    for batch in _batches(container, stream, reading):
+        for frame in batch:
+            time = seconds(stream, frame.pts, reading.place, window.stamped)
+            reading.place += 1
+            if window.after(time):
+                return
+            if window.before(time):
+                continue
+            reading.first, reading.last = (time if reading.found == 0 else reading.first), time
+            yield frame
+
+
+def _batches(container: InputContainer, stream: VideoStream, reading: _Reading) -> Iterator[list[VideoFrame]]:
+    for packet in packets(container, stream):
+        if packet is None:
+            reading.broken_off = True
+            break
+        reading.hidden += packet.is_discard
+        try:
+            yield packet.decode()
+        except FFmpegError:
+            reading.undecodable += 1
+    try:
+        yield stream.decode(None)  # the frames that the decoder still holds
+    except FFmpegError:
+        reading.undecodable += 1
+
+
+def _declared(container: InputContainer, stream: VideoStream, window: Window, reading: _Reading) -> int | None:
+    """Return how many frames the file promises: a count where it keeps one, or else from its length in seconds."""
+    if window.whole and stream.frames:
+        return stream.frames - reading.hidden
+    length = reading.info.duration
+    if length is None or container.format.name == "mpegts":
+        return None  # the length of a transport stream is measured on what is left of it, so it promises nothing
+    return promised(reading.found, reading.first, reading.last, min(length, window.end or length))
+
+
+def _damage(path: Path, container: InputContainer, reading: _Reading) -> str:
+    parts = []
+    if reading.undecodable:
+        parts.append("some of the data could not be decoded")
+    if reading.concealed:
+        parts.append(f"damaged frames: {reading.concealed}")
+    size = path.stat().st_size
+    if reading.broken_off or (container.format.name == "mpegts" and all(size % unit for unit in TRANSPORT_PACKETS)):
+        parts.append("the file breaks off")
+    return ", ".join(parts)
+
+
+def _no_frames(window: Window, reading: _Reading) -> VideoError:
+    if window.whole or reading.undecodable:
+        return VideoError("no-frames", "not one frame of this video could be decoded")
+    length = f"; the video lasts {reading.info.duration:.2f} s" if reading.info.duration else ""
+    span = f"{window.start or 0:g} s and " + (f"{window.end:g} s" if window.end is not None else "the end")
+    return VideoError("empty-window", f"there are no frames between {span}{length}", "correct start and end")
