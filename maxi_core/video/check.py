@@ -1,14 +1,18 @@
 """What is wrong with videos: each is decoded from beginning to end, and nothing is ever changed or deleted."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from maxi_core.errors import MaxiError
 from maxi_core.types import Video
 from maxi_core.video.frames import Info, shortfall
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.problems import VideoError, VideoFailed
 from maxi_core.video.reader import replies
 from maxi_core.video.sampling import Sampling
+from maxi_core.video.skips import skip_record, to_line
 from maxi_core.video.workers import Reply
 
 KEEP = "it is used as far as it goes; get the file again to have all of it"
@@ -31,6 +35,19 @@ class Checked:
     problem: str = ""
     fix: str = ""
     decoder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a whole check came to; `seconds` and `bytes` are those of the usable videos."""
+
+    videos: int
+    usable: int
+    damaged: int
+    unusable: int
+    problems: int
+    seconds: float
+    bytes: int
 
 
 def check_videos(videos: Iterable[Video], options: VideoOptions | None = None) -> Iterator[Checked]:
@@ -65,3 +82,51 @@ def _probe(video: Video) -> Info | None:
             return describe(container, stream)
     except VideoError:
         return None
+
+
+def count(checked: Iterable[Checked]) -> Totals:
+    """Add up a check; the sizes of the files are looked up."""
+    videos = usable = problems = size = 0
+    seconds = 0.0
+    for one in checked:
+        videos += 1
+        usable += one.usable
+        problems += bool(one.problem)
+        if one.usable:
+            seconds += (one.info.duration or 0.0) if one.info else 0.0
+            with suppress(OSError):
+                size += one.video.path.stat().st_size
+    unusable = videos - usable
+    return Totals(videos, usable, problems - unusable, unusable, problems, seconds, size)
+
+
+def record(one: Checked) -> dict[str, object]:
+    """Return what was found on one video, as JSON knows it."""
+    video = one.video
+    return {
+        "video": video.id,
+        "path": str(video.path),
+        "start": video.start,
+        "end": video.end,
+        "usable": one.usable,
+        "frames_found": one.found,
+        "frames_declared": one.declared,
+        "info": asdict(one.info) if one.info else None,
+        "error": one.error or None,
+        "problem": one.problem or None,
+        "fix": one.fix or None,
+        "decoder": one.decoder,
+    }
+
+
+def write_problems(checked: Iterable[Checked], path: Path) -> None:
+    """Write one line of JSON per problem: a skip record, with what `record` knows beside it; raises MaxiError."""
+    lines = []
+    for one in checked:
+        if one.problem:
+            failed = VideoFailed(f"{one.problem}; {one.fix}", one.error, one.fix, one.decoder)
+            lines.append(to_line(skip_record(one.video.id, failed, "check") | record(one)) + "\n")
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise MaxiError(f"cannot write {path}: {error.strerror or error}", "name another file") from error

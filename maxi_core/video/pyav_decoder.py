@@ -206,7 +206,7 @@ def _declared(container: InputContainer, stream: VideoStream, window: Window, re
 def _damage(path: Path, container: InputContainer, reading: _Reading) -> str:
     parts = []
     if reading.undecodable:
-        parts.append("some of the data could not be decoded")
+        parts.append("some of its data is damaged")
     if reading.concealed:
         parts.append(f"damaged frames: {reading.concealed}")
     size = path.stat().st_size

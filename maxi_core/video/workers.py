@@ -93,9 +93,12 @@ class Workers:
     def close(self) -> None:
         """End every process and thread; what is being decoded is thrown away."""
         workers, self._workers = self._workers, []
-        for worker in workers:
-            with suppress(OSError):
-                worker.stdin.close()  # a worker leaves when its reader hangs up, a busy one too
+        with self._lock:  # so that no thread hands out another job
+            self._waiting.clear()
+            for worker in workers:
+                worker.job = None
+                with suppress(OSError):
+                    worker.stdin.close()  # a worker leaves when its reader hangs up, a busy one too
         for worker in workers:
             self._end(worker, GRACE)
 
