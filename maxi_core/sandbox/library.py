@@ -1,0 +1,106 @@
+"""The films of the sandbox: the training videos and the benchmarks, and the folders they are rendered into."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from maxi_core.sandbox.actions import (
+    BENCHMARK_VERBS,
+    COMPANY,
+    ENTRIES,
+    TEST_SCENES,
+    TRAINING_SCENES,
+    gerund,
+)
+from maxi_core.sandbox.films import Film, draw_shot, write_mp4
+from maxi_core.sandbox.motions import MOTIONS
+from maxi_core.sandbox.painting import THINGS
+
+TRAINING_VIDEOS = 200
+BENCHMARK_VIDEOS = 360
+
+# Every film and still of the world has a seed of its own. No model's training and no benchmark share one (a test).
+SEEDS: Mapping[str, range] = {
+    "training": range(1_000_000, 1_000_000 + TRAINING_VIDEOS),
+    **{
+        name: range(start, start + BENCHMARK_VIDEOS)
+        for name, start in zip(BENCHMARK_VERBS, range(2_000_000, 8_000_000, 1_000_000), strict=True)
+    },
+    "clip": range(10_000_000, 10_060_000),
+    "clip-check": range(11_000_000, 11_002_400),
+    "blip": range(20_000_000, 20_060_000),
+    "blip-check": range(21_000_000, 21_002_400),
+}
+
+
+def _step(verb: str, frames: int, rng: np.random.Generator) -> tuple[str, int, float, float]:
+    return verb, frames, float(rng.uniform()), float(rng.uniform(0.8, 1.25))
+
+
+def training_film(number: int) -> tuple[Film, str]:
+    """Return training film `number` and the dictionary entry of its activity, which the method never learns.
+
+    An activity is the motion of its entry between two others, in 32 frames. Its thing is the entry's in 7 of 10 films.
+    """
+    rng = np.random.default_rng(SEEDS["training"][number])
+    entry = str(rng.choice(list(ENTRIES)))
+    verb, thing = ENTRIES[entry]
+    things = list(THINGS)
+    if rng.uniform() >= 0.66:  # and one in eight of the rest is the entry's again, by chance: 0.70 in all
+        thing = str(rng.choice(things))
+    others = sorted(set(MOTIONS) - {named for named, _ in ENTRIES.values()})
+    before, after = (
+        str(rng.choice(COMPANY[verb])) if rng.uniform() < 0.8 else str(rng.choice(others)) for _ in range(2)
+    )
+    scene = str(rng.choice(TRAINING_SCENES))
+    steps = (_step(before, 8, rng), _step(verb, 16, rng), _step(after, 8, rng))
+    return Film(f"{number:04d}", steps, thing, scene, draw_shot(thing, scene, "usual", rng)), entry
+
+
+def training_films() -> Iterator[Film]:
+    """Yield the training films, in the order of their names."""
+    for number in range(TRAINING_VIDEOS):
+        yield training_film(number)[0]
+
+
+def benchmark_film(name: str, number: int) -> tuple[Film, str]:
+    """Return film `number` of benchmark `name` and its verb: one motion, 24 frames, any thing, scenes of the tests."""
+    verbs = BENCHMARK_VERBS[name]
+    verb = verbs[number % len(verbs)]
+    rng = np.random.default_rng(SEEDS[name][number])
+    thing, scene = str(rng.choice(list(THINGS))), str(rng.choice(TEST_SCENES))
+    side = "other" if name.startswith("sandbox-view") else "usual"
+    shot = draw_shot(thing, scene, side, rng)
+    return Film(f"{number:04d}", (_step(verb, 24, rng),), thing, scene, shot), verb
+
+
+def benchmark_films(name: str) -> Iterator[tuple[Film, str]]:
+    """Yield the films of benchmark `name` with their verbs."""
+    for number in range(BENCHMARK_VIDEOS):
+        yield benchmark_film(name, number)
+
+
+def render_training(folder: Path) -> None:
+    """Render the training videos as `0000.mp4` and so on into `folder`."""
+    _render(training_films(), folder)
+
+
+def render_benchmark(name: str, folder: Path) -> None:
+    """Render benchmark `name` into `folder`: `videos/`, `labels.csv` and `split.txt`, as in SPEC section 11."""
+    films = list(benchmark_films(name))
+    (folder / "videos").mkdir()
+    _render((film for film, _ in films), folder / "videos")
+    verbs = BENCHMARK_VERBS[name]
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("id", "name"))
+        rows.writerows((number, gerund(verb)) for number, verb in enumerate(verbs))
+    lines = (f"videos/{film.name}.mp4 {verbs.index(verb)}\n" for film, verb in films)
+    (folder / "split.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def _render(films: Iterable[Film], folder: Path) -> None:
+    for film in films:
+        write_mp4(film, folder / f"{film.name}.mp4")
