@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SUFFIX = ".frames"
 ROOM = 0.1  # share of the cap that is freed at once, and that all writers together may add between two looks
-STALE = 3600.0  # seconds after which a half-written file belongs to nobody
+STALE = 3600.0  # seconds that a half-written file is older than the newest file, and then belongs to nobody
 
 
 class FrameCache:
@@ -102,20 +101,18 @@ class FrameCache:
 
     def _evict(self) -> None:
         """Delete the oldest entries until there is room for what all the writers may add before they look again."""
-        entries: list[tuple[float, int, Path]] = []
+        files: list[tuple[float, int, Path]] = []
         for path in self._folder.glob("??/*"):
-            with suppress(OSError):
+            with suppress(OSError):  # another writer deleted it
                 found = path.stat()
-                if path.suffix == SUFFIX:
-                    entries.append((found.st_mtime, found.st_size, path))
-                elif time.time() - found.st_mtime > STALE:
-                    path.unlink()
-        total = sum(size for _, size, _ in entries)
-        for _, size, path in sorted(entries):
-            if total <= (1 - ROOM) * self._cap:
-                break
-            path.unlink(missing_ok=True)
-            total -= size
+                files.append((found.st_mtime, found.st_size, path))
+        total = sum(size for _, size, _ in files)
+        newest = max((stamp for stamp, _, _ in files), default=0.0)
+        for stamp, size, path in sorted(files):
+            half_written = path.suffix != SUFFIX
+            if (newest - stamp > STALE) if half_written else (total > (1 - ROOM) * self._cap):
+                path.unlink(missing_ok=True)
+                total -= size
         self._added = 0.0
 
 
