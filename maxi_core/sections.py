@@ -19,6 +19,7 @@ class SourcesSection(Options):
 # section -> where its model is; a command that brings a section of its own adds a line here
 CORE = {
     "sources": "maxi_core.sections:SourcesSection",
+    "video": "maxi_core.video.options:VideoOptions",
 }
 
 # what a source may not be called: the sections above, and words that mean something else in a recipe

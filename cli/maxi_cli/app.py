@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from maxi_cli.check import check
 from maxi_cli.env import env
 from maxi_cli.logs import LEVELS, set_up_logs
 from maxi_cli.plugins import plugins
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(check)
 app.command()(plugins)
 app.command()(env)
 

@@ -1,0 +1,113 @@
+"""`maxi check`: what is wrong with videos, and what they are; nothing is changed or deleted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, QuietFlag, read_catalog, read_recipe
+from maxi_cli.progress import Progress
+from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from maxi_core.video.check import Checked, Totals
+
+SCHEMA = 1
+
+
+def check(
+    videos: Annotated[str, typer.Argument(help="Folder, video, list, CSV or JSON lines of videos.")],
+    root: Annotated[Path | None, typer.Option(help="Folder that the paths of a list start from.")] = None,
+    problems: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the problems to this file, as JSON lines.")
+    ] = None,
+    decoder: Annotated[str | None, typer.Option(help="pyav, decord, or module:function.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that decode; 0: this one.")] = None,
+    video_timeout: Annotated[float | None, typer.Option(help="Seconds after which a video is given up.")] = None,
+    retries: Annotated[int | None, typer.Option(help="Tries more for a video that crashes or hangs.")] = None,
+    max_skipped: Annotated[
+        int | None, typer.Option(help="Problems that are no reason for exit code 3; 0 if it is not set.")
+    ] = None,
+    allow_outside_root: Annotated[
+        bool | None, typer.Option("--allow-outside-root", help="Follow `..` and links out of the videos' folder.")
+    ] = None,
+    config: ConfigFlag = None,
+    option: OptionFlag = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Decode every video from beginning to end and say what is wrong with which; never deletes anything.
+
+    Example: maxi check clips/ --problems bad.jsonl
+    """
+    from maxi_core.video.check import check_videos, count, write_problems
+    from maxi_core.video.inputs import find_videos
+    from maxi_core.video.options import VideoOptions
+
+    aliases: dict[str, Any] = {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
+    aliases |= {"video.retries": retries, "video.max_skipped": max_skipped}
+    aliases |= {"video.allow_outside_root": allow_outside_root}
+    recipe = read_recipe(read_catalog(no_plugin), config, option, aliases)
+    options = recipe.core("video", VideoOptions)
+    found = find_videos(videos, root, allow_outside_root=options.allow_outside_root)
+    if not len(found):
+        note(f"there are no videos in {videos}")
+        raise typer.Exit(ExitCode.NOTHING)
+    checked = []
+    progress = Progress("checking", len(found), quiet=quiet)
+    for one in progress.follow(check_videos(found, options)):
+        checked.append(one)
+        if one.problem:
+            progress.skip()
+    totals = count(checked)
+    if problems is not None:
+        write_problems(checked, problems)
+    show_json(_as_json(checked, totals)) if json else _show(checked, totals)
+    if not totals.usable:
+        raise typer.Exit(ExitCode.FAILED)
+    if totals.problems > (options.max_skipped or 0):
+        raise typer.Exit(ExitCode.SKIPPED)
+
+
+def _show(checked: "list[Checked]", totals: "Totals") -> None:
+    from rich.table import Table
+
+    console = stdout()
+    table = Table(box=None, pad_edge=False)
+    table.add_column("video", overflow="fold")
+    for title in ("length", "size", "rate", "frames"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("codec", no_wrap=True)
+    for one in checked:
+        if not one.problem:
+            table.add_row(visible(one.video.id), *_cells(one))
+    if table.row_count:
+        console.print(table)
+    for one in checked:
+        if one.problem:
+            console.print(visible(f"{one.video.id}: {one.problem}"), style="yellow" if one.usable else "red")
+            console.print(visible(f"    {one.fix}"))
+    console.print(
+        f"{totals.videos} videos: {totals.videos - totals.problems} good, {totals.damaged} damaged but usable, "
+        f"{totals.unusable} unusable; {totals.seconds:.1f} s, {totals.bytes / 1e6:.2f} MB",
+        style="bold",
+    )
+
+
+def _cells(one: "Checked") -> tuple[str, ...]:
+    info = one.info
+    if info is None:
+        return "?", "?", "?", str(one.found), "?"
+    length = "?" if info.duration is None else f"{info.duration:.2f} s"
+    rate = "?" if info.rate is None else f"{info.rate:.4g}/s"
+    return length, f"{info.width}x{info.height}", rate, str(one.found), info.codec
+
+
+def _as_json(checked: "list[Checked]", totals: "Totals") -> dict[str, object]:
+    from dataclasses import asdict
+
+    from maxi_core.video.check import record
+
+    return {"schema": SCHEMA, "videos": [record(one) for one in checked], "totals": asdict(totals)}
