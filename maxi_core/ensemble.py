@@ -1,0 +1,91 @@
+"""One text feature per dictionary entry, the mean over templates: computed once and kept on disk (SPEC section 2)."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from maxi_core.errors import MaxiError
+from maxi_core.files import maxi_home, whole_file
+from maxi_core.models import Clip
+from maxi_core.prompts import MATCHING, fill
+from maxi_core.textual import encode_text
+
+logger = logging.getLogger("maxi")
+
+FORMAT = 1  # of the cache files; raise it when the features of the same texts change
+BLOCK = 512  # entries whose prompts are encoded together; bounds the memory and fixes the last bits of the features
+
+
+def entry_features(
+    clip: Clip, entries: Sequence[str], templates: Sequence[str] = MATCHING, cache: Path | None = None
+) -> Tensor:
+    """Return the features of dictionary entries, (C, D) float32 of length 1, on the model's device.
+
+    The feature of an entry is the mean of the normalised features of its prompts, normalised again. They are kept in
+    `cache` (`text-features` in maxi's home unless named) by model, templates and entries; a file there that is damaged
+    counts as none. Logs a warning for entries whose prompts are cut at the context length or hold special tokens.
+    """
+    folder = maxi_home() / "text-features" if cache is None else cache
+    key = _key(clip, entries, templates)
+    path = folder / f"{key}.bin"
+    features = _read(path, key, (len(entries), clip.width))
+    if features is None:
+        features = torch.cat(list(_blocks(clip, entries, templates)))
+        _write(path, key, features)
+    return features.to(clip.device)
+
+
+def _key(clip: Clip, entries: Sequence[str], templates: Sequence[str]) -> str:
+    said = json.dumps([FORMAT, clip.identity, list(templates), list(entries)])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _blocks(clip: Clip, entries: Sequence[str], templates: Sequence[str]) -> Iterator[Tensor]:
+    """Yield the features of the entries, block by block, on the CPU."""
+    cut, stripped = 0, 0
+    for first in range(0, len(entries), BLOCK):
+        block = entries[first : first + BLOCK]
+        tokens = clip.tokenize([fill(template, entry) for entry in block for template in templates])
+        with torch.no_grad():
+            prompts = functional.normalize(encode_text(clip.model, tokens.ids), dim=-1)  # (c * P, D)
+            mean = prompts.view(len(block), len(templates), -1).mean(dim=1)  # (c * P, D) -> (c, P, D) -> (c, D)
+            yield functional.normalize(mean, dim=-1).cpu()
+        cut += len({row // len(templates) for row in tokens.truncated})
+        stripped += len({row // len(templates) for row in tokens.stripped})
+    if cut:
+        logger.warning("%d of %d dictionary entries are too long for the model and were cut", cut, len(entries))
+    if stripped:
+        logger.warning("special tokens were taken out of %d of %d dictionary entries", stripped, len(entries))
+
+
+def _read(path: Path, key: str, shape: tuple[int, int]) -> Tensor | None:
+    """Return the features in a cache file, or None if it is not there or not whole."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    head, body = data[:64], bytearray(data[64:])
+    if len(body) != 4 * shape[0] * shape[1] or head != _checksum(key, body):
+        logger.info("the cached text features %s are damaged and computed anew", path)
+        return None
+    return torch.frombuffer(body, dtype=torch.float32).view(shape)
+
+
+def _write(path: Path, key: str, features: Tensor) -> None:
+    """Write a cache file whole or not at all; a cache that cannot be written costs time and nothing else."""
+    body = bytearray(features.numpy().tobytes())
+    try:
+        with whole_file(path) as file:
+            file.write(_checksum(key, body) + body)
+    except MaxiError as error:
+        logger.warning("text features are not kept: %s", error.problem)
+
+
+def _checksum(key: str, body: bytearray) -> bytes:
+    return hashlib.sha256(key.encode() + body).hexdigest().encode()

@@ -1,0 +1,27 @@
+"""Every prompt of the method in one place: matching, training and evaluation (SPEC sections 2, 4 and 8)."""
+
+from itertools import product
+
+_OPENINGS = ("a photo of", "a video of", "a example of", "a demonstration of")  # "a example" is the authors' spelling
+_SUBJECTS = (
+    *("{}.", "a person {}.", "a person using {}.", "a person doing {}.", "a person during {}."),
+    *("a person performing {}.", "a person practicing {}."),
+)
+
+# the 28 Kinetics templates, whose mean embedding stands for a dictionary entry in matching
+MATCHING = tuple(f"{opening} {subject}" for opening, subject in product(_OPENINGS, _SUBJECTS))
+
+# text1 of a training prompt in the form of the authors' code; the supplement has `a photo of {}.`
+TRAINING = "a photo of a {}."
+
+EVALUATION = "a photo of a {}."
+
+
+def fill(template: str, text: str) -> str:
+    """Return the template with `text` in place of its `{}`."""
+    return template.format(text)
+
+
+def training_prompt(matched: str, item: str, template: str = TRAINING) -> str:
+    """Return `<text1> <text2>`: the matched entry in the template, then the item as a sentence (SPEC section 4)."""
+    return f"{fill(template, matched)} {item}."

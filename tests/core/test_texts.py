@@ -1,0 +1,50 @@
+"""Any text at all becomes one that is fit to be read, or nothing."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maxi_core.texts import LONGEST, tidy
+
+anything = st.text(st.characters())  # lone surrogates included
+
+
+@given(anything)
+def test_a_tidied_text_is_one_stripped_line_in_nfc_that_can_be_written(text: str) -> None:
+    tidied = tidy(text)
+    assert tidied == unicodedata.normalize("NFC", tidied).strip()
+    assert len(tidied.splitlines()) <= 1
+    assert "\x00" not in tidied
+    tidied.encode("utf-8")
+
+
+@given(anything)
+def test_tidying_twice_changes_nothing(text: str) -> None:
+    assert tidy(tidy(text)) == tidy(text)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\u200d\ufeff", "\x00\x07", "\ud800", "\u00a0\u2028", "\u202e"])
+def test_a_text_that_shows_nothing_is_empty(text: str) -> None:
+    assert tidy(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "tidied"),
+    [
+        ("cafe\u0301", "caf\u00e9"),
+        ("  riding\n a\tbike ", "riding a bike"),
+        ("run\x00ning\x1b[31m", "run ning [31m"),
+        ("\ufefflifting", "lifting"),
+        ("a \ud83d lone", "a lone"),
+        ("👨\u200d👩\u200d👧 waving", "👨\u200d👩\u200d👧 waving"),
+        ("لعب الكرة", "لعب الكرة"),
+    ],
+)
+def test_what_a_person_reads_stays(text: str, tidied: str) -> None:
+    assert tidy(text) == tidied
+
+
+def test_a_text_of_a_megabyte_is_cut() -> None:
+    assert len(tidy("run " * 250_000)) == LONGEST - 1  # the cut falls on a space

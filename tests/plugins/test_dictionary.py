@@ -1,0 +1,201 @@
+"""The `dictionary` matcher on real files, against the same thing written slowly: one video, one prompt at a time."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import open_clip
+import pytest
+import torch
+
+from maxi_core import Dictionary, Failed, Match, Video
+from maxi_core.errors import UsageError
+from maxi_core.prompts import MATCHING
+from maxi_core.testing import contract
+from maxi_core.video.options import VideoOptions
+from maxi_plugins.dictionary import DictionaryMatcher
+from tests.core.tiny_clip import MEAN, STD, config, write
+
+MODEL = (
+    Path(tempfile.mkdtemp(prefix="maxi-test-")) / "clip"
+)  # named here, since the kit makes a matcher to know its role
+ACTIONS = Dictionary("test", ("juggling balls", "riding a bike", "arm wrestling", "playing chess", "cleaning a pool"))
+FRAMES = 5
+SHORT_SIDE, CROP = 32, 28
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model() -> Iterator[Path]:
+    yield write(MODEL, config(quick_gelu=True))
+    shutil.rmtree(MODEL.parent)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
+    folder = tmp_path_factory.mktemp("videos")
+    shapes = [(9, 64, 64), (30, 96, 48), (3, 48, 80), (1, 64, 64), (17, 32, 40), (24, 130, 98), (12, 16, 16)]
+    return [film(folder / f"{number}.avi", number, *shape) for number, shape in enumerate(shapes)]
+
+
+def film(path: Path, seed: int, frames: int, width: int, height: int) -> Video:
+    """Write a film of coloured noise in blocks, every frame another."""
+    rng = np.random.default_rng(seed)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.bit_rate = width, height, 2_000_000
+        for _ in range(frames):
+            blocks = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+            picture = blocks[np.arange(height) * 4 // height][:, np.arange(width) * 4 // width]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return Video(path.name, path)
+
+
+def matcher(workers: int = 0, **options: Any) -> DictionaryMatcher:
+    settings = {"model": str(MODEL), "frames": FRAMES, "device": "cpu"} | options
+    made = DictionaryMatcher(DictionaryMatcher.Options.model_validate(settings))
+    made.video = VideoOptions(workers=workers)
+    return made
+
+
+def matches(videos: list[Video], dictionary: Dictionary = ACTIONS, **options: Any) -> list[Match | Failed]:
+    return list(matcher(**options).match(iter(videos), dictionary))
+
+
+def slow_text(model: Any, tokenizer: Any, entry: str) -> torch.Tensor:
+    prompts = [model.encode_text(tokenizer([template.format(entry)]))[0] for template in MATCHING]
+    mean: torch.Tensor = sum(prompt / prompt.norm() for prompt in prompts) / len(prompts)
+    return mean / mean.norm()
+
+
+def slow_video(model: Any, video: Video) -> torch.Tensor:
+    """SPEC sections 2 and 8 written out with PyAV, torch and open_clip, frame by frame."""
+    with av.open(str(video.path)) as container:
+        decoded = list(container.decode(video=0))
+    total = torch.zeros(24)
+    for segment in range(FRAMES):
+        frame = decoded[int((segment + 0.5) * len(decoded) / FRAMES)]
+        scale = min(1, SHORT_SIDE / min(frame.width, frame.height))
+        size = {"width": round(frame.width * scale), "height": round(frame.height * scale)}
+        rgb = torch.from_numpy(frame.reformat(**size, format="rgb24", interpolation="BILINEAR").to_ndarray())
+        image = rgb.permute(2, 0, 1)[None]
+        if min(size.values()) < SHORT_SIDE:  # smaller than the crop needs: enlarged
+            larger = [round(side * SHORT_SIDE / min(size.values())) for side in (size["height"], size["width"])]
+            image = torch.nn.functional.interpolate(image, larger, mode="bilinear", antialias=True)
+        top, left = (round((side - CROP) / 2) for side in image.shape[2:])
+        image = image[:, :, top : top + CROP, left : left + CROP].float() / 255
+        image = (image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+        total += model.encode_image(image)[0]
+    feature: torch.Tensor = total / FRAMES
+    return feature / feature.norm()
+
+
+def test_matches_equal_those_of_the_slow_way(videos: list[Video]) -> None:
+    answers = matches(videos, top=5)
+    model = open_clip.create_model(f"local-dir:{MODEL}").eval()
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{MODEL}")
+    with torch.no_grad():
+        texts = {entry: slow_text(model, tokenizer, entry) for entry in ACTIONS.entries}
+        for video, answer in zip(videos, answers, strict=True):
+            feature = slow_video(model, video)
+            scores = {entry: float(feature @ text) for entry, text in texts.items()}
+            want = sorted(scores.items(), key=lambda pair: -pair[1])
+            assert isinstance(answer, Match)
+            assert (answer.video, answer.entry) == (video, want[0][0])
+            assert answer.score == pytest.approx(want[0][1], abs=1e-5)
+            assert [entry for entry, _ in answer.top] == [entry for entry, _ in want]
+            assert [score for _, score in answer.top] == pytest.approx([score for _, score in want], abs=1e-5)
+
+
+def test_answers_are_the_same_to_the_last_bit_on_any_number_of_workers(videos: list[Video]) -> None:
+    assert matches(videos, workers=2) == matches(videos)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 64])
+def test_answers_do_not_depend_on_how_many_frames_go_at_once(videos: list[Video], batch: int) -> None:
+    for one, other in zip(matches(videos, batch=batch), matches(videos), strict=True):
+        assert isinstance(one, Match)
+        assert isinstance(other, Match)
+        assert one.entry == other.entry
+        assert one.score == pytest.approx(other.score, abs=1e-6)
+
+
+def test_a_video_that_cannot_be_read_is_failed_in_its_place(videos: list[Video], tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    broken = [Video("text", text), Video("gone", tmp_path / "gone.mp4")]
+    answers = matches([broken[0], *videos[:2], broken[1]])
+    assert [type(answer) is Match for answer in answers] == [False, True, True, False]
+    assert isinstance(answers[0], Failed)
+    assert "text file" in answers[0].reason
+    assert answers[1:3] == matches(videos[:2])
+
+
+def test_videos_are_taken_a_few_at_a_time_so_that_any_number_fits(videos: list[Video]) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Video]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield videos[0]
+
+    stream = matcher().match(endless(), ACTIONS)
+    for _ in range(3):
+        next(stream)
+    assert taken == 3
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_the_first_of_equally_near_entries_wins(videos: list[Video]) -> None:
+    same = Dictionary(
+        "same", ("playing chess", "Playing Chess", "PLAYING CHESS")
+    )  # one text to CLIP, which has no case
+    answer = matches(videos[:1], same)[0]
+    assert isinstance(answer, Match)
+    assert answer.top[0][1] == answer.top[2][1]
+    assert [entry for entry, _ in answer.top] == list(same.entries)
+
+
+def test_as_many_entries_are_kept_as_asked_for_and_no_more_than_there_are(videos: list[Video]) -> None:
+    for top, kept in ((1, 1), (3, 3), (50, 5)):
+        answer = matches(videos[:1], top=top)[0]
+        assert isinstance(answer, Match)
+        assert len(answer.top) == kept
+        assert answer.top[0] == (answer.entry, answer.score)
+
+
+def test_the_normalisation_of_the_authors_gives_other_scores(videos: list[Video]) -> None:
+    assert matches(videos[:1], normalisation="imagenet") != matches(videos[:1])
+
+
+def test_bf16_is_near_the_exact_scores(videos: list[Video]) -> None:
+    rough, exact = matches(videos[:1], precision="amp_bf16")[0], matches(videos[:1])[0]
+    assert isinstance(rough, Match)
+    assert isinstance(exact, Match)
+    assert dict(rough.top)[exact.entry] == pytest.approx(exact.score, abs=0.03)
+
+
+def test_the_fingerprint_is_of_the_weights_and_not_of_the_name(tmp_path: Path) -> None:
+    fingerprint = matcher().fingerprint()
+    assert fingerprint.keys() == {"model", "templates"}
+    copy = shutil.copytree(MODEL, tmp_path / "copy")
+    assert matcher(model=str(copy)).fingerprint() == fingerprint
+    other = write(tmp_path / "other", config(quick_gelu=True), seed=1)
+    assert matcher(model=str(other)).fingerprint()["model"] != fingerprint["model"]
+
+
+def test_a_model_that_is_not_right_is_said_before_any_video_is_read() -> None:
+    with pytest.raises(UsageError, match="type ViT-B-16-quickgelu/openai"):
+        matches([Video("none", Path("none.mp4"))], model="ViT-B-16/openai")
+
+
+def kit_matcher() -> DictionaryMatcher:
+    return matcher()
+
+
+test_dictionary_keeps_the_contract = contract(kit_matcher)
