@@ -1,4 +1,4 @@
-"""The embedded world: rendered videos, their dictionary and recorded replies, all offline.
+"""The embedded world: rendered videos, their dictionary, replies and English pipeline, offline.
 
 Everything is made on first use, into `sandbox_home()`. Importing this package imports nothing heavy.
 """
@@ -20,9 +20,15 @@ __all__ = [
     "dictionary",
     "replies_file",
     "sandbox_home",
+    "spacy_folder",
     "training_labels",
     "training_videos",
 ]
+
+
+def spacy_folder() -> Path:
+    """Return the folder of the sandbox's English pipeline, which `spacy.load` loads."""
+    return DATA / "spacy"
 
 
 def replies_file() -> Path:

@@ -150,4 +150,4 @@ def paint(points: Points, look: Look, thing: str, place: tuple[float, float], th
     pen.rectangle((0, look.horizon * large, large, large), look.floor)
     THINGS[thing](pen, place[0] * large, place[1] * large, thing_size * large / 2, look)
     _figure(pen, points, look, large)
-    return np.asarray(image.reduce(SUPERSAMPLING))
+    return np.array(image.reduce(SUPERSAMPLING))
