@@ -1,0 +1,150 @@
+"""The reader that asks a spaCy pipeline: verbs by part of speech, objects by the parse."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from maxi_core.errors import UsageError
+from maxi_core.types import Failed
+from maxi_plugins.english.clauses import Clause, Thing
+from maxi_plugins.english.inflection import lemma_of
+
+BATCH = 256
+_PROBE = "A man is holding a ball."
+
+# Labels of the two annotation schemes that English pipelines come with: ClearNLP's (en_core_web_*) and UD's.
+_AUXILIARY = {"aux", "auxpass", "aux:pass", "cop"}
+_IN_FRONT_OF_A_NOUN = {"amod", "compound"}
+_OBJECT = {"dobj", "obj"}
+_PARTICLE = {"prt", "compound:prt"}
+
+
+def pipeline_folder(model: str) -> Path:
+    """Return the folder of a pipeline named by package, path or `sandbox`, without importing spaCy.
+
+    Raises UsageError in one line if it is not there.
+    """
+    if model == "sandbox":
+        from maxi_core.sandbox import spacy_folder
+
+        return _existing(spacy_folder())
+    if "/" in model or "\\" in model:
+        return _existing(Path(model))
+    found = find_spec(model) if model.isidentifier() else None
+    if found is None or found.origin is None:
+        raise UsageError(
+            f"verbs.model: the spaCy pipeline '{model}' is not installed",
+            f"get it with `python -m spacy download {model}`, or do without by -o verbs.model=rules",
+        )
+    package = Path(found.origin).parent
+    meta = json.loads((package / "meta.json").read_text("utf-8"))
+    return _existing(package / f"{meta['lang']}_{meta['name']}-{meta['version']}")
+
+
+def _existing(folder: Path) -> Path:
+    if not (folder / "meta.json").is_file():
+        raise UsageError(
+            f"verbs.model: no spaCy pipeline in '{folder}' (no meta.json there)",
+            "name the folder that `nlp.to_disk` wrote, or use -o verbs.model=rules",
+        )
+    return folder
+
+
+def pipeline_identity(folder: Path) -> dict[str, str]:
+    """Return name, version, language and a digest of all files of a pipeline, without loading it."""
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return {
+        "pipeline": f"{meta.get('lang', '')}_{meta.get('name', '')}",
+        "pipeline_version": str(meta.get("version", "")),
+        "pipeline_sha256": digest.hexdigest(),
+    }
+
+
+class Pipeline:
+    """Reads texts with the spaCy pipeline in a folder; raises UsageError if that cannot tell the verbs of English."""
+
+    def __init__(self, folder: Path) -> None:
+        import spacy
+
+        try:
+            self._nlp = spacy.load(folder)
+        except (OSError, ValueError, ImportError) as error:
+            raise UsageError(
+                f"verbs.model: spaCy cannot load '{folder}': {' '.join(str(error).split())}",
+                "get a pipeline of the installed spaCy, or use -o verbs.model=rules",
+            ) from error
+        _check(self._nlp, folder)
+
+    def read(self, texts: Iterable[str]) -> Iterator[list[Clause] | Failed]:
+        """Yield the clauses of each text, in order; a text that breaks a component of the pipeline is Failed."""
+        left = iter(texts)
+        while batch := list(islice(left, BATCH)):
+            yield from self._answers(batch)
+
+    def _answers(self, batch: Sequence[str]) -> list[list[Clause] | Failed]:
+        try:
+            return [_clauses(doc) for doc in self._nlp.pipe(batch, batch_size=BATCH)]
+        except Exception as error:  # a component may raise anything, and only its text shall fail
+            if len(batch) == 1:
+                return [Failed(f"the spaCy pipeline raised {type(error).__name__}: {error}")]
+            return [answer for text in batch for answer in self._answers([text])]
+
+
+def _check(nlp: Any, folder: Path) -> None:
+    if nlp.lang != "en":
+        raise UsageError(
+            f"verbs.model: the spaCy pipeline '{folder}' is of language '{nlp.lang}', and only English is inflected",
+            "name an English pipeline, or use -o verbs.model=rules",
+        )
+    if not any(token.pos_ for token in nlp(_PROBE)):
+        components = ", ".join(nlp.pipe_names) or "none"
+        raise UsageError(
+            f"verbs.model: the spaCy pipeline '{folder}' tags no parts of speech (components: {components}), "
+            "so it would find no verbs",
+            "name a pipeline with a tagger, such as en_core_web_sm, or use -o verbs.model=rules",
+        )
+
+
+def _clauses(doc: Any) -> list[Clause]:
+    return [
+        Clause(lemma, token.lower_, tuple(_things(token)))
+        for token in doc
+        if token.pos_ == "VERB"
+        and token.dep_ not in _AUXILIARY | _IN_FRONT_OF_A_NOUN
+        and (lemma := lemma_of(token.lower_, token.lemma_.lower())) != "be"
+    ]
+
+
+def _things(verb: Any) -> Iterator[Thing]:
+    particles = [child for child in verb.children if child.dep_ in _PARTICLE]
+    for child in verb.children:
+        if child.dep_ in _OBJECT and child.i > verb.i:
+            yield _thing(child, particles)
+            for other in child.conjuncts:
+                if other.pos_ != "VERB":
+                    yield _thing(other, [one for one in particles if one.i < child.i])
+
+
+def _thing(head: Any, particles: list[Any]) -> Thing:
+    """Return an object from the first word of its subtree to its head, with an "of" part right after that."""
+    doc, end = head.doc, head.i + 1
+    if end < len(doc) and doc[end].lower_ == "of":
+        # UD hangs "of" on the noun it leads in, ClearNLP the noun on "of".
+        inside = [token for token in head.subtree if token.i > end and token.head.i in (head.i, end)]
+        end = inside[0].i + 1 if inside else end
+    start = head.left_edge.i
+    while start < head.i and doc[start].pos_ in ("CCONJ", "PUNCT"):  # UD hangs "and" on the conjunct that it leads in
+        start += 1
+    before = [one.text for one in particles if one.i < start]
+    after = [one.text for one in particles if one.i >= end]
+    noun = head.text if head.pos_ in ("NOUN", "PROPN") else ""
+    return Thing(" ".join([*before, doc[start:end].text, *after]), noun)
