@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from maxi_core.dictionaries import read_dictionary
-from maxi_core.ensemble import entry_features
+from maxi_core.text_features import entry_features
 from maxi_core.models import Clip, identity_of
 from maxi_core.prompts import MATCHING, fill
 

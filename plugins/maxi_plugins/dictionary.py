@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from maxi_core import Dictionary, Failed, Match, Matcher, Options, Source, Video, hookimpl
+from maxi_core.errors import UsageError
 from maxi_core.prompts import MATCHING
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ class DictionaryMatcher(Matcher):
         The model is loaded and the dictionary encoded before the first video is read. Raises UsageError for a model,
         device or decoder that is not right, and for a dictionary without entries.
         """
-        from maxi_core.ensemble import entry_features
+        from maxi_core.text_features import entry_features
         from maxi_core.video.reader import read_videos
         from maxi_core.video.sampling import Sampling
         from maxi_core.visual import short_side
 
+        if not dictionary.entries:
+            raise UsageError(f"the dictionary '{dictionary.name}' is empty: there is nothing to match videos to")
         texts = entry_features(self._clip, dictionary.entries)  # (C, D)
         wanted = {CONSUMER: Sampling("middles", self.options.frames)}
         reading = self.video.model_copy(update={"short_side": short_side(self._clip.image_size)})
@@ -78,7 +81,7 @@ class DictionaryMatcher(Matcher):
 
         return load_model(self.options.model, self.options.device)
 
-    def _nearest(self, video: Video, frames: "Pixels", texts: "Tensor", dictionary: Dictionary) -> Match:
+    def _nearest(self, video: Video, frames: "Pixels", texts: "Tensor", dictionary: Dictionary) -> Match | Failed:
         from maxi_core.visual import centre_crop, encode_video
 
         feature = encode_video(
@@ -89,6 +92,8 @@ class DictionaryMatcher(Matcher):
             batch=self.options.batch,
         )
         cosines, places = (texts @ feature).cpu().sort(descending=True, stable=True)  # (C,); ties keep their order
+        if not cosines[0].isfinite():  # NaN sorts first
+            return Failed("the model's feature of this video is not a finite number; look at the model's weights")
         best = zip(places[: self.options.top].tolist(), cosines[: self.options.top].tolist(), strict=True)
         top = tuple((dictionary.entries[place], cosine) for place, cosine in best)
         return Match(video, *top[0], top)

@@ -11,6 +11,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from maxi_core import Dictionary, Failed, Match, Video
 from maxi_core.errors import UsageError
@@ -192,6 +193,20 @@ def test_the_fingerprint_is_of_the_weights_and_not_of_the_name(tmp_path: Path) -
 def test_a_model_that_is_not_right_is_said_before_any_video_is_read() -> None:
     with pytest.raises(UsageError, match="type ViT-B-16-quickgelu/openai"):
         matches([Video("none", Path("none.mp4"))], model="ViT-B-16/openai")
+
+
+def test_an_empty_dictionary_is_refused(videos: list[Video]) -> None:
+    with pytest.raises(UsageError, match="the dictionary 'nothing' is empty"):
+        matches(videos, Dictionary("nothing", ()))
+
+
+def test_a_model_whose_features_are_not_finite_matches_nothing(videos: list[Video], tmp_path: Path) -> None:
+    folder = shutil.copytree(MODEL, tmp_path / "broken")
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights["visual.proj"][0, 0] = float("nan")
+    save_file(weights, folder / "open_clip_model.safetensors")
+    answers = matches(videos[:2], model=str(folder))
+    assert [type(answer) for answer in answers] == [Failed, Failed]
 
 
 def kit_matcher() -> DictionaryMatcher:

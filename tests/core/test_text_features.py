@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from maxi_core import ensemble
-from maxi_core.ensemble import entry_features
+from maxi_core import text_features
 from maxi_core.files import maxi_home
 from maxi_core.models import Clip, load_model
 from maxi_core.prompts import EVALUATION, MATCHING, TRAINING, fill, training_prompt
+from maxi_core.text_features import entry_features
 from tests.core.tiny_clip import config, write
 
 ENTRIES = ("juggling balls", "riding a bike", "juggling", "braces {} and {0}", "50% off")
@@ -57,7 +57,7 @@ def test_features_equal_the_slow_way(clip: Clip) -> None:
 
 def test_blocks_change_nothing_but_the_last_bits(clip: Clip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     whole = entry_features(clip, ENTRIES)
-    monkeypatch.setattr(ensemble, "BLOCK", 2)
+    monkeypatch.setattr(text_features, "BLOCK", 2)
     assert torch.allclose(entry_features(clip, ENTRIES, cache=tmp_path), whole, rtol=0, atol=1e-6)
 
 
@@ -65,13 +65,13 @@ def test_blocks_change_nothing_but_the_last_bits(clip: Clip, monkeypatch: pytest
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows by the number of prompts whenever the text tower is asked."""
     counts: list[int] = []
-    encode = ensemble.encode_text
+    encode = text_features.encode_text
 
     def counted(model: Any, ids: Tensor) -> Tensor:
         counts.append(len(ids))
         return encode(model, ids)
 
-    monkeypatch.setattr(ensemble, "encode_text", counted)
+    monkeypatch.setattr(text_features, "encode_text", counted)
     return counts
 
 
