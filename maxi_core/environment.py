@@ -75,3 +75,12 @@ def variables(env: Mapping[str, str] | None = None) -> dict[str, str]:
     found = {name: "set" if env.get(name) else "unset" for name in SECRETS}
     found |= {name: _USER_IN_URL.sub("//***@", env[name]) for name in VARIABLES if name in env}
     return found | {name: value for name, value in sorted(env.items()) if name.startswith("MAXI_")}
+
+
+def without_secrets(text: str, env: Mapping[str, str] | None = None) -> str:
+    """Return `text` with the value of every secret that is set replaced by ***, and users in URLs too."""
+    env = os.environ if env is None else env
+    for name in SECRETS:
+        if env.get(name):
+            text = text.replace(env[name], "***")
+    return _USER_IN_URL.sub("//***@", text)

@@ -1,10 +1,13 @@
 """Files that are written whole or not at all, and the one clock that goes into them."""
 
+import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO
 
 import platformdirs
 
@@ -22,14 +25,16 @@ def utc_stamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file so that a reader sees the old one or the whole new one; raises MaxiError with the path."""
-    data = text.encode()
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file whose readers see the old one or the whole new one; raises MaxiError with path and bytes."""
+    written = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
             try:
-                temporary.write(data)
+                yield temporary
+                written = temporary.tell()
                 temporary.flush()
                 os.fsync(temporary.fileno())
                 Path(temporary.name).replace(path)
@@ -38,4 +43,22 @@ def write_text(path: Path, text: str) -> None:
                     Path(temporary.name).unlink()
                 raise
     except OSError as error:
-        raise MaxiError(f"cannot write {path} ({len(data)} bytes): {error.strerror or error}") from error
+        size = f" ({written} bytes)" if written else ""
+        raise MaxiError(f"cannot write {path}{size}: {error.strerror or error}", "make room there") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file whole or not at all; raises MaxiError with path and bytes."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> str:
+    """Write the lines to a UTF-8 file whole or not at all, as they come; return its SHA-256."""
+    checksum = hashlib.sha256()
+    with whole_file(path) as file:
+        for line in lines:
+            data = f"{line}\n".encode()
+            checksum.update(data)
+            file.write(data)
+    return checksum.hexdigest()

@@ -24,6 +24,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # options that change how fast an answer comes and not the answer: they stay out of the key it is kept under
+    EFFORT: ClassVar[tuple[str, ...]] = ()
+
 
 class Configured(ABC):
     """What sources and temporal modules share: a `name`, a `role`, and `options` made from the nested `Options`."""

@@ -19,7 +19,9 @@ from maxi_core.options import Configured, Options, from_text, make
 from maxi_core.parts import PARTS, Part
 from maxi_core.plugins import Catalog
 from maxi_core.sections import CORE, SourcesSection, core_section
+from maxi_core.sources import Captioner, Matcher
 from maxi_core.version import __version__
+from maxi_core.video.options import VideoOptions
 
 SCHEMA = 1
 ENV_PREFIX = "MAXI_"
@@ -58,7 +60,10 @@ class Recipe:
     def make(self, catalog: Catalog, name: str) -> Configured:
         """Make the source or temporal module `name` with the options that the recipe sets, or its defaults."""
         offer = catalog.find(name)
-        return offer.cls(self.sections.get(catalog.key(offer)))
+        made = offer.cls(self.sections.get(catalog.key(offer)))
+        if isinstance(made, (Matcher, Captioner)):
+            made.video = self.core("video", VideoOptions)
+        return made
 
     def to_toml(self) -> str:
         """Return the recipe as TOML that settles to this recipe again."""

@@ -1,10 +1,13 @@
 """The core's own sections of a recipe. Every other section is named after a plugin's source or temporal module."""
 
 from importlib import import_module
+from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from maxi_core.options import Options
+
+KNOWN_NAMES = ("sandbox", "kinetics400")  # of videos and dictionaries
 
 
 class SourcesSection(Options):
@@ -16,8 +19,28 @@ class SourcesSection(Options):
     augmenter: str = Field("verbs", description="turns texts into word forms; none puts the texts in as they are")
 
 
+class BagsSection(Options):
+    """What `maxi bags` works on and where it writes."""
+
+    videos: str | None = Field(None, description="folder, list, CSV or JSON lines of videos, or sandbox")
+    root: Path | None = Field(None, description="folder that the paths of a list start from; none: the list's own")
+    dictionary: str | None = Field(None, description="file of action names, one a line, or a known name")
+    out: Path | None = Field(None, description="run folder")
+    store: Path | None = Field(None, description="folder that keeps all answers; none: $MAXI_HOME/store")
+    keep: float = Field(1.0, gt=0, le=1, description="share of videos with the best matches that get texts")
+
+    @field_validator("videos", "dictionary")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        """Make a path absolute, so that the settled recipe means the same from any folder; names stay as they are."""
+        if value is None or value.partition(":")[0] in KNOWN_NAMES or not Path(value).expanduser().exists():
+            return value
+        return str(Path(value).expanduser().absolute())
+
+
 # section -> where its model is; a command that brings a section of its own adds a line here
 CORE = {
+    "bags": "maxi_core.sections:BagsSection",
     "sources": "maxi_core.sections:SourcesSection",
     "video": "maxi_core.video.options:VideoOptions",
 }

@@ -10,12 +10,17 @@ from typing import TypeAlias
 
 from maxi_core.options import Configured
 from maxi_core.types import Dictionary, Failed, Form, Match, Video
+from maxi_core.video.options import VideoOptions
 
 Augment: TypeAlias = Callable[[Iterable[str]], list[list[Form]]]
 
 
 class Source(Configured):
     """A language source: a class of one of the five roles below, with a `name` and its options."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return what besides the options decides the answers, such as the identity of a model's weights."""
+        return {}
 
 
 class Injector(Source):
@@ -29,9 +34,13 @@ class Injector(Source):
 
 
 class Matcher(Source):
-    """Matches each video to its best dictionary entry (SPEC section 2)."""
+    """Matches each video to its best dictionary entry (SPEC section 2).
+
+    `video` says how videos are read; a run puts its own `[video]` section there.
+    """
 
     role = "matcher"
+    video = VideoOptions()
 
     @abstractmethod
     def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
@@ -49,9 +58,13 @@ class Expander(Source):
 
 
 class Captioner(Source):
-    """Describes what is seen in a video; asked once for each video (SPEC section 3)."""
+    """Describes what is seen in a video; asked once for each video (SPEC section 3).
+
+    `video` says how videos are read; a run puts its own `[video]` section there.
+    """
 
     role = "captioner"
+    video = VideoOptions()
 
     @abstractmethod
     def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 FormKind = Literal["verb", "verb-phrase", "noun"]
+TextKind = Literal["phrase", "verb", "verb-phrase", "noun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,31 @@ class Failed:
     """The answer for an item that cannot be answered; `reason` is one line that a user can act on."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One item of a text bag: who said it, and of what (an entry, a phrase or a caption) it is a part or a form.
+
+    `also` names the other sources that said the same.
+    """
+
+    text: str
+    source: str
+    of: str
+    kind: TextKind
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextBag:
+    """Everything the sources say of one video, and its match (SPEC section 4).
+
+    `kept` is whether the match is among the share that is kept; a video that is not has no texts. `said` holds the
+    phrases and captions, by source, from which the texts come.
+    """
+
+    match: Match
+    kept: bool
+    texts: tuple[Text, ...] = ()
+    said: tuple[tuple[str, tuple[str, ...]], ...] = ()

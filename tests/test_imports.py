@@ -12,6 +12,7 @@ import pytest
 from maxi_core.conformance import HEAVY
 
 ROOT = Path(__file__).parent.parent
+HELP = [[name, "--help"] for name in ("bags", "show", "stats", "check", "env")]
 
 
 def imported_by(path: Path) -> set[str]:
@@ -44,7 +45,7 @@ def test_the_layers_import_only_downwards(folder: str, forbidden: set[str]) -> N
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["plugins"], ["plugins", "mean"], ["plugins", "--json"], ["plugins", "--help"]],
+    [["--help"], ["plugins"], ["plugins", "mean"], ["plugins", "--json"], ["plugins", "--help"], *HELP],
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     program = (
@@ -66,17 +67,28 @@ def test_the_public_names_of_the_core_come_without_torch() -> None:
     assert json.loads(done.stdout) == []
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_offers_names_without_anything_heavy(shell: str) -> None:
+@pytest.mark.parametrize(
+    ("shell", "typed", "offered"),
+    [
+        ("bash", "maxi plugins me", "mean"),
+        ("zsh", "maxi plugins me", "mean"),
+        ("fish", "maxi plugins me", "mean"),
+        ("bash", "maxi bags --sources dict", "dictionary"),
+        ("bash", "maxi bags --sources dictionary,ver", "dictionary,verbs"),
+        ("bash", "maxi bags -o video.dec", "video.decoder="),
+        ("bash", "maxi plugins --no-plugin mea", "mean"),
+    ],
+)
+def test_completion_offers_names_without_anything_heavy(shell: str, typed: str, offered: str) -> None:
     program = (
         "import atexit, sys\n"
         f"atexit.register(lambda: print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules]))\n"
         "from maxi_cli.app import app\napp(prog_name='maxi')"
     )
-    words = {"COMP_WORDS": "maxi plugins me", "COMP_CWORD": "2", "_TYPER_COMPLETE_ARGS": "maxi plugins me"}
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_TYPER_COMPLETE_ARGS": typed}
     env = {**os.environ, **words, "_MAXI_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=env)
-    assert "mean" in done.stdout
+    assert offered in done.stdout
     assert "HEAVY []" in done.stdout
 
 

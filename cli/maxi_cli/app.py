@@ -4,10 +4,13 @@ from typing import Annotated
 
 import typer
 
+from maxi_cli.bags import bags
 from maxi_cli.check import check
 from maxi_cli.env import env
 from maxi_cli.logs import LEVELS, set_up_logs
 from maxi_cli.plugins import plugins
+from maxi_cli.show import show
+from maxi_cli.stats import stats
 from maxi_core.errors import UsageError
 from maxi_core.version import __version__
 
@@ -19,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(bags)
+app.command()(show)
+app.command()(stats)
 app.command()(check)
 app.command()(plugins)
 app.command()(env)

@@ -5,7 +5,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, QuietFlag, read_catalog, read_recipe
+from maxi_cli.flags import (
+    ConfigFlag,
+    DecoderFlag,
+    JsonFlag,
+    NoPluginFlag,
+    OptionFlag,
+    OutsideFlag,
+    QuietFlag,
+    RetriesFlag,
+    RootFlag,
+    VideoTimeoutFlag,
+    WorkersFlag,
+    read_catalog,
+    read_recipe,
+)
 from maxi_cli.progress import Progress
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import ExitCode
@@ -18,20 +32,18 @@ SCHEMA = 1
 
 def check(
     videos: Annotated[str, typer.Argument(help="Folder, video, list, CSV or JSON lines of videos.")],
-    root: Annotated[Path | None, typer.Option(help="Folder that the paths of a list start from.")] = None,
+    root: RootFlag = None,
     problems: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the problems to this file, as JSON lines.")
     ] = None,
-    decoder: Annotated[str | None, typer.Option(help="pyav, decord, or module:function.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that decode; 0: this one.")] = None,
-    video_timeout: Annotated[float | None, typer.Option(help="Seconds after which a video is given up.")] = None,
-    retries: Annotated[int | None, typer.Option(help="Tries more for a video that crashes or hangs.")] = None,
+    decoder: DecoderFlag = None,
+    workers: WorkersFlag = None,
+    video_timeout: VideoTimeoutFlag = None,
+    retries: RetriesFlag = None,
     max_skipped: Annotated[
         int | None, typer.Option(help="Problems that are no reason for exit code 3; 0 if it is not set.")
     ] = None,
-    allow_outside_root: Annotated[
-        bool | None, typer.Option("--allow-outside-root", help="Follow `..` and links out of the videos' folder.")
-    ] = None,
+    allow_outside_root: OutsideFlag = None,
     config: ConfigFlag = None,
     option: OptionFlag = None,
     no_plugin: NoPluginFlag = None,

@@ -37,6 +37,33 @@ NoPluginFlag: TypeAlias = Annotated[
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 QuietFlag: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 
+# aliases of the [video] section, for every command that reads videos
+RootFlag: TypeAlias = Annotated[
+    Path | None, typer.Option("--root", metavar="FOLDER", help="Folder that the paths of a list start from.")
+]
+DecoderFlag: TypeAlias = Annotated[
+    str | None, typer.Option("--decoder", metavar="NAME", help="pyav, decord, or module:function.")
+]
+WorkersFlag: TypeAlias = Annotated[
+    int | None, typer.Option("--workers", help="Processes that decode ahead; 0: this one.")
+]
+VideoTimeoutFlag: TypeAlias = Annotated[
+    float | None, typer.Option("--video-timeout", metavar="SECONDS", help="Time after which a video is given up.")
+]
+RetriesFlag: TypeAlias = Annotated[
+    int | None, typer.Option("--retries", help="Tries more for a video that crashes or hangs.")
+]
+FrameCacheFlag: TypeAlias = Annotated[
+    Path | None, typer.Option("--frame-cache", metavar="FOLDER", help="Keep frames here between runs.")
+]
+ClipSecondsFlag: TypeAlias = Annotated[
+    float | None, typer.Option("--clip-seconds", metavar="SECONDS", help="Cut videos into windows of this length.")
+]
+OutsideFlag: TypeAlias = Annotated[
+    bool | None, typer.Option("--allow-outside-root", help="Follow `..` and links out of the videos' folder.")
+]
+FLAG_OF = {"video.timeout": "--video-timeout"}  # where a flag is not called after its key
+
 
 def read_catalog(no_plugin: Iterable[str] | None = None) -> "Catalog":
     """Discover the plugins as the environment and --no-plugin say."""
@@ -55,18 +82,20 @@ def read_recipe(
     options: Iterable[str] | None,
     aliases: Mapping[str, object] | None = None,
     *,
+    more: "Iterable[Setting]" = (),
     players: bool = False,
 ) -> "Recipe":
     """Settle the recipe: defaults < maxi.toml or --config < MAXI_* < -o and the flags that are aliases of its keys.
 
-    `aliases` maps a path such as `video.decoder` to what its flag was given, None where it was not typed.
+    `aliases` maps a path such as `video.decoder` to what its flag was given, None where it was not typed; `more` are
+    the settings of flags that are no aliases, such as --sources.
     """
     from maxi_core.recipe import from_env, from_file, settle
 
     file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
     settings = from_file(file) if file else []
     settings += from_env(os.environ, catalog)
-    settings += _from_flags(options or (), aliases or {})
+    settings += [*_from_flags(options or (), aliases or {}), *more]
     return settle(catalog, settings, players=players)
 
 
@@ -78,7 +107,7 @@ def _from_flags(options: Iterable[str], aliases: Mapping[str, object]) -> "list[
         if value is None:
             continue
         section, _, key = path.partition(".")
-        flag = f"--{key.replace('_', '-')}"
+        flag = FLAG_OF.get(path, f"--{key.replace('_', '-')}")
         for other in settings:
             if (other.section, other.key.replace("-", "_")) == (section, key) and other.value != str(value):
                 raise UsageError(f"{flag} {value} and {other.origin} say different things", "give one of them")

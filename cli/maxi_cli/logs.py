@@ -2,6 +2,10 @@
 
 import logging
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -16,3 +20,25 @@ def set_up_logs(level: str) -> None:
     logger.propagate = False
     if os.environ.get("MAXI_TRACE_PLUGINS", "") not in ("", "0"):
         logging.getLogger("maxi.plugins").setLevel(logging.DEBUG)
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Write everything that maxi logs, debugging and tracebacks too, at the end of a run's log file, in UTC."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("maxi")
+    shown = logger.level
+    for other in logger.handlers:  # what is shown stays what was asked for
+        other.setLevel(shown)
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(shown)
+        handler.close()

@@ -3,11 +3,16 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+def follow(*, quiet: bool) -> Callable[[str, int, Iterable[Any]], Iterator[Any]]:
+    """Return a function (title, total, items) -> the items, watched."""
+    return lambda title, total, items: Progress(title, total, quiet=quiet).follow(items)
 
 
 class Progress:

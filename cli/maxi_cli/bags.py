@@ -1,0 +1,180 @@
+"""`maxi bags`: from videos and action names to text bags."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maxi_cli.completion import complete_sources
+from maxi_cli.flags import (
+    ClipSecondsFlag,
+    ConfigFlag,
+    DecoderFlag,
+    FrameCacheFlag,
+    JsonFlag,
+    NoPluginFlag,
+    OptionFlag,
+    OutsideFlag,
+    QuietFlag,
+    RetriesFlag,
+    RootFlag,
+    VideoTimeoutFlag,
+    WorkersFlag,
+    read_catalog,
+    read_recipe,
+)
+from maxi_cli.logs import log_to
+from maxi_cli.progress import follow
+from maxi_cli.terminal import show_json, stdout, visible
+from maxi_core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.bags.job import Job, Made
+    from maxi_core.plugins import Catalog
+    from maxi_core.recipe import Recipe
+
+SCHEMA = 1
+
+
+def bags(
+    videos: Annotated[
+        str | None, typer.Argument(help="Folder, list, CSV or JSON lines of videos, or sandbox.", show_default=False)
+    ] = None,
+    dictionary: Annotated[
+        str | None, typer.Option(help="File of action names, or a known name: kinetics400, kinetics400:200, sandbox.")
+    ] = None,
+    sources: Annotated[
+        str | None, typer.Option(help="Sources by name, with commas.", autocompletion=complete_sources)
+    ] = None,
+    without: Annotated[str | None, typer.Option(help="Sources of the recipe to leave out, with commas.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    keep: Annotated[float | None, typer.Option(help="Share of videos with the best matches that get texts.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder that keeps all answers.")] = None,
+    root: RootFlag = None,
+    decoder: DecoderFlag = None,
+    workers: WorkersFlag = None,
+    video_timeout: VideoTimeoutFlag = None,
+    retries: RetriesFlag = None,
+    frame_cache: FrameCacheFlag = None,
+    clip_seconds: ClipSecondsFlag = None,
+    allow_outside_root: OutsideFlag = None,
+    max_skipped: Annotated[int | None, typer.Option(help="Stop when more videos cannot be used.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write and ask nothing.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Use a run folder that was made of something else.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first fault of a source.")] = False,
+    config: ConfigFlag = None,
+    option: OptionFlag = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Match videos to action names and fill a bag of texts for each.
+
+    Example: maxi bags clips/ --dictionary actions.txt --sources gpt3,blip --out runs/mine
+    """
+    from maxi_core.bags.job import run_job
+    from maxi_core.bags.planning import plan
+
+    catalog = read_catalog(no_plugin)
+    aliases: dict[str, Any] = {"bags.videos": videos, "bags.dictionary": dictionary, "bags.keep": keep}
+    aliases |= {"bags.out": out, "bags.store": store, "bags.root": root}
+    aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
+    aliases |= {"video.retries": retries, "video.frame_cache": frame_cache, "video.clip_seconds": clip_seconds}
+    aliases |= {"video.allow_outside_root": allow_outside_root, "video.max_skipped": max_skipped}
+    recipe = _recipe(catalog, config, option, aliases, sources, without)
+    job = _job(catalog, recipe, strict=strict, overwrite=overwrite)
+    if dry_run:
+        show_json({"schema": SCHEMA, **plan(job)}) if json else _show_plan(plan(job))
+        return
+    with log_to(job.out / "run.log"):
+        made = run_job(job, follow(quiet=quiet))
+    show_json({"schema": SCHEMA, **_as_json(job, made)}) if json else _show(job, made)
+    if not made.tally.videos:
+        raise typer.Exit(ExitCode.NOTHING)
+
+
+def _recipe(
+    catalog: "Catalog",
+    config: Path | None,
+    option: list[str] | None,
+    aliases: dict[str, Any],
+    sources: str | None,
+    without: str | None,
+) -> "Recipe":
+    from maxi_core.parts import cast_parts, drop_parts
+    from maxi_core.recipe import Setting
+    from maxi_core.sections import SourcesSection
+
+    parts: list[Setting] = []
+    if sources is not None:
+        named = cast_parts(catalog, _names(sources))
+        parts += [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
+    if without is not None:
+        now = read_recipe(catalog, config, option, aliases, more=parts).core("sources", SourcesSection)
+        left = drop_parts(now, _names(without))
+        parts += [Setting("sources", key, who, "--without", typed=False) for key, who in left.items()]
+    return read_recipe(catalog, config, option, aliases, more=parts, players=True)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _job(catalog: "Catalog", recipe: "Recipe", *, strict: bool, overwrite: bool) -> "Job":
+    from maxi_core.bags.planning import make_job
+    from maxi_core.sections import BagsSection
+
+    section = recipe.core("bags", BagsSection)
+    wanted = {"videos": section.videos, "dictionary": section.dictionary, "out": section.out}
+    for key, flag in (("videos", "VIDEOS"), ("dictionary", "--dictionary"), ("out", "--out")):
+        if wanted[key] is None:
+            raise UsageError(f"which {key}? neither {flag} nor [bags] {key} says", f"type {flag} or set bags.{key}")
+    return make_job(catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite)
+
+
+def _show_plan(plan: dict[str, object]) -> None:
+    console = stdout()
+    for key, value in plan.items():
+        console.print(visible(f"{key:12} {value}"), soft_wrap=True)
+
+
+def _as_json(job: "Job", made: "Made") -> dict[str, object]:
+    tally = made.tally
+    return {
+        "out": str(job.out),
+        "videos": tally.videos,
+        "matched": tally.matched,
+        "kept": tally.kept,
+        "threshold": tally.threshold,
+        "texts": sum(made.sizes),
+        "empty": sum(not size for size in made.sizes),
+        "asked": tally.asked,
+        "skipped": len(made.skipped),
+    }
+
+
+def _show(job: "Job", made: "Made") -> None:
+    tally, console = made.tally, stdout()
+    if not tally.videos:
+        console.print("there are no videos")
+        return
+    console.print(
+        f"{tally.kept} bags of {tally.videos} videos: {tally.matched} matched, "
+        f"{tally.kept} kept (score {tally.threshold:.4f} or better)"
+    )
+    if made.sizes:
+        mean = sum(made.sizes) / len(made.sizes)
+        empty = sum(not size for size in made.sizes)
+        console.print(f"{mean:.1f} texts in a bag ({min(made.sizes)} to {max(made.sizes)}), {empty} bags empty")
+    asked = ", ".join(f"{name} {count}" for name, count in tally.asked.items())
+    console.print(f"asked now: {asked}; all else was known", soft_wrap=True)
+    for record in made.skipped[:3]:
+        console.print(visible(f"skipped at {record['stage']}: {record['video']}: {record['message']}"), style="yellow")
+    if len(made.skipped) > 3:
+        console.print(f"... {len(made.skipped)} skipped in all: {job.out / 'skipped.jsonl'}", style="yellow")
+    shown = os.path.relpath(job.out)
+    console.print(visible(f"next: maxi show {shown}, maxi stats {shown}"), soft_wrap=True)

@@ -1,0 +1,82 @@
+"""`maxi show`: one text bag as the paper's figure 6 shows it, or the list of them."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maxi_cli.flags import JsonFlag
+from maxi_cli.terminal import show_json, stdout, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from maxi_core.types import TextBag
+
+LISTED = 20
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+
+
+def show(
+    run: Annotated[Path, typer.Argument(help="Run folder of maxi bags.", show_default=False)],
+    video: Annotated[str | None, typer.Argument(help="Id of a video, or a part that only its id has.")] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Print the text bag of a video: match, what the sources said, and the texts by source.
+
+    Example: maxi show runs/mine juggling.mp4
+    """
+    from maxi_core.bags.finding import find_bag
+    from maxi_core.bags.records import as_record, read_bags
+
+    if video is not None:
+        bag = find_bag(run, video)
+        show_json(as_record(bag)) if json else _show_bag(bag, stdout())
+    elif json:
+        show_json({"schema": 1, "bags": [as_record(bag) for bag in islice(read_bags(run), LISTED)]})
+    else:
+        _show_list(read_bags(run), run)
+
+
+def _show_list(bags: "Iterable[TextBag]", run: Path) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("video", "match", "score", "texts"):
+        table.add_column(title, overflow="fold", justify="right" if title in ("score", "texts") else "left")
+    more = 0
+    for number, bag in enumerate(bags):
+        if number >= LISTED:
+            more += 1
+            continue
+        texts = str(len(bag.texts)) if bag.kept else "not kept"
+        table.add_row(visible(bag.match.video.id), visible(bag.match.entry), f"{bag.match.score:.4f}", texts)
+    console = stdout()
+    console.print(table)
+    console.print(visible(f"{f'and {more} more; ' if more else ''}one bag: maxi show {run} VIDEO"), soft_wrap=True)
+
+
+def _show_bag(bag: "TextBag", console: "Console") -> None:
+    match = bag.match
+    console.print(visible(match.video.id), style="bold")
+    console.print(visible(f"match: {match.entry} ({match.score:.4f}){'' if bag.kept else ', not kept'}"))
+    if match.top:
+        others = ", ".join(f"{entry} {score:.4f}" for entry, score in match.top[1:])
+        console.print(visible(f"then: {others or '-'}"), style="dim")
+    names = list(dict.fromkeys([*(source for source, _ in bag.said), *(text.source for text in bag.texts)]))
+    colour = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
+    for source, texts in bag.said:
+        console.print(f"\n{source} said", style=f"bold {colour[source]}")
+        for text in texts:
+            console.print(visible(f"  {text}"), style=colour[source])
+    console.print(f"\ntext bag, {len(bag.texts)} texts", style="bold")
+    for name in names:
+        own = [text for text in bag.texts if text.source == name]
+        if own:
+            shown = ", ".join(f"{text.text}{'*' if text.also else ''}" for text in own)
+            console.print(visible(f"  {name}: {shown}"), style=colour[name])
+    if any(text.also for text in bag.texts):
+        console.print("  * another source said it too", style="dim")

@@ -1,0 +1,95 @@
+"""`maxi stats`: what the text bags of a run are like."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maxi_cli.flags import JsonFlag
+from maxi_cli.terminal import show_json, stdout, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from maxi_core.bags.stats import Stats, WordUse
+
+SCHEMA = 1
+BAR = 40  # columns of the longest bar of the histogram
+LISTED = 20
+
+
+def stats(
+    run: Annotated[Path, typer.Argument(help="Run folder of maxi bags.", show_default=False)],
+    word: Annotated[str | None, typer.Option(help="Show which entries' bags hold this word, and from whom.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="CSV with the header video,label, or sandbox: gives the matching accuracy.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Count sizes, sources, empty bags, scores, and the share that is kept.
+
+    Example: maxi stats runs/mine --word wave
+    """
+    from maxi_core.bags.records import read_bags
+    from maxi_core.bags.stats import collect, named_labels, word_uses
+
+    if word is not None:
+        uses = word_uses(read_bags(run), word)
+        show_json({"schema": SCHEMA, "word": word, "uses": [asdict(use) for use in uses]}) if json else _uses(
+            word, uses
+        )
+        return
+    found = collect(read_bags(run), named_labels(labels) if labels else None)
+    if json:
+        show_json({"schema": SCHEMA, **found.as_record()})
+    else:
+        _show(found, stdout())
+
+
+def _table(*titles: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for place, title in enumerate(titles):
+        table.add_column(title, overflow="fold", justify="left" if place == 0 else "right")
+    return table
+
+
+def _show(found: "Stats", console: "Console") -> None:
+    console.print(f"{found.videos} videos, {found.kept} kept, {len(found.entries)} entries matched")
+    if found.sizes:
+        mean = sum(found.sizes) / len(found.sizes)
+        console.print(f"{mean:.1f} texts in a bag ({min(found.sizes)} to {max(found.sizes)}), {found.empty} bags empty")
+    sources = _table("source", "texts")
+    for source, count in found.sources.most_common():
+        sources.add_row(visible(source), str(count))
+    console.print(sources)
+    labelled = any(share.right is not None for share in found.shares)
+    shares = _table("keep", "videos", "score from", *(["matched right"] if labelled else []))
+    for share in found.shares:
+        right = "-"
+        if share.right is not None and share.labelled:
+            right = f"{share.right} of {share.labelled} ({share.right / share.labelled:.1%})"
+        shares.add_row(f"{share.keep:g}", str(share.videos), f"{share.threshold:.4f}", *([right] if labelled else []))
+    console.print()
+    console.print(shares)
+    console.print("\nscores")
+    most = max((count for _, _, count in found.histogram()), default=0) or 1
+    for low, high, count in found.histogram():
+        console.print(f"  {low:.4f} to {high:.4f} {'#' * round(BAR * count / most)} {count}")
+
+
+def _uses(word: str, uses: "list[WordUse]") -> None:
+    console = stdout()
+    if not uses:
+        console.print(visible(f"no bag holds '{word}'"))
+        return
+    table = _table("entry", "bags", "of", "from")
+    for use in uses[:LISTED]:
+        sources = ", ".join(f"{source} {count}" for source, count in use.sources.items())
+        table.add_row(visible(use.entry), str(use.videos), str(use.of), visible(sources))
+    console.print(table)
+    total = sum(use.videos for use in uses)
+    console.print(visible(f"'{word}' stands in {total} bags of {len(uses)} entries"))

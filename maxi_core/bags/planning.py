@@ -1,0 +1,99 @@
+"""From a settled recipe to a job, and what that job would cost."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from maxi_core.bags.codecs import text_key
+from maxi_core.bags.job import Job
+from maxi_core.bags.pipeline import Players, shelf_about, shelf_name
+from maxi_core.bags.shelf import Shelf
+from maxi_core.dictionaries import read_dictionary
+from maxi_core.files import maxi_home
+from maxi_core.plugins import Catalog
+from maxi_core.recipe import Recipe, playing
+from maxi_core.sections import BagsSection, SourcesSection
+from maxi_core.sources import Augment, Augmenter, Captioner, Expander, Injector, Matcher
+from maxi_core.types import Failed, Form
+from maxi_core.video.inputs import find_videos
+from maxi_core.video.options import VideoOptions
+
+# for the estimate of a dry run
+TOKENS_OF_A_QUESTION = 25  # `Generate 5 phrases to describe the action of ... in simple words.` and a chat's frame
+TOKENS_OF_A_REPLY = 40  # five phrases of about six tokens, numbered
+BYTES_OF_AN_ANSWER = 300
+BYTES_OF_A_BAG = 2500
+
+
+def make_job(catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict: bool, overwrite: bool) -> Job:
+    """Find the videos, read the dictionary and make the sources that the recipe names.
+
+    Raises UsageError for anything that is not there, in one line; no source is asked anything but an injector.
+    """
+    section, video = recipe.core("bags", BagsSection), recipe.core("video", VideoOptions)
+    assert section.videos is not None
+    assert section.dictionary is not None
+    assert section.out is not None
+    made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
+    augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
+    dictionary = read_dictionary(section.dictionary)
+    for source in made:
+        if isinstance(source, Injector):
+            dictionary = source.inject(dictionary, _augment(augmenter))
+    return Job(
+        find_videos(section.videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root),
+        dictionary,
+        Players(
+            next(source for source in made if isinstance(source, Matcher)),
+            tuple(source for source in made if isinstance(source, (Expander, Captioner))),
+            augmenter,
+        ),
+        section.out,
+        section.store or maxi_home() / "store",
+        section.keep,
+        recipe.to_toml(),
+        argv,
+        video.max_skipped,
+        strict,
+        overwrite,
+    )
+
+
+def _augment(augmenter: Augmenter | None) -> Augment:
+    """Return the augmenter as an injector gets it; without one, no text has forms."""
+
+    def augment(texts: Iterable[str]) -> list[list[Form]]:
+        if augmenter is None:
+            return [[] for _ in texts]
+        return [[] if isinstance(answer, Failed) else answer for answer in augmenter.augment(texts)]
+
+    return augment
+
+
+def plan(job: Job) -> dict[str, object]:
+    """Return what the job would do and cost at most, by what is known now; nothing is written and nobody asked."""
+    entries = job.dictionary.entries
+    calls: dict[str, int] = {}
+    for source in job.players.texts:
+        if isinstance(source, Expander):
+            with Shelf(job.store / shelf_name(source), shelf_about(source)) as shelf:
+                unknown = sum(text_key(entry) not in shelf for entry in entries)
+            calls[source.name] = min(unknown, len(job.videos))
+    captioners = sum(isinstance(source, Captioner) for source in job.players.texts)
+    answers = len(job.videos) * (1 + captioners) + sum(calls.values())
+    disk = answers * BYTES_OF_AN_ANSWER + len(job.videos) * BYTES_OF_A_BAG
+    return {
+        "videos": len(job.videos),
+        "dictionary": f"{job.dictionary.name} ({len(entries)} entries)",
+        "keep": job.keep,
+        "calls": calls,
+        "tokens": sum(calls.values()) * (TOKENS_OF_A_QUESTION + TOKENS_OF_A_REPLY),
+        "disk": f"about {disk / 1e6:.1f} MB, {_free(job.out) / 1e9:.0f} GB are free",
+        "run": str(job.out),
+        "store": str(job.store),
+    }
+
+
+def _free(folder: Path) -> int:
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return shutil.disk_usage(there).free

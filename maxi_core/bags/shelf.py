@@ -1,0 +1,150 @@
+"""The store: what sources have said, so that nobody asks twice.
+
+Each source has a folder of its own for each way it can be set up (its fingerprint). In it lie append-only segments of
+JSON lines, one writer each, so that any number of processes on any machines write beside each other. There is no
+database file: those fail on the network file systems that clusters use.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from maxi_core.errors import MaxiError
+from maxi_core.files import write_text
+
+SCHEMA = 1
+_names = count()
+
+
+def digest(*parts: object) -> str:
+    """Return a stable hash of plain values, 32 hexadecimal digits."""
+    text = json.dumps(parts, ensure_ascii=True, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Shelf:
+    """The answers of one source in one set-up: looked up by the digest of the question, added one line at a time.
+
+    Only places are held in memory, about 150 bytes for each answer. A torn or damaged line is a miss. `costly` answers
+    are forced to the disk one by one, others every `SYNC_EVERY`.
+    """
+
+    SYNC_EVERY = 64
+
+    def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
+        self.folder = folder
+        self._about = about
+        self._sync_every = 1 if costly else self.SYNC_EVERY
+        self._places: dict[bytes, tuple[int, int]] = {}
+        self._segments: list[BinaryIO] = []
+        self._own: BinaryIO | None = None
+        self._unsynced = 0
+        for path in sorted(folder.glob("*.jsonl")):
+            self._read(path)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: str) -> bool:
+        return bytes.fromhex(key) in self._places
+
+    def get(self, key: str) -> object | None:
+        """Return the answer kept under `key`, or None."""
+        place = self._places.get(bytes.fromhex(key))
+        if place is None:
+            return None
+        segment = self._segments[place[0]]
+        segment.seek(place[1])
+        row = _row(segment.readline())
+        return None if row is None else row["answer"]
+
+    def put(self, key: str, question: object, answer: object) -> None:
+        """Keep an answer; raises MaxiError with the path if it cannot be written."""
+        body = json.dumps([key, question, answer], ensure_ascii=True)
+        row = {"key": key, "question": question, "answer": answer, "check": zlib.crc32(body.encode())}
+        line = json.dumps(row, ensure_ascii=True).encode() + b"\n"
+        try:
+            own = self._own or self._start()
+            own.seek(0, os.SEEK_END)
+            place = own.tell()
+            own.write(line)
+            own.flush()  # a killed process loses nothing that was said; fsync guards against a machine that dies
+            self._unsynced += 1
+            if self._unsynced >= self._sync_every:
+                self._sync()
+        except OSError as error:
+            raise MaxiError(
+                f"cannot keep an answer of {len(line)} bytes in {self.folder}: {error.strerror or error}",
+                "make room or choose another --store; the same command goes on from here",
+            ) from error
+        self._places[bytes.fromhex(key)] = (len(self._segments) - 1, place)
+
+    def close(self) -> None:
+        """Force what is written to the disk and close the segments."""
+        with suppress(OSError):
+            self._sync()
+        for segment in self._segments:
+            segment.close()
+        self._segments, self._own = [], None
+
+    def __enter__(self) -> "Shelf":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _read(self, path: Path) -> None:
+        number = len(self._segments)
+        segment = path.open("rb")
+        self._segments.append(segment)
+        for place, line in _lines(segment):
+            row = _row(line)
+            if row is not None:
+                self._places[bytes.fromhex(str(row["key"]))] = (number, place)
+
+    def _start(self) -> BinaryIO:
+        """Start a segment of our own, under a name that no other process and thread has."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        about = self.folder / "about.json"
+        if not about.exists():
+            write_text(about, json.dumps({"schema": SCHEMA, **self._about}, indent=2, default=str) + "\n")
+        name = (
+            f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}-{next(_names)}-{os.urandom(4).hex()}.jsonl"
+        )
+        self._own = (self.folder / name).open("x+b")
+        self._segments.append(self._own)
+        return self._own
+
+    def _sync(self) -> None:
+        if self._own is not None and self._unsynced:
+            self._own.flush()
+            os.fsync(self._own.fileno())
+        self._unsynced = 0
+
+
+def _lines(segment: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    place = 0
+    for line in segment:
+        yield place, line
+        place += len(line)
+
+
+def _row(line: bytes) -> dict[str, object] | None:
+    """Return a row, or None for a line that is torn or damaged."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        row = json.loads(line)
+        body = json.dumps([row["key"], row["question"], row["answer"]], ensure_ascii=True)
+        return row if zlib.crc32(body.encode()) == row["check"] and bytes.fromhex(row["key"]) else None
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,151 @@
+"""What a run's bags are like: sizes, sources, scores, the share that is kept, and where a word comes from."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from maxi_core.bags.composing import keep_best
+from maxi_core.errors import UsageError
+from maxi_core.names import name_key
+from maxi_core.types import TextBag
+
+SHARES = (1.0, 0.9, 0.5, 0.3)  # those of paper table 4
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Share:
+    """What keeping a share of the videos means: how many, from which score on, and how many matches are right."""
+
+    keep: float
+    videos: int
+    threshold: float
+    right: int | None
+    labelled: int | None
+
+
+@dataclass(frozen=True)
+class WordUse:
+    """Where a word stands: the bags of how many videos matched to this entry hold it, by source."""
+
+    entry: str
+    videos: int
+    of: int
+    sources: Mapping[str, int]
+
+
+@dataclass
+class Stats:
+    """The counts over all bags of a run; sizes and sources only of bags that are kept."""
+
+    videos: int = 0
+    kept: int = 0
+    empty: int = 0
+    sizes: list[int] = field(default_factory=list)
+    sources: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    entries: Counter[str] = field(default_factory=Counter)
+    scores: list[float] = field(default_factory=list)
+    shares: list[Share] = field(default_factory=list)
+
+    def as_record(self) -> dict[str, object]:
+        """Return the counts as plain values."""
+        counters = {name: dict(getattr(self, name)) for name in ("sources", "kinds", "entries")}
+        plain = {name: getattr(self, name) for name in ("videos", "kept", "empty", "sizes")}
+        shares = [asdict(share) for share in self.shares]
+        return {**plain, **counters, "shares": shares, "histogram": self.histogram()}
+
+    def histogram(self) -> list[tuple[float, float, int]]:
+        """Return (from, to, videos) of `BINS` equal ranges of the score."""
+        low, high = min(self.scores, default=0.0), max(self.scores, default=0.0)
+        width = (high - low) / BINS or 1.0
+        counts = Counter(min(BINS - 1, int((score - low) / width)) for score in self.scores)
+        return [(low + i * width, low + (i + 1) * width, counts[i]) for i in range(BINS)]
+
+
+def collect(bags: Iterable[TextBag], labels: Mapping[str, str] | None = None) -> Stats:
+    """Count over the bags; `labels` (video id -> true name) give matching accuracies (paper table 4)."""
+    stats, right = Stats(), []
+    for bag in bags:
+        stats.videos += 1
+        stats.scores.append(bag.match.score)
+        stats.entries[bag.match.entry] += 1
+        label = None if labels is None else labels.get(bag.match.video.id)
+        right.append(None if label is None else name_key(label) == name_key(bag.match.entry))
+        if not bag.kept:
+            continue
+        stats.kept += 1
+        stats.empty += not bag.texts
+        stats.sizes.append(len(bag.texts))
+        stats.sources.update(source for text in bag.texts for source in (text.source, *text.also))
+        stats.kinds.update(text.kind for text in bag.texts)
+    if stats.scores:
+        stats.shares = [_share(stats.scores, right, keep, labelled=labels is not None) for keep in SHARES]
+    return stats
+
+
+def _share(scores: Sequence[float], right: Sequence[bool | None], keep: float, *, labelled: bool) -> Share:
+    kept = keep_best(scores, keep)
+    known = [answer for answer, use in zip(right, kept, strict=True) if use and answer is not None]
+    return Share(
+        keep,
+        sum(kept),
+        min(score for score, use in zip(scores, kept, strict=True) if use),
+        sum(known) if labelled else None,
+        len(known) if labelled else None,
+    )
+
+
+def word_uses(bags: Iterable[TextBag], word: str) -> list[WordUse]:
+    """Return for each matched entry how many of its bags hold `word` in one of their texts, most first."""
+    seen: Counter[str] = Counter()
+    holding: Counter[str] = Counter()
+    sources: dict[str, Counter[str]] = {}
+    wanted = word.casefold().split()
+    for bag in bags:
+        if not bag.kept:
+            continue
+        seen[bag.match.entry] += 1
+        found = [text for text in bag.texts if _holds(text.text.casefold().split(), wanted)]
+        if found:
+            holding[bag.match.entry] += 1
+            by = {source for text in found for source in (text.source, *text.also)}
+            sources.setdefault(bag.match.entry, Counter()).update(by)
+    return [WordUse(entry, count, seen[entry], dict(sources[entry])) for entry, count in holding.most_common()]
+
+
+def _holds(words: list[str], wanted: list[str]) -> bool:
+    return any(words[place : place + len(wanted)] == wanted for place in range(len(words)))
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Read true labels from a CSV with the header `video,label`; raises UsageError with the line of a mistake."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if not {"video", "label"} <= set(rows.fieldnames or ()):
+                raise UsageError(
+                    f"{path} has no columns video and label but {', '.join(rows.fieldnames or ()) or 'none'}",
+                    "give it the header video,label",
+                )
+            labels: dict[str, str] = {}
+            for row in rows:
+                if not row["video"] or not row["label"]:
+                    raise UsageError(f"{path}:{rows.line_num} lacks its video or its label")
+                if row["video"] in labels:
+                    raise UsageError(f"{path}:{rows.line_num} labels {row['video']} again")
+                labels[row["video"]] = row["label"]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the labels {path}: {error}") from None
+    return labels
+
+
+def named_labels(name: str) -> dict[str, str]:
+    """Return the true labels by video id, of a CSV or of the `sandbox`."""
+    if name == "sandbox":
+        from maxi_core import sandbox
+
+        return dict(sandbox.training_labels())
+    return read_labels(Path(name))

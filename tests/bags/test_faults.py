@@ -1,0 +1,180 @@
+"""Faults around a run: killed anywhere, two at once, plugins that raise, secrets, memory."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from maxi_core.errors import ExitCode
+from tests.conftest import EXPANDER
+
+CAST = "toymatch,toygpt,toyblip,toyverbs"
+
+
+def process(world, *more: str, **env: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-m", "maxi_cli", *world.arguments(*more)]
+    return subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env}
+    )
+
+
+def questions(world) -> list[str]:
+    log = world.folder / "asked.log"
+    return log.read_text("utf-8").splitlines() if log.exists() else []
+
+
+def test_killed_at_ten_points_it_goes_on_and_the_bags_are_the_same_bytes(world) -> None:
+    for place in range(20):
+        world.add(f"more {place}.mp4")
+    arguments = world.arguments()
+    arguments[arguments.index("--store") + 1] = str(world.folder / "unbroken store")
+    arguments[arguments.index("--out") + 1] = str(world.folder / "unbroken")
+    assert world.maxi(*arguments).code == ExitCode.DONE
+    unbroken = (world.folder / "unbroken" / "bags.jsonl").read_bytes()
+    total = sum(world.asked().values())
+    draw = random.Random(0)
+    points = sorted(draw.sample(range(1, total), 10))
+    for point in points:
+        running = process(world, TOY_SLEEP="0.002")
+        while len(questions(world)) < point and running.poll() is None:
+            time.sleep(0.002)
+        running.kill()
+        running.communicate()
+        assert not (world.out / "bags.jsonl").exists() or (world.out / "bags.jsonl").read_bytes() == unbroken
+    assert world.bags().code == ExitCode.DONE
+    assert (world.out / "bags.jsonl").read_bytes() == unbroken
+    asked = Counter(questions(world))
+    again = sum(count - 1 for count in asked.values())
+    assert len(asked) == total
+    assert again <= 2 * len(points), "more was asked twice than the question that each kill cut off"
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_ends_at_once_and_goes_on_later(world, sent, code) -> None:
+    running = process(world, TOY_SLEEP="0.05")
+    while len(questions(world)) < 3:
+        time.sleep(0.01)
+    running.send_signal(sent)
+    _, errors = running.communicate(timeout=20)
+    assert running.returncode == code
+    assert "Traceback" not in errors
+    before = len(questions(world))
+    assert world.bags().code == ExitCode.DONE
+    assert len(set(questions(world))) >= before - 1
+
+
+def test_two_runs_on_one_folder_refuse_each_other_by_name_and_a_killed_one_leaves_no_lock(world) -> None:
+    running = process(world, TOY_SLEEP="0.3")
+    while not questions(world):
+        time.sleep(0.01)
+    ran = world.bags()
+    assert ran.code == ExitCode.FAILED
+    assert f"is in use by process {running.pid} on " in ran.err
+    assert " since 20" in ran.err
+    running.kill()
+    running.communicate()
+    assert world.bags().code == ExitCode.DONE
+
+
+def test_two_runs_in_two_folders_share_one_store(world) -> None:
+    first = process(world)
+    arguments = world.arguments()
+    arguments[arguments.index("--out") + 1] = str(world.folder / "second")
+    assert world.maxi(*arguments).code == ExitCode.DONE
+    first.communicate()
+    assert first.returncode == 0
+    assert (world.folder / "second" / "bags.jsonl").read_bytes() == (world.out / "bags.jsonl").read_bytes()
+
+
+FAULTY = EXPANDER.format(name="faulty")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise ValueError('no luck')", "source 'faulty' raised ValueError: no luck"),
+        ("yield None", "source 'faulty' answered NoneType, not a list of texts"),
+        ("yield entry", "source 'faulty' answered str, not a list of texts"),
+        ("yield (word for word in [entry])", "source 'faulty' answered generator, not a list of texts"),
+    ],
+)
+def test_a_source_that_fails_at_run_time_is_skipped_by_name_and_the_bags_are_made(
+    world, fake_dist, body, message
+) -> None:
+    fake_dist("faulty", FAULTY.replace("yield [entry]", body))
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert ran.code == ExitCode.DONE
+    skips = [json.loads(line) for line in (world.out / "skipped.jsonl").read_text().splitlines()]
+    assert {skip["source"] for skip in skips} == {"faulty"}
+    assert any(skip["message"] == message for skip in skips)
+    assert all("faulty" not in record["said"] for record in world.records())
+    strict = world.bags("--strict", sources=f"{CAST},faulty")
+    assert strict.code == ExitCode.USAGE
+    assert message in strict.err
+    assert strict.err.count("\n") == 1
+
+
+def test_a_source_that_says_ten_thousand_texts_is_capped(world, fake_dist) -> None:
+    fake_dist("faulty", FAULTY.replace("yield [entry]", "yield [f'{entry} {i}' for i in range(10_000)]"))
+    assert world.bags(sources=f"{CAST},faulty").code == ExitCode.DONE
+    assert {len(record["said"]["faulty"]) for record in world.records()} == {1000}
+
+
+def test_no_secret_reaches_the_run_folder_or_the_store(world, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-12345")
+    monkeypatch.setattr(sys, "argv", ["maxi", "bags", "--weird", "sk-canary-12345"])
+    assert world.bags().code == ExitCode.DONE
+    for path in world.folder.rglob("*"):
+        assert not path.is_file() or b"sk-canary" not in path.read_bytes(), path
+    assert json.loads((world.out / "manifest.json").read_text())["argv"][-1] == "***"
+
+
+def test_a_run_folder_that_cannot_be_written_is_one_line(world) -> None:
+    (world.folder / "file").write_text("")
+    arguments = world.arguments()
+    arguments[arguments.index("--out") + 1] = str(world.folder / "file" / "run")
+    ran = world.maxi(*arguments)
+    assert ran.code in (ExitCode.FAILED, ExitCode.USAGE)
+    assert ran.err.count("\n") == 1
+    assert "file" in ran.err
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from tests.bags.toys import ToyBlip, ToyGpt, ToyMatcher, ToyVerbs
+from maxi_core.bags.pipeline import Flow, Players, Tally, make_bags
+from maxi_core.bags.records import to_line
+from maxi_core.types import Dictionary
+from maxi_core.video.inputs import find_videos
+import resource
+flow = Flow(Path(sys.argv[2]), lambda title, total, items: iter(items), lambda *skip: None)
+players = Players(ToyMatcher(), (ToyGpt(), ToyBlip()), ToyVerbs())
+dictionary = Dictionary("d", ("riding a bike", "juggling balls"))
+videos = find_videos(Path(sys.argv[1]))
+count = sum(len(to_line(bag)) > 0 for bag in make_bags(videos, dictionary, players, 0.9, flow, Tally()))
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_memory_is_flat_in_the_number_of_videos(world) -> None:
+    peaks = {}
+    for count in (100, 10_000):
+        listed = world.videos / f"list{count}.csv"
+        listed.write_text("path,start,end\n" + "\n".join(f"clip {i % 6}.mp4,{i},{i + 1}" for i in range(count)))
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, str(listed), str(world.folder / f"store{count}")],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={name: value for name, value in os.environ.items() if name != "TOY_LOG"},
+        )
+        made, peaks[count] = done.stdout.split()
+        assert int(made) == count
+    assert float(peaks[10_000]) - float(peaks[100]) < 50

@@ -1,0 +1,105 @@
+"""`maxi show` and `maxi stats`: what a person sees of a run."""
+
+import json
+
+from maxi_core.errors import ExitCode
+
+
+def test_the_list_shows_each_video_with_its_match(world) -> None:
+    world.bags("--keep", "0.5")
+    out = world.maxi("show", str(world.out)).out
+    assert out.count("clip ") == 6
+    assert out.count("not kept") == 3
+    assert max(len(line) for line in out.splitlines()[:-1]) <= 80
+
+
+def test_one_bag_shows_match_what_was_said_and_the_texts_by_source(world) -> None:
+    world.bags()
+    record = world.records()[2]
+    out = world.maxi("show", str(world.out), "clip 2.mp4").out
+    assert f"match: {record['match']['entry']} ({record['match']['score']:.4f})" in out
+    assert "toyblip said\n  a person waving" in out
+    assert f"text bag, {len(record['texts'])} texts" in out
+    assert f"toygpt: someone {record['match']['entry']}" in out
+
+
+def test_a_part_of_the_name_is_enough_if_only_one_video_has_it(world) -> None:
+    world.bags()
+    assert world.maxi("show", str(world.out), "p 2").out.startswith("clip 2.mp4\n")
+    ran = world.maxi("show", str(world.out), "clip")
+    assert ran.code == ExitCode.USAGE
+    assert "'clip' fits 6 videos" in ran.err
+    ran = world.maxi("show", str(world.out), "clop 2.mp4")
+    assert "(did you mean 'clip 2.mp4'?)" in ran.err
+
+
+def test_one_bag_as_json_is_its_record(world) -> None:
+    world.bags()
+    assert json.loads(world.maxi("show", str(world.out), "clip 2", "--json").out) == world.records()[2]
+
+
+def test_a_folder_without_bags_is_one_line(world) -> None:
+    for command in ("show", "stats"):
+        ran = world.maxi(command, str(world.folder))
+        assert ran.code == ExitCode.USAGE
+        assert "there are no bags in" in ran.err
+
+
+def test_colours_tell_the_sources_apart(world, monkeypatch) -> None:
+    world.bags()
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = world.maxi("show", str(world.out), "clip 2").out
+    lines = {line.split("m", 1)[0] for line in out.splitlines() if "someone" in line or "waving" in line}
+    assert len(lines) >= 2
+
+
+def test_stats_count_sizes_sources_shares_and_scores(world) -> None:
+    world.bags()
+    document = json.loads(world.maxi("stats", str(world.out), "--json").out)
+    sizes = [len(record["texts"]) for record in world.records()]
+    assert (document["videos"], document["kept"], document["sizes"]) == (6, 6, sizes)
+    assert [(share["keep"], share["videos"]) for share in document["shares"]] == [(1, 6), (0.9, 5), (0.5, 3), (0.3, 2)]
+    assert sum(count for _, _, count in document["histogram"]) == 6
+    said = [text for record in world.records() for text in record["texts"]]
+    counted = sum("toyblip" in (text["source"], *text.get("also", ())) for text in said)
+    assert document["sources"]["toyblip"] == counted
+    out = world.maxi("stats", str(world.out)).out
+    assert "6 videos, 6 kept" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_with_labels_the_share_of_right_matches_is_shown_at_each_share_kept(world) -> None:
+    world.bags()
+    records = world.records()
+    labels = {record["video"]: record["match"]["entry"].replace(" ", "_").title() for record in records}
+    worst = min(records, key=lambda record: record["match"]["score"])["video"]
+    labels[worst] = "sleeping"
+    table = world.folder / "labels.csv"
+    table.write_text("video,label\n" + "".join(f"{video},{label}\n" for video, label in labels.items()))
+    document = json.loads(world.maxi("stats", str(world.out), "--labels", str(table), "--json").out)
+    assert [(share["right"], share["labelled"]) for share in document["shares"]] == [(5, 6), (5, 5), (3, 3), (2, 2)]
+    assert "5 of 6 (83.3%)" in world.maxi("stats", str(world.out), "--labels", str(table)).out
+
+
+def test_wrong_label_files_are_one_line_with_their_place(world) -> None:
+    world.bags()
+    table = world.folder / "labels.csv"
+    for content, line in {
+        "id,name\n": "has no columns video and label but id, name",
+        "video,label\na,\n": "labels.csv:2 lacks its video or its label",
+        "video,label\na,b\na,c\n": "labels.csv:3 labels a again",
+    }.items():
+        table.write_text(content)
+        assert line in world.maxi("stats", str(world.out), "--labels", str(table)).err
+
+
+def test_a_word_is_traced_to_entries_and_sources(world) -> None:
+    world.bags()
+    records = world.records()
+    document = json.loads(world.maxi("stats", str(world.out), "--word", "Waving", "--json").out)
+    holding = [r for r in records if any("waving" in text["text"].split() for text in r["texts"])]
+    assert sum(use["videos"] for use in document["uses"]) == len(holding) > 0
+    assert all(use["sources"]["toyblip"] == use["videos"] for use in document["uses"])
+    assert "'waving' stands in" in world.maxi("stats", str(world.out), "--word", "waving").out
+    assert "no bag holds 'sleep'" in world.maxi("stats", str(world.out), "--word", "sleep").out
