@@ -36,6 +36,16 @@ def test_phrases_go_in_with_their_forms_captions_only_as_forms_and_the_entry_onl
     assert texts(bag) == ["apply", "applying", "smearing cream", "smear", "smearing", "cover", "covering"]
 
 
+def test_verb_phrases_go_in_when_a_language_model_said_them_and_not_from_captions() -> None:
+    forms = {
+        "a woman covering her face": [Form("covering her face", "verb-phrase", "cover"), *verb("covering", "cover")],
+        "slowly smearing cream": [Form("smearing cream", "verb-phrase", "smear")],
+        "applying cream": [Form("applying cream", "verb-phrase", "apply"), Form("cream", "noun", "cream")],
+    }
+    bag = compose(MATCH, {"gpt3": ["slowly smearing cream"]}, SEEN, forms, "dictionary")
+    assert texts(bag) == ["cream", "slowly smearing cream", "smearing cream", "cover", "covering"]
+
+
 def test_each_item_says_who_said_it_and_of_what_and_who_else() -> None:
     bag = compose(MATCH, SAID, SEEN, FORMS, "dictionary")
     assert bag.texts[0] == Text("apply", "dictionary", "applying cream", "verb", ("blip",))
