@@ -9,6 +9,7 @@ from typing import Any
 from maxi_core.bags.pipeline import Flow, Follow, Players, Tally, make_bags, shelf_name
 from maxi_core.bags.records import BAGS, to_line
 from maxi_core.bags.run import RECIPE, SKIPPED, differences, locked, read_manifest, write_manifest
+from maxi_core.bags.shelf import digest
 from maxi_core.environment import versions, without_secrets
 from maxi_core.errors import UsageError
 from maxi_core.files import utc_stamp, write_lines, write_text
@@ -103,11 +104,11 @@ def _made_of(job: Job) -> dict[str, str]:
     seen = hashlib.sha256()
     for video in job.videos:
         seen.update(f"{video.id}\0{video.start}\0{video.end}\n".encode(errors="surrogatepass"))
-    entries = hashlib.sha256("\n".join(job.dictionary.entries).encode()).hexdigest()
+    entries = digest(job.dictionary.entries)
     return {
         "videos": f"{len(job.videos)}, {seen.hexdigest()[:12]}",
         "dictionary": f"{job.dictionary.name} ({len(job.dictionary.entries)} entries, {entries[:12]})",
-        "matcher": shelf_name(job.players.matcher, job.dictionary.entries),
+        "matcher": shelf_name(job.players.matcher, entries),
     }
 
 

@@ -111,7 +111,7 @@ def make_bags(
             players.matcher,
             lambda asked: players.matcher.match(asked, dictionary),
             match_codec(dictionary),
-            dictionary.entries,
+            digest(dictionary.entries),
         )
         kept, entries = _match(videos, matcher, keep, flow, tally)
         phrases = _expand(entries, players, askers, flow)
