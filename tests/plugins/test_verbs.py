@@ -146,8 +146,21 @@ def test_a_missing_model_is_found_out_without_importing_spacy() -> None:
 
 
 def test_a_folder_without_a_pipeline_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no meta\.json"):
+    with pytest.raises(UsageError, match=r"no meta\.json that can be read"):
         Verbs(Verbs.Options(model=f"{tmp_path}/nothing")).augment([])
+
+
+@pytest.mark.parametrize("model", ["json", "pytest"])
+def test_a_package_that_is_no_pipeline_is_refused(model: str) -> None:
+    with pytest.raises(UsageError, match=r"no meta\.json that can be read"):
+        Verbs(Verbs.Options(model=model)).augment([])
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{\x00"])
+def test_a_torn_meta_json_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text(content)
+    with pytest.raises(UsageError, match=r"no meta\.json that can be read"):
+        Verbs(Verbs.Options(model=str(tmp_path))).fingerprint()
 
 
 def test_a_pipeline_that_tags_nothing_is_refused_since_its_answers_would_be_empty(tmp_path: Path) -> None:
@@ -189,6 +202,20 @@ def test_a_model_with_a_slash_is_a_folder_and_means_the_same_from_everywhere() -
 def test_a_pipeline_gives_main_verbs_without_auxiliaries(tagged: Verbs) -> None:
     [forms] = tagged.augment(["a man is holding a ball"])
     assert forms == [Form("hold", "verb", "hold"), Form("holding", "verb", "hold")]
+
+
+def test_a_pipeline_is_found_by_the_name_of_its_package(
+    tiny: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "en_packed"
+    package.mkdir()
+    tiny(package / "en_tiny-1.2.3")
+    (package / "__init__.py").touch()
+    (package / "meta.json").write_text((package / "en_tiny-1.2.3" / "meta.json").read_text())
+    monkeypatch.syspath_prepend(tmp_path)
+    packed = Verbs(Verbs.Options(model="en_packed"))
+    assert packed.fingerprint()["pipeline_version"] == "1.2.3"
+    assert list(packed.augment(["a man kicks"])) == [[Form("kick", "verb", "kick"), Form("kicking", "verb", "kick")]]
 
 
 def test_a_lemma_that_has_no_gerund_stands_alone(tagged: Verbs) -> None:

@@ -29,4 +29,3 @@ class Reader(Protocol):
 
     def read(self, texts: Iterable[str]) -> Iterator[list[Clause] | Failed]:
         """Yield the clauses, or Failed, per text, in order."""
-        ...

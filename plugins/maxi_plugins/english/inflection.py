@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from maxi_plugins.english.words import common_verbs, word_lists
 
 TAGS = ("VB", "VBZ", "VBG", "VBD", "VBN")
-_REMEMBERED = 100_000  # words: the vocabulary of millions of captions
+REMEMBERED = 100_000  # words: the vocabulary of millions of captions
 
 Inflect = Callable[..., tuple[str, ...] | None]
 Table = Mapping[str, tuple[str, ...]]
@@ -24,7 +24,7 @@ def _library() -> tuple[Inflect, Callable[[str, str], Table]]:
     return getInflection, getAllInflections
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def gerund(lemma: str) -> str | None:
     """Return the gerund of a verb, None for a word that is no verb (`footage`): SPEC section 3."""
     if not lemma:
@@ -33,19 +33,19 @@ def gerund(lemma: str) -> str | None:
     return found[0] if found else None
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def forms(lemma: str) -> Table:
     """Return {Penn tag: forms} of a verb in the table, an empty mapping for any other word."""
     return _library()[1](lemma, "V")
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def is_noun(word: str) -> bool:
     """Whether the table has the word as a noun, too."""
     return bool(_library()[1](word, "N"))
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def readings(word: str) -> tuple[tuple[str, str], ...]:
     """Return all (lemma, Penn tag) of a word in lower case that the table knows, those of common verbs first.
 
@@ -90,7 +90,7 @@ def _without(word: str, ending: str) -> Iterator[str]:
     yield re.sub("y$", "ie", stem) if ending == "ing" else re.sub("i$", "y", stem)  # tying, carried
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def lemma_of_gerund(word: str) -> str:
     """Return the lemma of a word in -ing, whether the table has it or not (`breadcrumbing`: `breadcrumb`)."""
     for start in (0, *range(1, len(word) - 5)):  # the word, or a compound of a known verb, as kite + surfing

@@ -1,8 +1,9 @@
 """The words that the rules know by name: closed classes, common verbs, and how they look wherever they stand."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from maxi_plugins.english.inflection import is_noun, lemma_of_gerund, readings
+from maxi_plugins.english.inflection import REMEMBERED, is_noun, lemma_of_gerund, readings
 from maxi_plugins.english.words import common_verbs, word_lists
 
 # Lists whose words have one part of speech only, under the letter that tagging.py uses for it (H is
@@ -32,19 +33,15 @@ class Word:
 
 
 class Lexicon:
-    """Looks words up and remembers them."""
+    """Looks words up: `look_up(text in lower case)` returns the Word and remembers the most recent ones."""
 
     def __init__(self) -> None:
         self.lists = word_lists()
-        self._words: dict[str, Word] = {}
+        self.look_up = lru_cache(REMEMBERED)(self._look_up)
 
-    def look_up(self, text: str) -> Word:
+    def _look_up(self, text: str) -> Word:
         """Return what is known of a word in lower case."""
-        if (word := self._words.get(text)) is None:
-            word = self._words[text] = self._made(text)
-        return word
 
-    def _made(self, text: str) -> Word:
         adjective, animate = text in self.lists["adjective"], text in self.lists["animate"]
         closed = self._closed(text)
         # Of the closed classes, "have", "do" and "like" are main verbs where tagging.py says so.

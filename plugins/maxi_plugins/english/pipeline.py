@@ -41,22 +41,31 @@ def pipeline_folder(model: str) -> Path:
             f"get it with `python -m spacy download {model}`, or do without by -o verbs.model=rules",
         )
     package = Path(found.origin).parent
-    meta = json.loads((package / "meta.json").read_text("utf-8"))
-    return _existing(package / f"{meta['lang']}_{meta['name']}-{meta['version']}")
+    meta = _meta(package)
+    return _existing(package / f"{meta.get('lang')}_{meta.get('name')}-{meta.get('version')}")
 
 
 def _existing(folder: Path) -> Path:
-    if not (folder / "meta.json").is_file():
+    _meta(folder)
+    return folder
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        meta = None
+    if not isinstance(meta, dict):
         raise UsageError(
-            f"verbs.model: no spaCy pipeline in '{folder}' (no meta.json there)",
+            f"verbs.model: no spaCy pipeline in '{folder}' (no meta.json that can be read)",
             "name the folder that `nlp.to_disk` wrote, or use -o verbs.model=rules",
         )
-    return folder
+    return meta
 
 
 def pipeline_identity(folder: Path) -> dict[str, str]:
     """Return name, version, language and a digest of all files of a pipeline, without loading it."""
-    meta = json.loads((folder / "meta.json").read_text("utf-8"))
+    meta = _meta(folder)
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode())
