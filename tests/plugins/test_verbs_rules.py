@@ -60,6 +60,14 @@ def test_have_and_do_count_where_they_are_the_main_verb(text: str, verb: str) ->
     assert said(text)["verb"] == {verb}
 
 
+@pytest.mark.parametrize(
+    ("text", "verb"),
+    [("skiers ski down a slope", "ski"), ("a man and a woman shake hands", "shake"), ("a bus stops here", "stop")],
+)
+def test_a_word_that_is_also_a_noun_is_a_verb_if_it_agrees_with_its_subject(text: str, verb: str) -> None:
+    assert said(text)["verb"] == {verb}
+
+
 def test_a_particle_stays_where_it_was() -> None:
     assert said("a man picking up a ball")["verb-phrase"] == {"picking up a ball"}
     assert said("a man taking his jacket off")["verb-phrase"] == {"taking his jacket off"}

@@ -46,6 +46,8 @@ class Lexicon:
         closed = self._closed(text)
         # Of the closed classes, "have", "do" and "like" are main verbs where tagging.py says so.
         lemmas = _lemmas(text) if closed in ("", "H") or text == "like" else {}
+        if text in self.lists["noun only"]:
+            return Word(text, noun=True)
         if closed or (not lemmas and len(text) > 4 and text.endswith("ly")):
             return Word(text, closed or "B", lemmas, adjective=adjective, animate=animate)
         known = {lemmas[tag] for tag in ("VB", "VBZ") if tag in lemmas}

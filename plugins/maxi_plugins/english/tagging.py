@@ -241,5 +241,8 @@ class Tagger:
         if (head.animate or head.closed) and at.verb[0] in self.lists["causes"]:
             return "VB"
         plural = head.text in self.lists["plural pronoun"] or (head.text.endswith("s") and not at.single)
-        many = head.animate and (plural or head.text in ("people", "men", "women", "children", "couple", "crowd"))
+        joined = "C" in at.tags and not at.verb[0]  # a man and a woman shake hands
+        many = head.animate and (
+            plural or joined or head.text in ("people", "men", "women", "children", "couple", "crowd")
+        )
         return "VB" if many or (plural and not word.noun) else ""
