@@ -44,7 +44,8 @@ class DictionaryMatcher(Matcher):
         )
         device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
         precision: Literal["fp32", "amp_bf16"] = Field(
-            "fp32", description="of the frames; amp_bf16 is about twice as fast, with scores off by about 0.01"
+            "fp32",
+            description="of the frames; amp_bf16 is faster where the device computes in bf16, and rounds the scores",
         )
         batch: int = Field(16, ge=1, description="frames that go through the model at once; fewer need less memory")
 
