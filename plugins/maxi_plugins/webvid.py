@@ -1,0 +1,138 @@
+"""`webvid`: noise for the dictionary, verbs and verb phrases of captions such as WebVid's (SPEC section 3)."""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from pydantic import Field
+
+import maxi_core
+from maxi_core import Dictionary, Form, Injector, Source, hookimpl
+from maxi_core.errors import UsageError
+from maxi_core.names import name_key
+from maxi_core.sources import Augment
+from maxi_core.texts import tidy
+from maxi_plugins.captions_file import read_captions
+
+CHUNK = 2000  # captions that the augmenter gets at once
+COLUMNS = "a file with one caption a line, or a CSV such as WebVid's"
+
+
+class Webvid(Injector):
+    """Make the dictionary over-specified: add verbs and verb phrases of captions that it does not have yet.
+
+    They are drawn at random from the distinct ones, whatever the order of the captions, and stand at the end of the
+    new dictionary, whose name says how many: `kinetics400+webvid400@seed0`. A larger draw begins with the smaller one.
+    """
+
+    name = "webvid"
+
+    class Options(maxi_core.Options):
+        """Which captions, and how many verbs and verb phrases of them."""
+
+        captions: Path | None = Field(None, description=COLUMNS + ", gzip or not; to be named")
+        column: str | None = Field(None, description="column of the captions; none: `name` of a .csv, lines of others")
+        noise: int = Field(400, ge=1, description="verbs and verb phrases that are added")
+        seed: int = Field(0, description="which of them")
+
+    options: Options
+
+    def inject(self, dictionary: Dictionary, augment: Augment) -> Dictionary:
+        """Return the dictionary with `noise` more entries at its end.
+
+        A verb enters as its gerund (the form that is not its lemma), if it has one, and only once. What the dictionary
+        has already, by its letters and digits, does not count. Memory does not grow with the file. Raises UsageError
+        if the captions cannot be read or hold fewer than `noise` new verbs and verb phrases.
+        """
+        known = {name_key(entry) for entry in dictionary.entries}
+        draw = Draw(self.options.noise, self.options.seed)
+        for text, lemma in _candidates(self._captions(), augment):
+            if name_key(text) not in known and name_key(lemma) not in known:
+                draw.offer(text)
+        noise = draw.drawn()
+        if len(noise) < self.options.noise:
+            raise UsageError(
+                f"{self.options.captions} holds {len(noise)} verbs and verb phrases that {dictionary.name} has not,"
+                f" and {self.options.noise} are wanted",
+                f"type -o webvid.noise={len(noise)} or name more captions",
+            )
+        name = f"{dictionary.name}+webvid{len(noise)}@seed{self.options.seed}"
+        return Dictionary(name, (*dictionary.entries, *noise))
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return what besides the options and the augmenter decides the answer: what the captions file holds."""
+        path = self._path()
+        try:
+            with path.open("rb") as file:
+                return {"captions": hashlib.file_digest(file, "sha256").hexdigest()}
+        except OSError as error:
+            why = error.strerror or error
+            raise UsageError(f"cannot read the captions {path}: {why}", f"name {COLUMNS}") from None
+
+    def _path(self) -> Path:
+        if self.options.captions is None:
+            raise UsageError("webvid has no captions to take verbs from", f"type -o webvid.captions=FILE, {COLUMNS}")
+        return self.options.captions
+
+    def _captions(self) -> Iterator[str]:
+        return read_captions(self._path(), self.options.column)
+
+
+class Draw:
+    """The `count` candidates whose seeded hash is smallest: a random sample of the distinct ones, in one pass.
+
+    The same for every order in which they are offered and however often each is; memory grows with `count` only. Of
+    candidates that differ only in case, spaces and punctuation the first one by alphabet counts.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._count, self._seed = count, seed
+        self._ranks: list[tuple[int, str]] = []  # a heap with the largest hash first: hashes are negated
+        self._texts: dict[str, str] = {}
+
+    def offer(self, text: str) -> None:
+        """Offer a candidate; one without letters and digits is none."""
+        key = name_key(text)
+        if key in self._texts:
+            self._texts[key] = min(self._texts[key], text)
+        elif key and self._enters(-self._hash(key), key):
+            self._texts[key] = text
+
+    def drawn(self) -> list[str]:
+        """Return the texts that are drawn, in the order of their hashes."""
+        return [self._texts[key] for _, key in sorted(self._ranks, reverse=True)]
+
+    def _enters(self, rank: int, key: str) -> bool:
+        if len(self._ranks) < self._count:
+            heapq.heappush(self._ranks, (rank, key))
+            return True
+        if (rank, key) <= self._ranks[0]:
+            return False
+        _, worst = heapq.heapreplace(self._ranks, (rank, key))
+        del self._texts[worst]  # it never comes back: what is drawn has smaller hashes from here on
+        return True
+
+    def _hash(self, key: str) -> int:
+        return int.from_bytes(hashlib.blake2b(f"{self._seed}\n{key}".encode(), digest_size=8).digest())
+
+
+def _candidates(captions: Iterator[str], augment: Augment) -> Iterator[tuple[str, str]]:
+    """Yield (text, lemma) of each verb, as its gerund if it has one, and of each verb phrase."""
+    while chunk := list(islice(captions, CHUNK)):
+        for forms in augment(chunk):
+            yield from ((tidy(form.text), form.lemma) for form in forms if form.kind == "verb-phrase")
+            yield from _gerunds([form for form in forms if form.kind == "verb"]).items()
+
+
+def _gerunds(verbs: list[Form]) -> dict[str, str]:
+    """Return {text: lemma} of verbs that come as lemma and gerund: of each lemma the other form, if there is one."""
+    inflected = {form.lemma for form in verbs if form.text != form.lemma}
+    return {tidy(form.text): form.lemma for form in verbs if form.text != form.lemma or form.lemma not in inflected}
+
+
+@hookimpl
+def maxi_register_sources() -> Iterable[type[Source]]:
+    """Offer `webvid`."""
+    return [Webvid]
