@@ -1,0 +1,115 @@
+"""Reading phrases out of what a language model says, in whatever form it says them; never raises."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from maxi_core.names import name_key
+from maxi_core.texts import tidy
+
+LONGEST_REPLY = 20_000  # characters; five phrases take about 200
+MOST_WORDS = 20  # of one phrase; anything longer is a sentence of an essay
+MOST_LETTERS = 150  # the same for scripts that write without spaces
+
+_DASHES = "-\u2013\u2014"
+_FENCE = re.compile(r"```[^\n`]*\n?")
+_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"(?!\s*:)')
+_BULLET = rf"[{_DASHES}*+•◦▪·]+(?=\s|[^\W\d_])"
+_MARK = re.compile(rf"(?:{_BULLET}|\(?\d{{1,3}}[.):\]](?!\d)|\(?[a-zA-Z][.)](?=\s))\s*")
+_BREAK = re.compile(r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s)")
+_BOLD = re.compile(r"\s*(\*\*|__)(?P<head>.+?)\1\s*(?P<rest>.*)")
+_CURLY = str.maketrans("\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb", '\'\'"""""')
+_CHATTER = re.compile(
+    r"(?:sure|certainly|of course|absolutely|here (?:are|is)|here's|below|these are|the following|let me know|i hope|"
+    r"hope this|feel free|note:|as an ai|as a language model|(?:i'?m|i am) (?:sorry|unable|not able)|sorry|"
+    r"i (?:can'?t|cannot|won'?t)|unfortunately|please)\b",
+    re.IGNORECASE,
+)
+
+
+def phrases(reply: str, most: int) -> list[str]:
+    """Return at most `most` distinct phrases of a reply, [] if there are none; never raises.
+
+    Reads numbered, bulleted, quoted and comma-separated lists, Markdown, JSON (also when it is cut off), and one phrase
+    a line; leaves out what is said around them, and phrases too long to be one (PROMISES N3: essays, refusals).
+    """
+    text = _FENCE.sub("\n", reply[:LONGEST_REPLY].replace("\r", "\n").translate(_CURLY))
+    found: dict[str, str] = {}
+    for candidate in _json_strings(text) or _items(text):
+        phrase = _bare(candidate)
+        if _is_phrase(phrase):
+            found.setdefault(name_key(phrase), phrase)
+    return list(found.values())[:most]
+
+
+def _is_phrase(text: str) -> bool:
+    short = len(text) <= MOST_LETTERS and len(text.split()) <= MOST_WORDS
+    return short and bool(name_key(text)) and any(letter.isalpha() for letter in text) and not _CHATTER.match(text)
+
+
+def _json_strings(text: str) -> list[str]:
+    """Return the strings of the JSON in a text, of a cut one those that are whole, [] if it is no JSON."""
+    starts = [place for place in (text.find("["), text.find("{")) if place >= 0]
+    if not starts or text[: min(starts)].count("\n") > 2:
+        return []
+    end = max(text.rfind("]"), text.rfind("}")) + 1
+    try:
+        return list(_strings(json.loads(text[min(starts) : end])))
+    except (ValueError, RecursionError):
+        listed = text[starts[0] + 1 :].lstrip()
+        return _STRING.findall(listed) if listed.startswith(('"', "{")) else []
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        lists = [inner for inner in value.values() if isinstance(inner, list)]  # {"action": "...", "phrases": [...]}
+        yield from (text for inner in lists or value.values() for text in _strings(inner))
+    elif isinstance(value, list):
+        yield from (text for inner in value for text in _strings(inner))
+
+
+def _items(text: str) -> list[str]:
+    """Return the items of a list written as text: the marked lines if any line is marked, else every line."""
+    lines = [line for line in _BREAK.sub("\n", text).split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    marked = [(len(line) - len(line.lstrip()), line) for line in lines if _MARK.match(line.lstrip(" \t>"))]
+    if marked:
+        outermost = min(indent for indent, _ in marked)
+        return [line for indent, line in marked if indent <= outermost + 1]  # deeper ones explain
+    lines = [line for line in lines if not line.rstrip().endswith(":")]
+    return _separated(lines[0]) if len(lines) == 1 else lines
+
+
+def _separated(line: str) -> list[str]:
+    """Return the parts of a line such as `here are three: a, b; and c`, the line itself if it is no such list."""
+    listed = line.rpartition(":")[2]
+    parts = [re.sub(r"^\s*and\s+", "", part) for part in re.split(r"[;,]", listed)]
+    is_list = len(parts) > 2 and all(len(part.split()) <= 6 for part in parts)
+    return parts if is_list else [line]
+
+
+def _bare(item: str) -> str:
+    """Return an item without its mark, its emphasis, what explains it, quotes and the full stop."""
+    text = item.strip(" \t>")
+    text = text[mark.end() :] if (mark := _MARK.match(text)) else text
+    if bold := _BOLD.fullmatch(text):
+        head, rest = bold["head"], bold["rest"]
+        text = head if head.endswith(":") or rest[:1] in (":", *_DASHES) else f"{head} {rest}"
+    return tidy(_unquoted(text.replace("**", "").replace("__", "")))
+
+
+def _unquoted(text: str) -> str:
+    while True:
+        short = text.strip().strip('"`*_').rstrip(".,;:!。").strip()
+        if len(short) > 1 and short[0] == short[-1] == "'":
+            short = short[1:-1]
+        if short == text:
+            return short
+        text = short
+
+
+def excerpt(text: str, longest: int = 60) -> str:
+    """Return the beginning of a reply on one line, for a message."""
+    line = tidy(text)
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
