@@ -119,7 +119,7 @@ def test_a_hang_costs_one_video_and_the_time_it_was_given() -> None:
     videos = fake("a", "hang", "b", "c")
     began = time.monotonic()
     results = list(read_videos(videos, WANTED, VideoOptions(decoder=FAULTY, workers=2, timeout=1.5, retries=1)))
-    assert 3.0 <= time.monotonic() - began < 12
+    assert 3.0 <= time.monotonic() - began < 30
     assert reasons(results) == {"hang": "timeout"}
     assert "it took longer than 1.5 s (2 times); raise --video-timeout" in {
         answer.reason for _, answer in results if isinstance(answer, VideoFailed)
@@ -173,7 +173,7 @@ def test_workers_go_on_while_nobody_asks() -> None:
     time.sleep(2.5)  # seven at 0.3 s each on two workers
     began = time.monotonic()
     assert len(list(read)) == 6
-    assert time.monotonic() - began < 0.25
+    assert time.monotonic() - began < 0.8  # six at 0.3 s each on two workers would take 0.9 s from here
 
 
 def test_closing_early_in_the_middle_of_a_hang_leaves_nothing() -> None:
@@ -181,7 +181,7 @@ def test_closing_early_in_the_middle_of_a_hang_leaves_nothing() -> None:
     next(read)
     began = time.monotonic()
     read.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # a hang lasts 600 s
 
 
 SCRIPT = """
