@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from maxi_core.dictionaries import read_dictionary
-from maxi_core.text_features import entry_features
-from maxi_core.models import Clip, identity_of
+from maxi_core.clip.text_features import entry_features
+from maxi_core.clip.models import Clip, identity_of
 from maxi_core.prompts import MATCHING, fill
 
 TIMED = 4  # entries that the padded way is timed on

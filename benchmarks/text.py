@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from maxi_core.dictionaries import read_dictionary
-from maxi_core.prompt_tree import pack
+from maxi_core.clip.prompt_tree import pack
 from maxi_core.prompts import training_prompt
-from maxi_core.textual import encode_text
-from maxi_core.tokens import tokenize
+from maxi_core.clip.textual import encode_text
+from maxi_core.clip.tokens import tokenize
 
 # A phrase bag of the paper's first example: five phrases, and lemma and gerund of their verbs (SPEC section 3).
 PHRASES = ("smearing {}", "rubbing {}", "putting {}", "spreading {}", "coating {}")

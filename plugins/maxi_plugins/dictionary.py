@@ -14,7 +14,7 @@ from maxi_core.prompts import MATCHING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from maxi_core.models import Clip
+    from maxi_core.clip.models import Clip
     from maxi_core.video.frames import Pixels
 
 CONSUMER = "dictionary"
@@ -55,10 +55,10 @@ class DictionaryMatcher(Matcher):
         The model is loaded and the dictionary encoded before the first video is read. Raises UsageError for a model,
         device or decoder that is not right, and for a dictionary without entries.
         """
-        from maxi_core.text_features import entry_features
+        from maxi_core.clip.text_features import entry_features
+        from maxi_core.clip.visual import short_side
         from maxi_core.video.reader import read_videos
         from maxi_core.video.sampling import Sampling
-        from maxi_core.visual import short_side
 
         if not dictionary.entries:
             raise UsageError(f"the dictionary '{dictionary.name}' is empty: there is nothing to match videos to")
@@ -78,12 +78,12 @@ class DictionaryMatcher(Matcher):
 
     @cached_property
     def _clip(self) -> "Clip":
-        from maxi_core.models import load_model
+        from maxi_core.clip.models import load_model
 
         return load_model(self.options.model, self.options.device)
 
     def _nearest(self, video: Video, frames: "Pixels", texts: "Tensor", dictionary: Dictionary) -> Match | Failed:
-        from maxi_core.visual import centre_crop, encode_video
+        from maxi_core.clip.visual import centre_crop, encode_video
 
         feature = encode_video(
             self._clip,

@@ -60,4 +60,4 @@ def test_a_mistake_in_the_config_is_one_line(maxi, monkeypatch, tmp_path) -> Non
     (tmp_path / "maxi.toml").write_text("[sorces]\ntexts = []\n")
     ran = maxi("env")
     assert ran.code == ExitCode.USAGE
-    assert ran.err.startswith("maxi: error: no section [sorces] (did you mean 'sources'?) (maxi.toml); known: bags, sources")
+    assert ran.err.startswith("maxi: error: no section [sorces] (did you mean 'sources'?) (maxi.toml); known: bags")

@@ -24,7 +24,7 @@ def test_a_full_disk_leaves_the_old_file_and_names_path_and_bytes(tmp_path: Path
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(MaxiError, match=r"cannot write .*recipe.toml \(5000 bytes\): File too large; make room there"):
+        with pytest.raises(MaxiError, match=r"cannot write .*recipe.toml \(5000 bytes\): File too large; make room"):
             write_text(path, "x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -52,7 +52,7 @@ def test_a_hyphen_in_a_key_is_an_underscore(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("polit.limit=1", r"no section \[polit\] \(did you mean 'polite'\?\) \(-o polit.limit=1\); known: bags, sources"),
+        ("polit.limit=1", r"no section \[polit\] \(did you mean 'polite'\?\) \(-o polit.limit=1\); known: bags"),
         ("polite.limi=1", r"\[polite\] has no option 'limi' \(did you mean 'limit'\?\)"),
         ("polite.limit=many", r"\[polite\] limit = 'many' .*it takes integer >= 1"),
         ("polite.limit", "is not of the form section.key=value"),

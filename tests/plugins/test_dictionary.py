@@ -19,7 +19,7 @@ from maxi_core.prompts import MATCHING
 from maxi_core.testing import contract
 from maxi_core.video.options import VideoOptions
 from maxi_plugins.dictionary import DictionaryMatcher
-from tests.core.tiny_clip import MEAN, STD, config, write
+from tests.clip.tiny_clip import MEAN, STD, config, write
 
 MODEL = (
     Path(tempfile.mkdtemp(prefix="maxi-test-")) / "clip"

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from maxi_core.prompt_tree import PromptTree, pack
+from maxi_core.clip.prompt_tree import PromptTree, pack
 
 Sequences = list[list[int]]
 

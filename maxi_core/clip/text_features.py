@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from maxi_core.clip.models import Clip
+from maxi_core.clip.textual import encode_text
 from maxi_core.errors import MaxiError
 from maxi_core.files import maxi_home, whole_file
-from maxi_core.models import Clip
 from maxi_core.prompts import MATCHING, fill
-from maxi_core.textual import encode_text
 
 logger = logging.getLogger("maxi")
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from maxi_core.clip.textual import causal_tower, encode_text
+from maxi_core.clip.tokens import tokenize
 from maxi_core.prompts import MATCHING, fill, training_prompt
-from maxi_core.textual import causal_tower, encode_text
-from maxi_core.tokens import tokenize
-from tests.core.tiny_clip import build, config
+from tests.clip.tiny_clip import build, config
 
 ENTRIES = ("juggling", "juggling balls", "juggling balls", "riding a bike", "!", "x" * 60, "word " * 200)
 PROMPTS = [fill(template, entry) for entry in ENTRIES for template in MATCHING]
@@ -117,7 +117,7 @@ def test_many_rows_in_several_passes_give_what_one_pass_gives(monkeypatch: pytes
     ids = ids_of(PROMPTS)
     with torch.no_grad():
         once = encode_text(model, ids)
-        monkeypatch.setattr("maxi_core.textual.AT_ONCE", 256)
+        monkeypatch.setattr("maxi_core.clip.textual.AT_ONCE", 256)
         assert torch.allclose(encode_text(model, ids), once, rtol=0, atol=1e-5)
 
 

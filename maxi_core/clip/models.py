@@ -10,8 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from maxi_core.clip.tokens import Tokens, tokenize
 from maxi_core.errors import MaxiError, UsageError, nearest
-from maxi_core.tokens import Tokens, tokenize
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
@@ -41,7 +41,7 @@ class Clip:
     identity: str
 
     def tokenize(self, texts: list[str]) -> Tokens:
-        """Return the tokens of texts (see `maxi_core.tokens.tokenize`)."""
+        """Return the tokens of texts (see `maxi_core.clip.tokens.tokenize`)."""
         return tokenize(self.tokenizer, texts)
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from maxi_core import text_features
+from maxi_core.clip import text_features
+from maxi_core.clip.models import Clip, load_model
+from maxi_core.clip.text_features import entry_features
 from maxi_core.files import maxi_home
-from maxi_core.models import Clip, load_model
 from maxi_core.prompts import EVALUATION, MATCHING, TRAINING, fill, training_prompt
-from maxi_core.text_features import entry_features
-from tests.core.tiny_clip import config, write
+from tests.clip.tiny_clip import config, write
 
 ENTRIES = ("juggling balls", "riding a bike", "juggling", "braces {} and {0}", "50% off")
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from maxi_core.models import Clip, load_model
-from maxi_core.visual import IMAGENET, centre_crop, encode_video, normalise, short_side
-from tests.core.tiny_clip import write
+from maxi_core.clip.models import Clip, load_model
+from maxi_core.clip.visual import IMAGENET, centre_crop, encode_video, normalise, short_side
+from tests.clip.tiny_clip import write
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maxi_core.models import Clip, Statistics
+from maxi_core.clip.models import Clip, Statistics
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maxi_core.prompt_tree import PromptTree, pack
+from maxi_core.clip.prompt_tree import PromptTree, pack
 
 # Tokens that go through the tower at once where nothing is differentiated: bounds the memory of long lists.
 AT_ONCE = 16384

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
-from maxi_core.tokens import tokenize
+from maxi_core.clip.tokens import tokenize
 
 TOKENIZER = SimpleTokenizer()
 SOT, EOT = TOKENIZER.sot_token_id, TOKENIZER.eot_token_id

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from maxi_core import sandbox
+from maxi_core.clip.models import identity_of, load_model, pick_device
 from maxi_core.errors import UsageError
-from maxi_core.models import identity_of, load_model, pick_device
-from tests.core.tiny_clip import MEAN, STD, config, write
+from tests.clip.tiny_clip import MEAN, STD, config, write
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
@@ -81,7 +81,7 @@ def test_a_name_that_is_not_right_is_refused_with_the_one_to_type(name: str, say
 def test_every_pair_of_open_clip_is_either_taken_or_refused_with_a_pair_that_is_taken() -> None:
     import open_clip
 
-    from maxi_core.models import _checked_names
+    from maxi_core.clip.models import _checked_names
 
     fixes = []
     for arch, tag in open_clip.list_pretrained():
@@ -135,7 +135,7 @@ def test_images_that_are_not_square_are_refused(tmp_path: Path) -> None:
 @pytest.mark.slow  # a process of its own imports open_clip anew
 def test_without_a_network_one_line_names_the_files_and_the_way_by_a_folder(tmp_path: Path) -> None:
     program = (
-        "from maxi_core.models import load_model\nfrom maxi_core.errors import MaxiError\n"
+        "from maxi_core.clip.models import load_model\nfrom maxi_core.errors import MaxiError\n"
         "try:\n    load_model('ViT-B-16-quickgelu/openai', 'cpu')\n"
         "except MaxiError as error:\n    print(type(error).__name__, str(error))"
     )
