@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maxi_core.bags.pipeline import Flow, Follow, Players, Tally, make_bags, shelf_name
+from maxi_core.bags.askers import Players, shelf_about, shelf_name
+from maxi_core.bags.pipeline import Flow, Follow, Tally, make_bags
 from maxi_core.bags.records import BAGS, to_line
 from maxi_core.bags.run import RECIPE, SKIPPED, differences, locked, read_manifest, write_manifest
 from maxi_core.bags.shelf import digest
@@ -108,7 +109,7 @@ def _made_of(job: Job) -> dict[str, str]:
     return {
         "videos": f"{len(job.videos)}, {seen.hexdigest()[:12]}",
         "dictionary": f"{job.dictionary.name} ({len(job.dictionary.entries)} entries, {entries[:12]})",
-        "matcher": shelf_name(job.players.matcher, entries),
+        "matcher": shelf_name(shelf_about(job.players.matcher, entries)),
     }
 
 

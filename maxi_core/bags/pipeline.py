@@ -6,18 +6,16 @@ another source costs only that source.
 
 from array import array
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice, tee
 from pathlib import Path
 from typing import Any
 
+from maxi_core.bags.askers import Players, open_askers
 from maxi_core.bags.asking import Asker
-from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
 from maxi_core.bags.composing import compose, keep_best
-from maxi_core.bags.shelf import Shelf, digest
-from maxi_core.sources import Augmenter, Captioner, Expander, Matcher, Source
+from maxi_core.errors import MaxiError
 from maxi_core.types import Dictionary, Failed, Form, Match, TextBag, Video
 from maxi_core.video.inputs import VideoList
 
@@ -25,15 +23,6 @@ CHUNK = 64  # videos whose captions are augmented together
 
 Follow = Callable[[str, int, Iterable[Any]], Iterator[Any]]  # title, total, items -> the items, watched
 Skip = Callable[[str, Failed, str, str], None]  # video, entry or text; reason; stage; source
-
-
-@dataclass(frozen=True)
-class Players:
-    """The sources of a run, by part; texts in the order in which they fill the bags."""
-
-    matcher: Matcher
-    texts: tuple[Expander | Captioner, ...] = ()
-    augmenter: Augmenter | None = None
 
 
 @dataclass
@@ -57,46 +46,6 @@ class Flow:
     strict: bool = False
 
 
-def shelf_about(source: Source, *more: object) -> dict[str, object]:
-    """Return what the answers of a source depend on: options, fingerprint, and `more` (a matcher's dictionary)."""
-    options = source.options.model_dump(mode="json", exclude=set(type(source.options).EFFORT))
-    about = {"source": source.name, "options": options, "fingerprint": source.fingerprint(), "more": list(more)}
-    if isinstance(source, (Matcher, Captioner)):
-        about["decoder"] = source.video.decoder
-    return about
-
-
-def shelf_name(source: Source, *more: object) -> str:
-    """Return the name of the folder in the store that holds the answers of a source in this set-up."""
-    return f"{source.name}-{digest(shelf_about(source, *more))[:16]}"
-
-
-class Askers:
-    """The askers of a run, each with its shelf open until the run ends."""
-
-    def __init__(self, flow: Flow, stack: ExitStack, tally: Tally) -> None:
-        self._flow, self._stack, self._tally = flow, stack, tally
-        self._made: list[Asker[Any, Any]] = []
-        stack.callback(self._count)
-
-    def make(
-        self,
-        source: Source,
-        method: Callable[[Iterable[Any]], Iterator[object]],
-        codec: Codec[Any, Any],
-        *more: object,
-        costly: bool = False,
-    ) -> Asker[Any, Any]:
-        """Return the asker of a source; `more` is what its answers depend on besides its options."""
-        folder = self._flow.store / shelf_name(source, *more)
-        shelf = self._stack.enter_context(Shelf(folder, shelf_about(source, *more), costly=costly))
-        self._made.append(Asker(source.name, method, codec, shelf, strict=self._flow.strict))
-        return self._made[-1]
-
-    def _count(self) -> None:
-        self._tally.asked = {asker.name: asker.asked for asker in self._made}
-
-
 def make_bags(
     videos: VideoList, dictionary: Dictionary, players: Players, keep: float, flow: Flow, tally: Tally
 ) -> Iterator[TextBag]:
@@ -105,108 +54,107 @@ def make_bags(
     `keep` is the share of matches that is kept; only these are expanded and captioned (SPEC section 2). The videos are
     gone through several times and never held.
     """
-    with ExitStack() as stack:
-        askers = Askers(flow, stack, tally)
-        matcher = askers.make(
-            players.matcher,
-            lambda asked: players.matcher.match(asked, dictionary),
-            match_codec(dictionary),
-            digest(dictionary.entries),
-        )
-        kept, entries = _match(videos, matcher, keep, flow, tally)
-        phrases = _expand(entries, players, askers, flow)
-        captioned = _caption(compress(_matches(matcher, videos), kept), players, askers, flow, tally)
-        augment = _augmenter(players.augmenter, askers, flow)
-        said = (text for by_source in phrases.values() for texts in by_source.values() for text in texts)
-        known = augment([*entries, *said])
-        described = _in_chunks(captioned, augment)
-        for match, use in zip(_matches(matcher, videos), kept, strict=True):
-            if use:
-                captions, forms = next(described)
-                every = None if known is None or forms is None else ChainMap(forms, known)
-                yield compose(match, phrases.get(match.entry, {}), captions, every, players.matcher.name)
-            else:
-                yield TextBag(match, kept=False)
+    with open_askers(players, dictionary, flow.store, strict=flow.strict) as askers:
+        try:
+            matched, kept, entries = _match(videos, askers.matcher, keep, flow, tally)
+            phrases = _expand(entries, askers.expanders, flow)
+            captioned = _caption(_survivors(videos, askers.matcher, matched, kept), askers.captioners, flow, tally)
+            augment = _augment(askers.augmenter, flow)
+            known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)])
+            described = _in_chunks(captioned, augment)
+            for match, use in zip(_matches(videos, askers.matcher, matched), kept, strict=True):
+                if use:
+                    captions, forms = next(described)
+                    every = None if known is None or forms is None else ChainMap(forms, known)
+                    yield compose(match, phrases.get(match.entry, {}), captions, every, askers.matcher.name)
+                else:
+                    yield TextBag(match, kept=False)
+        finally:
+            tally.asked = askers.asked()
 
 
 def _match(
     videos: VideoList, matcher: Asker[Video, Match], keep: float, flow: Flow, tally: Tally
-) -> tuple[list[bool], list[str]]:
-    """Match every video; return which matches are kept, and the entries of these, each once, in order."""
-    scores, places = array("d"), array("l")
+) -> tuple[bytearray, list[bool], list[str]]:
+    """Match every video; return which ones have a match, which matches are kept, and the entries of these."""
+    scores, places, matched = array("d"), array("l"), bytearray()
     entries: dict[str, int] = {}
     for video, match in flow.follow("matching", len(videos), matcher.ask(videos)):
         tally.videos += 1
+        matched.append(not isinstance(match, Failed))
         if isinstance(match, Failed):
             flow.skip(video.id, match, "match", matcher.name)
             continue
         scores.append(match.score)
         places.append(entries.setdefault(match.entry, len(entries)))
     if not scores:
-        return [], []
+        return matched, [], []
     kept = keep_best(scores, keep)
     tally.matched, tally.kept = len(scores), sum(kept)
     tally.threshold = min(compress(scores, kept))
     used = set(compress(places, kept))
-    return kept, [entry for entry, place in entries.items() if place in used]
+    return matched, kept, [entry for entry, place in entries.items() if place in used]
 
 
-def _matches(matcher: Asker[Video, Match], videos: VideoList) -> Iterator[Match]:
+def _matches(videos: VideoList, matcher: Asker[Video, Match], matched: bytearray) -> Iterator[Match]:
     """Yield the matches again, from the store; those that failed are left out as before."""
-    return (match for _, match in matcher.ask(videos) if isinstance(match, Match))
+    for (video, match), was in zip(matcher.ask(videos), matched, strict=True):
+        if was and isinstance(match, Failed):
+            raise MaxiError(f"{video.id} can no longer be read ({match.reason})", "run the same command again")
+        if isinstance(match, Match):
+            yield match
 
 
-def _expand(entries: list[str], players: Players, askers: Askers, flow: Flow) -> dict[str, dict[str, list[str]]]:
+def _survivors(
+    videos: VideoList, matcher: Asker[Video, Match], matched: bytearray, kept: list[bool]
+) -> Iterator[Video]:
+    return (match.video for match in compress(_matches(videos, matcher, matched), kept))
+
+
+def _expand(
+    entries: list[str], expanders: Iterable[Asker[str, list[str]]], flow: Flow
+) -> dict[str, dict[str, list[str]]]:
     """Return entry -> source -> phrases."""
     phrases: dict[str, dict[str, list[str]]] = {entry: {} for entry in entries}
-    for source in players.texts:
-        if not isinstance(source, Expander):
-            continue
-        asker = askers.make(source, source.expand, TEXTS_OF_ENTRY, costly=True)
-        for entry, answer in flow.follow(f"expanding by {source.name}", len(entries), asker.ask(entries)):
+    for expander in expanders:
+        for entry, answer in flow.follow(f"expanding by {expander.name}", len(entries), expander.ask(entries)):
             if isinstance(answer, Failed):
-                flow.skip(entry, answer, "expand", source.name)
+                flow.skip(entry, answer, "expand", expander.name)
             else:
-                phrases[entry][source.name] = answer
+                phrases[entry][expander.name] = answer
     return phrases
 
 
 def _caption(
-    matches: Iterator[Match], players: Players, askers: Askers, flow: Flow, tally: Tally
+    survivors: Iterator[Video], captioners: Sequence[Asker[Video, list[str]]], flow: Flow, tally: Tally
 ) -> Iterator[dict[str, list[str]]]:
     """Yield source -> captions for each video that is kept."""
-    captioners = [source for source in players.texts if isinstance(source, Captioner)]
-    copies = tee((match.video for match in matches), len(captioners) + 1)
-    heard = [
-        askers.make(source, source.caption, TEXTS_OF_VIDEO).ask(copy)
-        for source, copy in zip(captioners, copies[1:], strict=True)
-    ]
-    videos = flow.follow("captioning", tally.kept, copies[0]) if captioners else copies[0]
-    for video in videos:
+    videos, *copies = tee(survivors, len(captioners) + 1)
+    heard = [(captioner.name, captioner.ask(copy)) for captioner, copy in zip(captioners, copies, strict=True)]
+    for video in flow.follow("captioning", tally.kept, videos) if captioners else videos:
         captions: dict[str, list[str]] = {}
-        for source, answers in zip(captioners, heard, strict=True):
+        for name, answers in heard:
             _, answer = next(answers)
             if isinstance(answer, Failed):
-                flow.skip(video.id, answer, "caption", source.name)
+                flow.skip(video.id, answer, "caption", name)
             else:
-                captions[source.name] = answer
+                captions[name] = answer
         yield captions
 
 
 Augment = Callable[[Iterable[str]], dict[str, list[Form]] | None]
 
 
-def _augmenter(source: Augmenter | None, askers: Askers, flow: Flow) -> Augment:
+def _augment(augmenter: Asker[str, list[Form]] | None, flow: Flow) -> Augment:
     """Return the augmenter as a function: texts -> text -> forms; it gives None where there is no augmenter."""
-    if source is None:
+    if augmenter is None:
         return lambda _: None
-    asker = askers.make(source, source.augment, FORMS_OF_TEXT)
 
     def augment(texts: Iterable[str]) -> dict[str, list[Form]]:
         found: dict[str, list[Form]] = {}
-        for text, answer in asker.ask(dict.fromkeys(texts)):
+        for text, answer in augmenter.ask(dict.fromkeys(texts)):
             if isinstance(answer, Failed):
-                flow.skip(text, answer, "augment", source.name)
+                flow.skip(text, answer, "augment", augmenter.name)
             found[text] = [] if isinstance(answer, Failed) else answer
         return found
 

@@ -4,10 +4,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from maxi_core.bags.askers import Players, unknown
 from maxi_core.bags.codecs import text_key
 from maxi_core.bags.job import Job
-from maxi_core.bags.pipeline import Players, shelf_about, shelf_name
-from maxi_core.bags.shelf import Shelf
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.files import maxi_home
 from maxi_core.plugins import Catalog
@@ -76,9 +75,7 @@ def plan(job: Job) -> dict[str, object]:
     calls: dict[str, int] = {}
     for source in job.players.texts:
         if isinstance(source, Expander):
-            with Shelf(job.store / shelf_name(source), shelf_about(source)) as shelf:
-                unknown = sum(text_key(entry) not in shelf for entry in entries)
-            calls[source.name] = min(unknown, len(job.videos))
+            calls[source.name] = min(unknown(job.store, source, map(text_key, entries)), len(job.videos))
     captioners = sum(isinstance(source, Captioner) for source in job.players.texts)
     answers = len(job.videos) * (1 + captioners) + sum(calls.values())
     disk = answers * BYTES_OF_AN_ANSWER + len(job.videos) * BYTES_OF_A_BAG

@@ -22,6 +22,7 @@ from maxi_core.errors import MaxiError
 from maxi_core.files import write_text
 
 SCHEMA = 1
+ABOUT = "about.json"  # in each folder: what its answers depend on, for people
 _names = count()
 
 
@@ -114,7 +115,7 @@ class Shelf:
     def _start(self) -> BinaryIO:
         """Start a segment of our own, under a name that no other process and thread has."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        about = self.folder / "about.json"
+        about = self.folder / ABOUT
         if not about.exists():
             write_text(about, json.dumps({"schema": SCHEMA, **self._about}, indent=2, default=str) + "\n")
         name = (

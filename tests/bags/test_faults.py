@@ -126,6 +126,26 @@ def test_a_source_that_says_ten_thousand_texts_is_capped(world, fake_dist) -> No
     assert {len(record["said"]["faulty"]) for record in world.records()} == {1000}
 
 
+def test_a_source_that_cannot_work_is_seen_before_any_work_is_done(world, fake_dist) -> None:
+    body = "def fingerprint(self):\n            raise UsageError('no key', 'set one')\n        def expand"
+    code = FAULTY.replace("def expand", body).replace(
+        "import maxi_core", "import maxi_core\n    from maxi_core.errors import UsageError"
+    )
+    fake_dist("faulty", code)
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert (ran.code, ran.err) == (ExitCode.USAGE, "maxi: error: no key; set one\n")
+    assert questions(world) == []
+    assert world.bags("--dry-run", sources=f"{CAST},faulty").code == ExitCode.DONE
+
+
+def test_a_video_that_vanishes_during_the_run_is_named(world, fake_dist) -> None:
+    body = "import os; os.path.exists('videos/clip 3.mp4') and os.rename('videos/clip 3.mp4', 'videos/broken')"
+    fake_dist("faulty", FAULTY.replace("for entry", f"{body}\n            for entry"))
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert ran.code == ExitCode.FAILED
+    assert ran.err == "maxi: error: clip 3.mp4 can no longer be read (the file is broken); run the same command again\n"
+
+
 def test_no_secret_reaches_the_run_folder_or_the_store(world, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-12345")
     monkeypatch.setattr(sys, "argv", ["maxi", "bags", "--weird", "sk-canary-12345"])
@@ -149,7 +169,8 @@ PEAK = """
 import sys
 from pathlib import Path
 from tests.bags.toys import ToyBlip, ToyGpt, ToyMatcher, ToyVerbs
-from maxi_core.bags.pipeline import Flow, Players, Tally, make_bags
+from maxi_core.bags.askers import Players
+from maxi_core.bags.pipeline import Flow, Tally, make_bags
 from maxi_core.bags.records import to_line
 from maxi_core.types import Dictionary
 from maxi_core.video.inputs import find_videos

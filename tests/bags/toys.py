@@ -54,7 +54,7 @@ class ToyMatcher(Matcher):
     def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
         for video in videos:
             asked(self.name, video.id)
-            if "broken" in video.id:
+            if "broken" in video.id or not video.path.exists():
                 yield Failed("the file is broken")
                 continue
             place = number(video.id, str(self.options.seed)) % len(dictionary.entries)

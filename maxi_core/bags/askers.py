@@ -1,0 +1,116 @@
+"""The sources of a run, each with the shelf on which its answers are kept."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maxi_core.bags.asking import Asker
+from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
+from maxi_core.bags.shelf import ABOUT, Shelf, digest
+from maxi_core.sources import Augmenter, Captioner, Expander, Matcher, Source
+from maxi_core.types import Dictionary, Form, Match, Video
+
+
+@dataclass(frozen=True)
+class Players:
+    """The sources of a run, by part; texts in the order in which they fill the bags."""
+
+    matcher: Matcher
+    texts: tuple[Expander | Captioner, ...] = ()
+    augmenter: Augmenter | None = None
+
+
+@dataclass(frozen=True)
+class Askers:
+    """The players, ready to be asked."""
+
+    matcher: Asker[Video, Match]
+    expanders: tuple[Asker[str, list[str]], ...]
+    captioners: tuple[Asker[Video, list[str]], ...]
+    augmenter: Asker[str, list[Form]] | None
+
+    def asked(self) -> dict[str, int]:
+        """Return how many questions each source was really asked."""
+        every = [self.matcher, *self.expanders, *self.captioners, *([self.augmenter] if self.augmenter else [])]
+        return {asker.name: asker.asked for asker in every}
+
+
+@contextmanager
+def open_askers(players: Players, dictionary: Dictionary, store: Path, *, strict: bool) -> Iterator[Askers]:
+    """Open the shelves of all players, and close them in the end.
+
+    Each source is asked for its fingerprint first, so a missing key or model is seen before any work is done.
+    """
+    with ExitStack() as stack:
+
+        def ready(
+            source: Source,
+            method: Callable[[Iterable[Any]], Iterator[object]],
+            codec: Codec[Any, Any],
+            *more: object,
+            costly: bool = False,
+        ) -> Asker[Any, Any]:
+            about = shelf_about(source, *more)
+            shelf = stack.enter_context(Shelf(store / shelf_name(about), about, costly=costly))
+            return Asker(source.name, method, codec, shelf, strict=strict)
+
+        matcher, augmenter = players.matcher, players.augmenter
+        yield Askers(
+            expanders=tuple(
+                ready(source, source.expand, TEXTS_OF_ENTRY, costly=True)
+                for source in players.texts
+                if isinstance(source, Expander)
+            ),
+            captioners=tuple(
+                ready(source, source.caption, TEXTS_OF_VIDEO)
+                for source in players.texts
+                if isinstance(source, Captioner)
+            ),
+            augmenter=ready(augmenter, augmenter.augment, FORMS_OF_TEXT) if augmenter else None,
+            matcher=ready(
+                matcher,
+                lambda videos: matcher.match(videos, dictionary),
+                match_codec(dictionary),
+                digest(dictionary.entries),
+            ),
+        )
+
+
+def shelf_about(source: Source, *more: object) -> dict[str, object]:
+    """Return what the answers of a source depend on: options, fingerprint, and `more` (a matcher's dictionary)."""
+    about = {
+        "source": source.name,
+        "options": _options(source),
+        "fingerprint": source.fingerprint(),
+        "more": list(more),
+    }
+    if isinstance(source, (Matcher, Captioner)):
+        about["decoder"] = source.video.decoder
+    return about
+
+
+def shelf_name(about: dict[str, object]) -> str:
+    """Return the name of the folder in the store that holds the answers of a source in this set-up."""
+    return f"{about['source']}-{digest(about)[:16]}"
+
+
+def unknown(store: Path, source: Source, keys: Iterable[str]) -> int:
+    """Return how many questions a source was never asked with these options, as far as can be seen without asking it.
+
+    Its fingerprint is not looked at, since that may need a model or a network.
+    """
+    with ExitStack() as stack:
+        shelves = [
+            stack.enter_context(Shelf(path.parent, {}))
+            for path in store.glob(f"{source.name}-*/{ABOUT}")
+            if json.loads(path.read_text(encoding="utf-8")).get("options") == _options(source)
+        ]
+        return sum(not any(key in shelf for shelf in shelves) for key in keys)
+
+
+def _options(source: Source) -> dict[str, object]:
+    options: dict[str, object] = source.options.model_dump(mode="json", exclude=set(type(source.options).EFFORT))
+    return options
