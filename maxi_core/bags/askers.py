@@ -34,7 +34,8 @@ class Askers:
 
     def asked(self) -> dict[str, int]:
         """Return how many questions each source was really asked."""
-        every = [self.matcher, *self.expanders, *self.captioners, *([self.augmenter] if self.augmenter else [])]
+        every: list[Asker[Any, Any]] = [self.matcher, *self.expanders, *self.captioners]
+        every += [self.augmenter] if self.augmenter else []
         return {asker.name: asker.asked for asker in every}
 
 
@@ -81,7 +82,7 @@ def open_askers(players: Players, dictionary: Dictionary, store: Path, *, strict
 
 def shelf_about(source: Source, *more: object) -> dict[str, object]:
     """Return what the answers of a source depend on: options, fingerprint, and `more` (a matcher's dictionary)."""
-    about = {
+    about: dict[str, object] = {
         "source": source.name,
         "options": _options(source),
         "fingerprint": source.fingerprint(),
