@@ -1,6 +1,6 @@
-"""The embedded world: rendered videos, their dictionary, replies and English pipeline, offline.
+"""The embedded world: rendered videos and small models with which every command of maxi runs for real, offline.
 
-Everything is made on first use, into `sandbox_home()`. Importing this package imports nothing heavy.
+Everything is made or unpacked on first use, into `sandbox_home()`. Importing this package imports nothing heavy.
 """
 
 from functools import partial
@@ -17,6 +17,8 @@ __all__ = [
     "BENCHMARKS",
     "WORLD_VERSION",
     "benchmark",
+    "blip_folder",
+    "clip_folder",
     "dictionary",
     "replies_file",
     "sandbox_home",
@@ -24,6 +26,20 @@ __all__ = [
     "training_labels",
     "training_videos",
 ]
+
+
+def clip_folder() -> Path:
+    """Return the folder of the sandbox's CLIP, which open_clip loads as `local-dir:` and the folder's path."""
+    from maxi_core.sandbox.parcels import unpack_clip
+
+    return made("clip", unpack_clip)
+
+
+def blip_folder() -> Path:
+    """Return the folder of the sandbox's captioner, which `BlipForConditionalGeneration` and `BlipProcessor` load."""
+    from maxi_core.sandbox.parcels import unpack_blip
+
+    return made("blip", unpack_blip)
 
 
 def spacy_folder() -> Path:

@@ -1,0 +1,70 @@
+"""How good the sandbox's models are at what they see: the numbers that training stops at and that gates are set on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from maxi_core.sandbox.actions import gerund
+from maxi_core.sandbox.clip_training import Vocabulary, pixels
+from maxi_core.sandbox.motions import MOTIONS
+from maxi_core.sandbox.painting import THINGS
+from maxi_core.sandbox.stills import Still
+
+PROMPT = "a photo of a {}."
+FRAMES = 8
+
+
+def named_accuracy(model: Any, vocabulary: Vocabulary, stills: Sequence[Still]) -> tuple[float, float]:
+    """Return how often a CLIP in training names the verb (of all motions) and the thing of single stills."""
+    model.eval()
+    with torch.no_grad():
+        seen = model.encode_image(pixels(stills), normalize=True)
+        shares = []
+        for names, texts, truth in (
+            (list(MOTIONS), [gerund(verb) for verb in MOTIONS], [one.verb for one in stills]),
+            (list(THINGS), list(THINGS), [one.thing for one in stills]),
+        ):
+            said = model.encode_text(vocabulary([PROMPT.format(text) for text in texts]), normalize=True)
+            best = (seen @ said.T).argmax(1).tolist()
+            shares.append(sum(names[row] == name for row, name in zip(best, truth, strict=True)) / len(truth))
+    model.train()
+    return shares[0], shares[1]
+
+
+def caption_accuracy(captions: Sequence[str], verbs: Sequence[str]) -> float:
+    """Return the share of captions that hold the gerund of their frame's verb."""
+    return sum(gerund(verb) in text.split() for text, verb in zip(captions, verbs, strict=True)) / len(verbs)
+
+
+def read_frames(path: Path, count: int = FRAMES) -> list[NDArray[np.uint8]]:
+    """Return the frames of an MP4 in the middles of `count` equal parts, each (height, width, 3) RGB."""
+    import av
+
+    with av.open(str(path)) as container:
+        every = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
+    return [every[(2 * part + 1) * len(every) // (2 * count)] for part in range(count)]
+
+
+def video_features(model: Any, preprocess: Any, paths: Sequence[Path]) -> Tensor:
+    """Return the videos' features: the mean over frames of CLIP's, of length 1, (n, width) (SPEC section 2)."""
+    rows = []
+    with torch.no_grad():
+        for path in paths:
+            batch = torch.stack([preprocess(Image.fromarray(frame)) for frame in read_frames(path)])
+            rows.append(model.encode_image(batch).mean(0))
+    return functional.normalize(torch.stack(rows), dim=-1)
+
+
+def best_names(model: Any, tokenizer: Any, features: Tensor, names: Sequence[str]) -> list[int]:
+    """Return for each video the number of the name whose prompt is nearest."""
+    with torch.no_grad():
+        said = model.encode_text(tokenizer([PROMPT.format(name) for name in names]), normalize=True)
+    best: list[int] = (features @ said.T).argmax(1).tolist()
+    return best

@@ -1,0 +1,86 @@
+"""The packaged models: small, and loaded by the libraries that users have, as folders that look like any other."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from maxi_core.sandbox import DATA, WORLD_VERSION, blip_folder, clip_folder
+from maxi_core.sandbox.actions import BENCHMARK_VERBS, gerund
+from maxi_core.sandbox.films import frames
+from maxi_core.sandbox.library import training_film
+from maxi_core.sandbox.painting import THINGS
+from maxi_core.sandbox.stills import still
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack each model once for all the tests of this file, in a home of their own."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(autouse=True)
+def shared_home(home: Path, own_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAXI_HOME", str(home))
+
+
+@pytest.fixture
+def pictures() -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+    return [next(frame for _, frame in frames(training_film(number)[0])) for number in range(4)]
+
+
+def test_all_package_data_together_are_under_20_mb() -> None:
+    assert sum(file.stat().st_size for file in DATA.rglob("*") if file.is_file()) < 20e6
+
+
+def test_the_clip_loads_through_open_clip_and_knows_things(home: Path) -> None:
+    import open_clip
+
+    folder = clip_folder()
+    assert folder == home / "sandbox" / WORLD_VERSION / "clip"
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    model.eval()
+    seen = [still(seed) for seed in range(30_000_000, 30_000_080)]
+    with torch.no_grad():
+        image = model.encode_image(
+            torch.stack([preprocess(Image.fromarray(one.frame)) for one in seen]), normalize=True
+        )
+        text = model.encode_text(tokenizer([f"a photo of a {thing}." for thing in THINGS]), normalize=True)
+    best = (image @ text.T).argmax(1).tolist()
+    right = sum(list(THINGS)[row] == one.thing for row, one in zip(best, seen, strict=True))
+    assert right >= 0.75 * len(seen)
+
+
+def test_words_that_the_clip_never_met_say_nothing_and_break_nothing() -> None:
+    import open_clip
+
+    tag = f"local-dir:{clip_folder()}"
+    model, _ = open_clip.create_model_from_pretrained(tag)
+    tokenizer = open_clip.get_tokenizer(tag)
+    rows = model.token_embedding.weight
+    assert rows.shape[0] == 49408
+    assert not rows[tokenizer.encode("zebra")].any()
+    names = [gerund(verb) for verbs in BENCHMARK_VERBS.values() for verb in verbs]
+    assert all(rows[tokenizer.encode(name)].any(dim=1).all() for name in names)
+    with torch.no_grad():
+        longest = model.encode_text(tokenizer(["zebra " * 40, "a photo of a kicking a ball. " * 5]))
+    assert torch.isfinite(longest).all()
+
+
+def test_the_captioner_loads_through_transformers_and_speaks(pictures: list[Any]) -> None:
+    from transformers import BlipForConditionalGeneration, BlipProcessor
+
+    folder = blip_folder()
+    model = BlipForConditionalGeneration.from_pretrained(folder)
+    assert model.dtype == torch.float32
+    processor = BlipProcessor.from_pretrained(folder)
+    with torch.no_grad():
+        tokens = model.generate(**processor(images=pictures, return_tensors="pt"), max_new_tokens=16)
+    said = processor.batch_decode(tokens, skip_special_tokens=True)
+    assert len(said) == 4
+    assert all(text.split()[:2] in (["a", "person"], ["a", "man"], ["a", "woman"]) for text in said)
+    assert all("[" not in text for text in said)
