@@ -6,10 +6,11 @@ SETUP := .venv/.installed
 
 .PHONY: demo test slow lint docs format clean
 
-demo: $(SETUP)           ## set up and run the main job
+demo: $(SETUP)           ## set up and run the main job: text bags in the embedded world, offline
 	$(BIN)/maxi plugins
-	$(BIN)/python -m maxi_core.testing_clips .demo
-	$(BIN)/maxi check .demo
+	$(BIN)/maxi bags --config docs/examples/sandbox.toml
+	$(BIN)/maxi stats runs/sandbox --labels sandbox
+	$(BIN)/maxi show runs/sandbox 0002
 
 test: $(SETUP)           ## set up and run the tests
 	$(BIN)/python -m pytest
@@ -31,7 +32,7 @@ docs: .venv/.installed-docs   ## regenerate docs/cli.md and build the pages into
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf .venv site .demo
+	rm -rf .venv site runs/sandbox
 
 $(SETUP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "maxi needs Python 3.11 or newer: make PYTHON=python3.12 test")'
