@@ -11,7 +11,14 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 def set_up_logs(level: str) -> None:
-    """Log at `level` on stderr; with MAXI_TRACE_PLUGINS=1 also every plugin that is looked at."""
+    """Log at `level` on stderr; with MAXI_TRACE_PLUGINS=1 also every plugin that is looked at.
+
+    What other libraries log is shown only at `info` and `debug`: what the user needs of it is in maxi's own line.
+    """
+    if level not in ("debug", "info"):
+        logging.getLogger().addHandler(logging.NullHandler())  # else the first message of anybody sets up the root
+        for name in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
+            os.environ.setdefault(name, "critical")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("maxi")

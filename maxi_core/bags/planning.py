@@ -14,6 +14,7 @@ from maxi_core.recipe import Recipe, playing
 from maxi_core.sections import BagsSection, SourcesSection
 from maxi_core.sources import Augment, Augmenter, Captioner, Expander, Injector, Matcher
 from maxi_core.types import Failed, Form
+from maxi_core.video.decoders import resolve
 from maxi_core.video.inputs import find_videos
 from maxi_core.video.options import VideoOptions
 
@@ -33,6 +34,7 @@ def make_job(catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict:
     assert section.videos is not None
     assert section.dictionary is not None
     assert section.out is not None
+    resolve(video.decoder)  # a misspelt one is an error now, and not after a model was loaded
     made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
     dictionary = read_dictionary(section.dictionary)

@@ -184,7 +184,7 @@ def _unloadable(name: str, source: str, tag: str | None, error: Exception) -> Ma
     """Return the error, in one line, for a model that open_clip could not load."""
     import open_clip
 
-    why = str(error).strip().partition("\n")[0][:300]
+    why = str(error).strip().partition("\n")[0].partition(". ")[0][:300]
     if tag is None:
         return UsageError(f"model '{name}' cannot be loaded: {why}", f"look at {CONFIG} and {WEIGHTS} in it")
     place = open_clip.get_pretrained_cfg(source, tag)

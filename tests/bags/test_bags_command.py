@@ -265,3 +265,11 @@ def test_a_misspelt_source_is_one_line(world) -> None:
     ran = world.bags(sources="toymatch,toygtp")
     assert ran.code == ExitCode.USAGE
     assert "'toygtp' (did you mean 'toygpt'?)" in ran.err
+
+
+def test_a_decoder_that_is_not_there_is_one_line_before_anybody_is_asked(world) -> None:
+    ran = world.bags("--decoder", "pyva")
+    assert ran.code == ExitCode.USAGE
+    assert "pyva" in ran.err
+    assert ran.err.count("\n") == 1
+    assert world.asked() == {}

@@ -126,6 +126,17 @@ def test_signals_end_the_command_with_the_codes_of_the_shell(fake_dist: FakeDist
     assert "Traceback" not in errors
 
 
+CHATTER = (
+    EXPANDER.format(name="chatter") + "\n    import logging; logging.error('root'); logging.getLogger('x').error('x')\n"
+)
+
+
+def test_what_other_libraries_log_is_shown_only_when_asked_for(maxi_process, fake_dist: FakeDist) -> None:
+    fake_dist("chatter", CHATTER)
+    assert maxi_process("plugins").stderr == ""
+    assert "root" in maxi_process("--log-level", "info", "plugins").stderr
+
+
 def test_torchrun_can_start_the_command() -> None:
     arguments = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "maxi_cli", "plugins", "--json"]
     done = subprocess.run(
