@@ -99,8 +99,12 @@ def settle(catalog: Catalog, settings: Iterable[Setting], *, players: bool = Fal
         for name, section in values.items()
     }
     if players:
+        names: set[str] = set()
         for part, player in playing(cast(SourcesSection, sections["sources"])):
             offer = catalog.find(player, part.roles)
+            if offer.name in names:  # two of one name, even of two distributions, could not be told apart in a bag
+                raise UsageError(f"[sources] {part.key} names '{offer.name}' twice", "name it once")
+            names.add(offer.name)
             if catalog.key(offer) not in sections:
                 sections[catalog.key(offer)] = make(offer.cls.Options, player, {}, {})
     return Recipe(sections, origins)

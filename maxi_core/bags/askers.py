@@ -84,6 +84,7 @@ def shelf_about(source: Source, *more: object) -> dict[str, object]:
     """Return what the answers of a source depend on: options, fingerprint, and `more` (a matcher's dictionary)."""
     about: dict[str, object] = {
         "source": source.name,
+        "package": type(source).__module__.partition(".")[0],
         "options": _options(source),
         "fingerprint": source.fingerprint(),
         "more": list(more),

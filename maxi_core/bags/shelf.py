@@ -5,6 +5,7 @@ JSON lines, one writer each, so that any number of processes on any machines wri
 database file: those fail on the network file systems that clusters use.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from io import FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -40,14 +42,16 @@ class Shelf:
     """
 
     SYNC_EVERY = 64
+    OPEN_AT_ONCE = 32  # segments, of any number: a process may have about a thousand files open
 
     def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
         self.folder = folder
         self._about = about
         self._sync_every = 1 if costly else self.SYNC_EVERY
-        self._places: dict[bytes, tuple[int, int]] = {}
-        self._segments: list[BinaryIO] = []
-        self._own: BinaryIO | None = None
+        self._places: dict[bytes, tuple[int, int]] = {}  # digest -> segment, place in it
+        self._segments: list[Path] = []
+        self._open: dict[int, BinaryIO] = {}  # the last used at the end
+        self._own: FileIO | None = None
         self._unsynced = 0
         for path in sorted(folder.glob("*.jsonl")):
             self._read(path)
@@ -63,7 +67,7 @@ class Shelf:
         place = self._places.get(bytes.fromhex(key))
         if place is None:
             return None
-        segment = self._segments[place[0]]
+        segment = self._opened(place[0])
         segment.seek(place[1])
         row = _row(segment.readline())
         return None if row is None else row["answer"]
@@ -75,27 +79,29 @@ class Shelf:
         line = json.dumps(row, ensure_ascii=True).encode() + b"\n"
         try:
             own = self._own or self._start()
-            own.seek(0, os.SEEK_END)
             place = own.tell()
-            own.write(line)
-            own.flush()  # a killed process loses nothing that was said; fsync guards against a machine that dies
+            # unbuffered: a killed process loses nothing that was said; fsync guards against a machine that dies
+            if own.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._unsynced += 1
             if self._unsynced >= self._sync_every:
                 self._sync()
         except OSError as error:
+            self._end()  # after a torn line nothing can follow
             raise MaxiError(
                 f"cannot keep an answer of {len(line)} bytes in {self.folder}: {error.strerror or error}",
                 "make room or choose another --store; the same command goes on from here",
             ) from error
-        self._places[bytes.fromhex(key)] = (len(self._segments) - 1, place)
+        self._places[bytes.fromhex(key)] = (len(self._segments) - 1, place)  # our own is the last
 
     def close(self) -> None:
         """Force what is written to the disk and close the segments."""
         with suppress(OSError):
             self._sync()
-        for segment in self._segments:
+        self._end()
+        for segment in self._open.values():
             segment.close()
-        self._segments, self._own = [], None
+        self._open = {}
 
     def __enter__(self) -> "Shelf":
         return self
@@ -104,15 +110,22 @@ class Shelf:
         self.close()
 
     def _read(self, path: Path) -> None:
-        number = len(self._segments)
-        segment = path.open("rb")
-        self._segments.append(segment)
-        for place, line in _lines(segment):
-            row = _row(line)
-            if row is not None:
-                self._places[bytes.fromhex(str(row["key"]))] = (number, place)
+        self._segments.append(path)
+        with path.open("rb") as segment:
+            for place, line in _lines(segment):
+                row = _row(line)
+                if row is not None:
+                    self._places[bytes.fromhex(str(row["key"]))] = (len(self._segments) - 1, place)
 
-    def _start(self) -> BinaryIO:
+    def _opened(self, number: int) -> BinaryIO:
+        """Return a segment to be read, and close the one that was not used for longest if there are too many."""
+        segment = self._open.pop(number, None) or self._segments[number].open("rb")
+        self._open[number] = segment
+        if len(self._open) > self.OPEN_AT_ONCE:
+            self._open.pop(next(iter(self._open))).close()
+        return segment
+
+    def _start(self) -> FileIO:
         """Start a segment of our own, under a name that no other process and thread has."""
         self.folder.mkdir(parents=True, exist_ok=True)
         about = self.folder / ABOUT
@@ -121,13 +134,17 @@ class Shelf:
         name = (
             f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}-{next(_names)}-{os.urandom(4).hex()}.jsonl"
         )
-        self._own = (self.folder / name).open("x+b")
-        self._segments.append(self._own)
+        self._own = (self.folder / name).open("xb", buffering=0)
+        self._segments.append(self.folder / name)
         return self._own
+
+    def _end(self) -> None:
+        if self._own is not None:
+            self._own.close()
+        self._own, self._unsynced = None, 0
 
     def _sync(self) -> None:
         if self._own is not None and self._unsynced:
-            self._own.flush()
             os.fsync(self._own.fileno())
         self._unsynced = 0
 

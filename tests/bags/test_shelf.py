@@ -96,18 +96,35 @@ def test_writers_in_many_processes_never_meet(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "about.json").read_text()) == {"schema": 1, "source": "test"}
 
 
+def test_a_thousand_segments_need_few_open_files(tmp_path: Path) -> None:
+    import psutil
+
+    for number in range(1100):
+        with open_shelf(tmp_path / "part") as shelf:
+            shelf.put(digest(number), number, number)
+        for path in (tmp_path / "part").glob("*.jsonl"):
+            path.rename(tmp_path / path.name)
+    with open_shelf(tmp_path) as shelf:
+        assert [shelf.get(digest(number)) for number in range(1100)] == list(range(1100))
+        assert psutil.Process().num_fds() < 200
+
+
 def test_a_full_disk_names_the_folder_and_keeps_what_was_kept(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with open_shelf(tmp_path) as shelf:
         shelf.put(digest("a"), "a", "small")
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
         try:
-            with pytest.raises(MaxiError, match="cannot keep an answer of .* bytes in .*: File too large; make room"):
+            with pytest.raises(
+                MaxiError,
+                match="cannot keep an answer of .* bytes in .*; make room",
+            ):
                 shelf.put(digest("b"), "b", "x" * 5000)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        shelf.put(digest("c"), "c", "later")
     with open_shelf(tmp_path) as again:
-        assert (again.get(digest("a")), again.get(digest("b"))) == ("small", None)
+        assert [again.get(digest(name)) for name in "abc"] == ["small", None, "later"]
 
 
 def test_a_shelf_that_was_only_read_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -111,6 +111,12 @@ def test_the_options_of_players_are_settled_even_where_nobody_set_them(catalog: 
     assert value(settle(catalog, settings, players=True), "polite", "limit") == 5
 
 
+def test_a_source_plays_once_in_either_spelling(catalog: Catalog) -> None:
+    settings = [Setting("sources", part, "none", "test") for part in ("matcher", "augmenter")]
+    with pytest.raises(UsageError, match=r"\[sources\] texts names 'polite' twice"):
+        settle(catalog, [*settings, from_flag("sources.texts=polite,polite:polite")], players=True)
+
+
 def test_dist_colon_name_is_the_same_section_as_the_bare_name(catalog: Catalog) -> None:
     recipe = settle(catalog, [from_flag("polite:polite.limit=2"), from_flag("polite.words=a")])
     assert (value(recipe, "polite", "limit"), value(recipe, "polite", "words")) == (2, ("a",))
