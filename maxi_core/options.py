@@ -67,7 +67,11 @@ def describe(model: type[BaseModel]) -> list[OptionHelp]:
 def flaws(model: type[BaseModel]) -> list[str]:
     """Return what keeps a model from serving as options, one line each; an empty list if nothing does."""
     found = []
-    if model.model_config.get("extra") != "forbid" or not model.model_config.get("frozen"):
+    if (
+        not issubclass(model, Options)
+        or model.model_config.get("extra") != "forbid"
+        or not model.model_config.get("frozen")
+    ):
         found.append("must be frozen and forbid unknown keys: derive it from maxi_core.Options")
     for key, field in model.model_fields.items():
         if field.is_required():

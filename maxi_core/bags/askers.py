@@ -90,7 +90,7 @@ def shelf_about(source: Source, *more: object) -> dict[str, object]:
         "more": list(more),
     }
     if isinstance(source, (Matcher, Captioner)):
-        about["decoder"] = source.video.decoder
+        about |= source.video.model_dump(mode="json", include={"decoder", "square_pixels", "short_side"})
     return about
 
 

@@ -4,6 +4,7 @@ Here is the border to plugins: whatever one does (too few answers, too many, the
 on and the fault carries the plugin's name.
 """
 
+import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -136,12 +137,16 @@ class Asker(Generic[Question, Answer]):
             self._failed[key] = answer
             return
         try:
-            checked = self._codec.check(question, answer)
+            kept = self._codec.encode(self._codec.check(question, answer))
+            json.dumps(kept)  # an answer that cannot be kept is as wrong as one of the wrong type
         except ValueError as error:
             self._failed[key] = self._fault(str(error))
             return
+        except Exception as error:  # of whatever the plugin put into its answer
+            self._failed[key] = self._fault(f"answered what cannot be kept ({type(error).__name__}: {error})")
+            return
         self._faults = 0
-        self._shelf.put(key, self._codec.describe(question), self._codec.encode(checked))
+        self._shelf.put(key, self._codec.describe(question), kept)
 
     def _ready(self, queue: _Queue[Question]) -> Iterator[tuple[Question, Answer | Failed]]:
         while queue.taken and self._known(queue.taken[0][1]):

@@ -98,7 +98,11 @@ def match_codec(dictionary: Dictionary) -> Codec[Video, Match]:
     return Codec(
         video_key,
         _describe_video,
-        lambda match: {"entry": match.entry, "score": match.score, "top": match.top},
+        lambda match: {
+            "entry": match.entry,
+            "score": float(match.score),  # of NumPy or torch, too
+            "top": [[entry, float(score)] for entry, score in match.top],
+        },
         lambda video, kept: Match(video, kept["entry"], kept["score"], tuple((e, s) for e, s in kept["top"])),
         check,
     )

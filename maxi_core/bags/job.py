@@ -9,7 +9,7 @@ from typing import Any
 from maxi_core.bags.askers import Players, shelf_about, shelf_name
 from maxi_core.bags.pipeline import Flow, Follow, Tally, make_bags
 from maxi_core.bags.records import BAGS, to_line
-from maxi_core.bags.run import RECIPE, SKIPPED, differences, locked, read_manifest, write_manifest
+from maxi_core.bags.run import MANIFEST, RECIPE, SKIPPED, differences, locked, read_manifest, write_manifest
 from maxi_core.bags.shelf import digest
 from maxi_core.environment import versions, without_secrets
 from maxi_core.errors import UsageError
@@ -95,8 +95,11 @@ def _make(job: Job, follow: Follow) -> tuple[Made, str]:
 
     try:
         checksum = write_lines(job.out / BAGS, lines())
-    finally:
-        write_lines(job.out / SKIPPED, map(skip_line, records))
+    except BaseException:
+        if not (job.out / MANIFEST).exists():  # the records of a finished run stay with its bags
+            write_lines(job.out / SKIPPED, map(skip_line, records))
+        raise
+    write_lines(job.out / SKIPPED, map(skip_line, records))
     return Made(tally, tuple(sizes), tuple(records)), checksum
 
 

@@ -99,10 +99,11 @@ def _match(
 def _matches(videos: VideoList, matcher: Asker[Video, Match], matched: bytearray) -> Iterator[Match]:
     """Yield the matches again, from the store; those that failed are left out as before."""
     for (video, match), was in zip(matcher.ask(videos), matched, strict=True):
-        if was and isinstance(match, Failed):
+        if not was:  # also if it can be read by now: it is taken in by the next run
+            continue
+        if isinstance(match, Failed):
             raise MaxiError(f"{video.id} can no longer be read ({match.reason})", "run the same command again")
-        if isinstance(match, Match):
-            yield match
+        yield match
 
 
 def _survivors(

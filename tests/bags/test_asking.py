@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -197,6 +198,19 @@ def test_an_answer_of_the_wrong_type_is_refused_with_the_sources_name(tmp_path: 
     answers = dict(ask(method, tmp_path, QUESTIONS[:3])[0])
     assert answers["q1"] == Failed(f"source 'test' {line}")
     assert answers["q2"] == ["q2!"]
+
+
+def test_an_answer_that_cannot_be_kept_fails_that_question_only(tmp_path: Path) -> None:
+    def method(videos: Iterable[Video]) -> Iterator[object]:
+        for video in videos:
+            yield Match(video, "waving", 0.5, None) if video.id == "v1" else Match(video, "waving", np.float32(0.5))
+
+    videos = [Video(f"v{i}", Path(f"v{i}")) for i in range(4)]
+    with Shelf(tmp_path, {}) as shelf:
+        answers = list(Asker("test", method, match_codec(Dictionary("d", ("waving",))), shelf).ask(videos))
+    assert [video for video, _ in answers] == videos
+    assert [isinstance(answer, Failed) for _, answer in answers] == [False, True, False, False]
+    assert type(answers[0][1].score) is float
 
 
 def test_answers_are_tidied_and_capped(tmp_path: Path) -> None:

@@ -128,6 +128,22 @@ def test_a_changed_option_asks_that_source_again_and_effort_does_not(world) -> N
     assert world.asked() == {}
 
 
+def test_the_shape_in_which_videos_are_shown_is_part_of_what_an_answer_depends_on(world) -> None:
+    world.bags()
+    world.asked()
+    world.bags("-o", "video.square_pixels=false", "--overwrite")
+    assert (world.asked()["toymatch"], world.bags("-o", "video.square_pixels=false").code) == (6, ExitCode.DONE)
+
+
+def test_a_later_run_that_fails_leaves_the_records_of_the_finished_one(world, fake_dist) -> None:
+    world.add("a broken one.mp4")
+    world.bags()
+    before = (world.out / "skipped.jsonl").read_bytes()
+    assert before
+    assert world.bags("--max-skipped", "0").code != ExitCode.DONE
+    assert (world.out / "skipped.jsonl").read_bytes() == before
+
+
 def test_a_changed_file_is_asked_about_again(world) -> None:
     world.bags()
     world.asked()
