@@ -110,7 +110,10 @@ def make(model: type[BaseModel], section: str, values: Mapping[str, object], ori
         options = model.model_validate(dict(values))
     except ValidationError as error:
         raise _in_one_line(error, model, section, origins) from None
-    paths = {key: value.expanduser().absolute() for key, value in options if isinstance(value, Path)}
+    try:
+        paths = {key: value.expanduser().absolute() for key, value in options if isinstance(value, Path)}
+    except RuntimeError as error:  # the home folder of nobody
+        raise UsageError(f"[{section}] has a path that cannot be found: {error}", "correct it") from None
     return options.model_copy(update=paths)
 
 

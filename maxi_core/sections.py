@@ -33,9 +33,13 @@ class BagsSection(Options):
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         """Make a path absolute, so that the settled recipe means the same from any folder; names stay as they are."""
-        if value is None or value.partition(":")[0] in KNOWN_NAMES or not Path(value).expanduser().exists():
+        if value is None or value.partition(":")[0] in KNOWN_NAMES:
             return value
-        return str(Path(value).expanduser().absolute())
+        try:
+            path = Path(value).expanduser()
+            return str(path.absolute()) if path.exists() else value
+        except (OSError, RuntimeError) as error:  # a name that is too long, the home folder of nobody
+            raise ValueError(f"it cannot be found: {error}") from None
 
 
 # section -> where its model is; a command that brings a section of its own adds a line here

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from maxi_core.errors import UsageError
+
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -32,8 +34,11 @@ def set_up_logs(level: str) -> None:
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Write everything that maxi logs, debugging and tracebacks too, at the end of a run's log file, in UTC."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"cannot write to {path.parent}: {error.strerror or error}", "choose another --out") from None
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)

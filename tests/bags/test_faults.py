@@ -160,9 +160,19 @@ def test_a_run_folder_that_cannot_be_written_is_one_line(world) -> None:
     arguments = world.arguments()
     arguments[arguments.index("--out") + 1] = str(world.folder / "file" / "run")
     ran = world.maxi(*arguments)
-    assert ran.code in (ExitCode.FAILED, ExitCode.USAGE)
+    assert ran.code == ExitCode.USAGE
+    assert ran.err.startswith(f"maxi: error: cannot write to {world.folder / 'file' / 'run'}: ")
     assert ran.err.count("\n") == 1
-    assert "file" in ran.err
+
+
+@pytest.mark.parametrize(
+    "setting", ["bags.store=~nobody-at-all/x", "bags.videos=~nobody-at-all/x", "bags.videos=" + "x" * 300]
+)
+def test_a_path_that_cannot_be_is_one_line(world, setting) -> None:
+    arguments = ["bags", "--dictionary", "actions.txt", "--out", "r", "--sources", CAST, "-o", setting]
+    ran = world.maxi(*arguments)
+    assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
+    assert "cannot be found" in ran.err
 
 
 PEAK = """
