@@ -64,9 +64,9 @@ def test_a_stopped_run_ends_at_once_and_goes_on_later(world, sent, code) -> None
     _, errors = running.communicate(timeout=20)
     assert running.returncode == code
     assert "Traceback" not in errors
-    before = len(questions(world))
     assert world.bags().code == ExitCode.DONE
-    assert len(set(questions(world))) >= before - 1
+    asked = questions(world)
+    assert len(asked) - len(set(asked)) <= 2, "more was asked again than what the signal cut off"
 
 
 def test_two_runs_on_one_folder_refuse_each_other_by_name_and_a_killed_one_leaves_no_lock(world) -> None:
