@@ -1,20 +1,18 @@
-"""Models: what MODEL means on the command line, and one frozen object with all that belongs to a CLIP."""
+"""Models: one frozen object with all that belongs to a CLIP, loaded from wherever MODEL says (`naming`)."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from maxi_core.clip.checkpoints import build, read_weights
+from maxi_core.clip.naming import CONFIG, WEIGHTS, Found, find_model
 from maxi_core.clip.tokens import Tokens, tokenize
-from maxi_core.errors import MaxiError, UsageError, nearest
-
-CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
+from maxi_core.errors import MaxiError, UsageError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Statistics = tuple[float, float, float]
@@ -46,22 +44,43 @@ class Clip:
 
 
 def load_model(name: str, device: str = "auto") -> Clip:
-    """Load the model that MODEL names: `ARCH/TAG` as open_clip has them, an export folder, or `sandbox`.
+    """Load the model that MODEL names: `ARCH/TAG` as open_clip has them, an export folder, a checkpoint or `sandbox`.
 
-    A folder may also be written `local-dir:FOLDER`; it holds open_clip_config.json and open_clip_model.safetensors.
-    Weights are in float32. Raises UsageError for a name or folder that is not right, for weights that want the other
-    activation (QuickGELU or GELU) and for a device that is not there, MaxiError for weights that cannot be fetched.
+    An export folder holds open_clip_config.json and open_clip_model.safetensors and may also be written
+    `local-dir:FOLDER`; the folder of a training run is its last complete checkpoint. Weights are in float32. Raises
+    UsageError for a name or folder that is not right, for weights that want the other activation (QuickGELU or GELU),
+    for a checkpoint with a temporal module (`maxi_core.clip.loading` has those) and for a device that is not there,
+    MaxiError for weights that cannot be fetched.
     """
-    where = pick_device(device)
-    if name == "sandbox":
-        from maxi_core import sandbox
+    found = find_model(name)
+    clip = load_bare(found, device)
+    if found.checkpoint is None:
+        return clip
+    temporal = found.about["temporal"]["name"]
+    if temporal != "mean":
+        raise UsageError(f"'{name}' has the temporal module '{temporal}', which matching does not use", "name another")
+    try:
+        clip.model.load_state_dict(read_weights(found.checkpoint))
+    except RuntimeError as error:
+        why = " ".join(str(error).split())[:300]
+        raise UsageError(f"the weights of '{name}' do not fit its model: {why}", "name another checkpoint") from None
+    return replace(clip, identity=identity_of(clip.model, clip.config))
 
-        return _load(name, f"{LOCAL_DIR}{sandbox.clip_folder()}", None, where)
-    folder = _folder(name)
-    if folder is not None:
-        return _load(name, f"{LOCAL_DIR}{_checked_folder(name, folder)}", None, where)
-    arch, tag = _checked_names(name)
-    return _load(name, arch, tag, where)
+
+def load_bare(found: Found, device: str = "auto") -> Clip:
+    """Load what was found; a checkpoint's model without its weights, which need its temporal module first."""
+    where = pick_device(device)
+    if found.checkpoint is None:
+        return _load(found.name, found.source, found.tag, where)
+    about = found.about
+    try:
+        model = build(about["config"], about["preprocess"])
+        tokenizer = _tokenizer(found.source, about["config"])
+    except Exception as error:  # open_clip and the hub each raise their own
+        why = str(error).strip().partition("\n")[0][:300]
+        raise UsageError(f"the model of '{found.name}' cannot be made: {why}", f"look at {found.checkpoint}") from error
+    mean, std = tuple(about["mean"]), tuple(about["std"])
+    return _clip(found.name, model, tokenizer, about["config"], (mean, std), where, "")
 
 
 def pick_device(name: str) -> torch.device:
@@ -82,72 +101,16 @@ def pick_device(name: str) -> torch.device:
 
 def identity_of(model: nn.Module, config: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a model's configuration and weights, in hex: about 0.5 s for a ViT-B/16."""
+    return identity_of_weights(model.state_dict(), config)
+
+
+def identity_of_weights(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of weights by name and of a configuration, in hex."""
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _folder(name: str) -> Path | None:
-    """Return the folder that `name` means, or None if it is the name of an architecture."""
-    if name.startswith(LOCAL_DIR):
-        return Path(name.removeprefix(LOCAL_DIR)).expanduser()
-    path = Path(name).expanduser()
-    if path.is_dir() and name in _known():
-        raise UsageError(f"'{name}' is a model of open_clip and also a folder here", f"type ./{name} for the folder")
-    return path if path.exists() or name.startswith((".", "/", "~")) else None
-
-
-def _checked_folder(name: str, folder: Path) -> Path:
-    missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
-    if not folder.is_dir():
-        raise UsageError(f"model '{name}': there is no folder {folder}", "name an export folder or ARCH/TAG")
-    if missing:
-        raise UsageError(
-            f"model '{name}' is a folder without {' and '.join(missing)}",
-            "an export folder has both; it is no run or checkpoint that this maxi can load",
-        )
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        assert isinstance(config["model_cfg"], dict)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
-        raise UsageError(f"{folder / CONFIG} is no configuration of open_clip", "it needs a table model_cfg") from None
-    return folder
-
-
-def _known() -> list[str]:
-    import open_clip
-
-    return [f"{arch}/{tag}" for arch, tag in open_clip.list_pretrained()]
-
-
-def _checked_names(name: str) -> tuple[str, str]:
-    import open_clip
-
-    if name.startswith(HUB):
-        hub = name.removeprefix(HUB)
-        raise UsageError(f"'{name}' is no MODEL of maxi", f"type `hf download {hub} --local-dir DIR`, then name DIR")
-    arch, slash, tag = name.rpartition("/")
-    if not slash:
-        arch, tag = tag, ""
-    if arch not in open_clip.list_models():  # asked for anything else, open_clip looks on the network
-        fix = "type ARCH/TAG as open_clip names them, such as ViT-B-16-quickgelu/openai, a folder, or sandbox"
-        near = nearest(name, [*_known(), "sandbox"]) or nearest(arch, open_clip.list_models())
-        raise UsageError(f"no model '{name}'{near}: open_clip knows no architecture '{arch}'", fix)
-    tags = open_clip.list_pretrained_tags_by_model(arch)
-    plain = arch.removesuffix("-quickgelu")
-    if arch != plain and open_clip.is_pretrained_cfg(plain, tag) and not open_clip.is_pretrained_cfg(arch, tag):
-        raise UsageError(f"'{tag}' was trained with GELU and {arch} computes QuickGELU", f"type {plain}/{tag}")
-    if not open_clip.is_pretrained_cfg(arch, tag):
-        known = ", ".join(tags) or "none"
-        what = f"no weights '{tag}' for {arch}{nearest(tag, tags)}" if tag else f"'{name}' names no weights"
-        raise UsageError(what, f"type {arch}/TAG with one of the tags: {known}")
-    weights_quick = bool(open_clip.get_pretrained_cfg(arch, tag).get("quick_gelu"))
-    if weights_quick and not open_clip.get_model_config(arch).get("quick_gelu"):
-        right = f"type {arch}-quickgelu/{tag}"
-        raise UsageError(f"'{tag}' was trained with QuickGELU and {arch} computes GELU", right)
-    return arch, tag
 
 
 def _load(name: str, source: str, tag: str | None, device: torch.device) -> Clip:
@@ -160,24 +123,54 @@ def _load(name: str, source: str, tag: str | None, device: torch.device) -> Clip
         raise _unloadable(name, source, tag, error) from error
     config = open_clip.get_model_config(source)
     preprocess = open_clip.get_model_preprocess_cfg(model)
-    size = preprocess["size"]
+    statistics = tuple(preprocess["mean"]), tuple(preprocess["std"])
+    return _clip(name, model, tokenizer, config, statistics, device, identity_of(model, config))
+
+
+def _clip(
+    name: str,
+    model: nn.Module,
+    tokenizer: Any,
+    config: Mapping[str, Any],
+    statistics: tuple[Statistics, Statistics],
+    device: torch.device,
+    identity: str,
+) -> Clip:
+    import open_clip
+
+    size = open_clip.get_model_preprocess_cfg(model)["size"]
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
         raise UsageError(f"model '{name}' takes images of {height} x {width} pixels", "maxi crops squares: use another")
-    identity = identity_of(model, config)
     return Clip(
         name=name,
         model=model.eval().to(device),
         tokenizer=tokenizer,
         config=config,
         image_size=height,
-        mean=tuple(preprocess["mean"]),
-        std=tuple(preprocess["std"]),
+        mean=statistics[0],
+        std=statistics[1],
         quick_gelu=bool(config.get("quick_gelu", False)),
         width=config["embed_dim"],
         device=device,
         identity=identity,
     )
+
+
+def tokenizer_source(source: str, config: Mapping[str, Any]) -> str | None:
+    """Return where a checkpoint must look for its tokenizer again; None if its configuration says all."""
+    named = "hf_tokenizer_name" in config["text_cfg"] or "siglip" in source.lower()
+    return source if named else None
+
+
+def _tokenizer(source: str, config: Mapping[str, Any]) -> Any:
+    """Return the tokenizer of a checkpoint: open_clip's own one unless `source` names another."""
+    import open_clip
+
+    if source:
+        return open_clip.get_tokenizer(source)
+    text = config["text_cfg"]
+    return open_clip.SimpleTokenizer(context_length=text.get("context_length", 77), **text.get("tokenizer_kwargs", {}))
 
 
 def _unloadable(name: str, source: str, tag: str | None, error: Exception) -> MaxiError:

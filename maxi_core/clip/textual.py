@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from maxi_core.clip.blocks import is_plain, residual
 from maxi_core.clip.prompt_tree import PromptTree, pack
 
 # Tokens that go through the tower at once where nothing is differentiated: bounds the memory of long lists.
@@ -60,7 +60,7 @@ def causal_tower(model: nn.Module) -> CausalTower | None:
     eos = tower.text_eos_id if clip else tower.eos_id
     plain = getattr(tower, "cls_emb", None) is None and not getattr(tower, "output_tokens", False)
     blocks = tower.transformer.resblocks
-    if tower.attn_mask is None or pool not in ("argmax", "eos") or not plain or not all(map(_is_plain, blocks)):
+    if tower.attn_mask is None or pool not in ("argmax", "eos") or not plain or not all(map(is_plain, blocks)):
         return None
     return CausalTower(
         tower.token_embedding,
@@ -70,15 +70,6 @@ def causal_tower(model: nn.Module) -> CausalTower | None:
         tower.text_projection,
         eos if pool == "eos" else None,
     )
-
-
-def _is_plain(block: nn.Module) -> bool:
-    from open_clip.transformer import ResidualAttentionBlock
-
-    if type(block) is not ResidualAttentionBlock:
-        return False
-    attention = block.attn
-    return type(attention) is nn.MultiheadAttention and attention.in_proj_weight is not None and attention.dropout == 0
 
 
 def encode_tree(tower: CausalTower, tree: PromptTree) -> Tensor:
@@ -96,39 +87,14 @@ def _encode_rows(tower: CausalTower, tree: PromptTree, rows: slice) -> Tensor:
     x = x + tower.positional_embedding.to(dtype)[tree.depths[rows]]
     mask = tree.mask(rows)  # (r, L, L)
     for block in tower.blocks[:-1]:
-        x = _block(block, x, mask)
-    x = _block(tower.blocks[-1], x, mask, tree.leaves[rows])  # (r, L, W) -> (r, E, W)
+        x = residual(block, x, mask)
+    x = residual(tower.blocks[-1], x, mask, tree.leaves[rows])  # (r, L, W) -> (r, E, W)
     pooled: Tensor = tower.ln_final(x.flatten(0, 1))  # (r * E, W)
     if isinstance(tower.projection, nn.Module):
         pooled = tower.projection(pooled)
     elif tower.projection is not None:
         pooled = pooled @ tower.projection
     return pooled
-
-
-def _block(block: Any, x: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
-    """One residual block, (r, L, W) -> (r, L, W); with `at` (r, E) only at those places, -> (r, E, W)."""
-    attention, width = block.attn, x.shape[-1]
-    weight, bias = attention.in_proj_weight, attention.in_proj_bias
-    normal = block.ln_1(x)
-    if at is None:
-        query, key, value = functional.linear(normal, weight, bias).chunk(3, dim=-1)
-    else:  # keys and values of all tokens, the rest for the places that are asked for
-        x, asking = _at(x, at), _at(normal, at)
-        mask = _at(mask, at)  # (r, L, L) -> (r, E, L)
-        query = functional.linear(asking, weight[:width], None if bias is None else bias[:width])
-        key, value = functional.linear(normal, weight[width:], None if bias is None else bias[width:]).chunk(2, dim=-1)
-    heads = (len(x), -1, attention.num_heads, width // attention.num_heads)
-    query, key, value = (part.view(heads).transpose(1, 2) for part in (query, key, value))  # -> (r, H, L, W / H)
-    seen = functional.scaled_dot_product_attention(query, key, value, mask[:, None])
-    x = x + block.ls_1(attention.out_proj(seen.transpose(1, 2).flatten(2)))
-    out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
-    return out
-
-
-def _at(x: Tensor, places: Tensor) -> Tensor:
-    """Return the rows of `x` (r, L, W) at `places` (r, E), -> (r, E, W)."""
-    return x.gather(1, places[:, :, None].expand(-1, -1, x.shape[-1]))
 
 
 def _encode_distinct(model: Any, ids: Tensor) -> Tensor:

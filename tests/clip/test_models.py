@@ -81,7 +81,7 @@ def test_a_name_that_is_not_right_is_refused_with_the_one_to_type(name: str, say
 def test_every_pair_of_open_clip_is_either_taken_or_refused_with_a_pair_that_is_taken() -> None:
     import open_clip
 
-    from maxi_core.clip.models import _checked_names
+    from maxi_core.clip.naming import _checked_names
 
     fixes = []
     for arch, tag in open_clip.list_pretrained():

@@ -1,0 +1,101 @@
+"""What MODEL means on the command line, the same in every command: found before anything is loaded."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maxi_core.clip.checkpoints import find_checkpoint, read_about
+from maxi_core.errors import UsageError, nearest
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a MODEL is: `source` and `tag` as open_clip takes them, or a `checkpoint` folder and its maxi.json."""
+
+    name: str
+    source: str
+    tag: str | None = None
+    checkpoint: Path | None = None
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def find_model(name: str) -> Found:
+    """Find what MODEL names; raises UsageError for a name or folder that is not right. No weights are read."""
+    if name == "sandbox":
+        from maxi_core import sandbox
+
+        return Found(name, f"{LOCAL_DIR}{sandbox.clip_folder()}")
+    folder = _folder(name)
+    if folder is None:
+        return Found(name, *_checked_names(name))
+    checkpoint = find_checkpoint(folder)
+    if checkpoint is None:
+        return Found(name, f"{LOCAL_DIR}{_checked_folder(name, folder)}")
+    about = read_about(checkpoint)
+    return Found(name, str(about.get("tokenizer") or ""), None, checkpoint, about)
+
+
+def _folder(name: str) -> Path | None:
+    """Return the folder that `name` means, or None if it is the name of an architecture."""
+    if name.startswith(LOCAL_DIR):
+        return Path(name.removeprefix(LOCAL_DIR)).expanduser()
+    path = Path(name).expanduser()
+    if path.is_dir() and name in _known():
+        raise UsageError(f"'{name}' is a model of open_clip and also a folder here", f"type ./{name} for the folder")
+    return path if path.exists() or name.startswith((".", "/", "~")) else None
+
+
+def _checked_folder(name: str, folder: Path) -> Path:
+    missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
+    if not folder.is_dir():
+        raise UsageError(f"model '{name}': there is no folder {folder}", "name an export folder or ARCH/TAG")
+    if missing:
+        raise UsageError(
+            f"model '{name}' is a folder without {' and '.join(missing)}",
+            "an export folder has both, a checkpoint of maxi train maxi.json and model.safetensors",
+        )
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        assert isinstance(config["model_cfg"], dict)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+        raise UsageError(f"{folder / CONFIG} is no configuration of open_clip", "it needs a table model_cfg") from None
+    return folder
+
+
+def _known() -> list[str]:
+    import open_clip
+
+    return [f"{arch}/{tag}" for arch, tag in open_clip.list_pretrained()]
+
+
+def _checked_names(name: str) -> tuple[str, str]:
+    import open_clip
+
+    if name.startswith(HUB):
+        hub = name.removeprefix(HUB)
+        raise UsageError(f"'{name}' is no MODEL of maxi", f"type `hf download {hub} --local-dir DIR`, then name DIR")
+    arch, slash, tag = name.rpartition("/")
+    if not slash:
+        arch, tag = tag, ""
+    if arch not in open_clip.list_models():  # asked for anything else, open_clip looks on the network
+        fix = "type ARCH/TAG as open_clip names them, such as ViT-B-16-quickgelu/openai, a folder, or sandbox"
+        near = nearest(name, [*_known(), "sandbox"]) or nearest(arch, open_clip.list_models())
+        raise UsageError(f"no model '{name}'{near}: open_clip knows no architecture '{arch}'", fix)
+    tags = open_clip.list_pretrained_tags_by_model(arch)
+    plain = arch.removesuffix("-quickgelu")
+    if arch != plain and open_clip.is_pretrained_cfg(plain, tag) and not open_clip.is_pretrained_cfg(arch, tag):
+        raise UsageError(f"'{tag}' was trained with GELU and {arch} computes QuickGELU", f"type {plain}/{tag}")
+    if not open_clip.is_pretrained_cfg(arch, tag):
+        known = ", ".join(tags) or "none"
+        what = f"no weights '{tag}' for {arch}{nearest(tag, tags)}" if tag else f"'{name}' names no weights"
+        raise UsageError(what, f"type {arch}/TAG with one of the tags: {known}")
+    weights_quick = bool(open_clip.get_pretrained_cfg(arch, tag).get("quick_gelu"))
+    if weights_quick and not open_clip.get_model_config(arch).get("quick_gelu"):
+        right = f"type {arch}-quickgelu/{tag}"
+        raise UsageError(f"'{tag}' was trained with QuickGELU and {arch} computes GELU", right)
+    return arch, tag
