@@ -2,6 +2,8 @@
 
 from itertools import product
 
+from maxi_core.errors import UsageError
+
 _OPENINGS = ("a photo of", "a video of", "a example of", "a demonstration of")  # "a example" is the authors' spelling
 _SUBJECTS = (
     *("{}.", "a person {}.", "a person using {}.", "a person doing {}.", "a person during {}."),
@@ -20,6 +22,13 @@ EVALUATION = "a photo of a {}."
 def fill(template: str, text: str) -> str:
     """Return the template with `text` in place of its `{}`."""
     return template.format(text)
+
+
+def checked_template(template: str) -> str:
+    """Return the template; raises UsageError unless it has one `{}` and no other braces."""
+    if template.count("{}") != 1 or set("{}") & set(template.replace("{}", "")):
+        raise UsageError(f"the prompt template '{template}' needs one {{}} for the name", f"type e.g. '{TRAINING}'")
+    return template
 
 
 def training_prompt(matched: str, item: str, template: str = TRAINING) -> str:

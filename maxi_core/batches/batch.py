@@ -1,0 +1,95 @@
+"""What training sees: one example of the data, the settings that make batches of them, and the batch itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from maxi_core.errors import UsageError
+from maxi_core.prompts import TRAINING, checked_template
+from maxi_core.types import Video
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Augmentation = Literal["paper", "spatial", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One video to learn from: what it is matched to (or labelled as), that entry's number, and its bag's texts."""
+
+    video: Video
+    matched: str
+    group: int
+    texts: tuple[str, ...] = ()
+
+
+class Examples(Protocol):
+    """Examples by number: the bags of a run (`open_bags`) or a list of labels (`labelled`).
+
+    `classes` are the entries that `Example.group` counts; `empty` is how many examples have a bag without texts.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the entries, in the order of their numbers."""
+        ...
+
+    @property
+    def empty(self) -> int:
+        """Return how many examples have no text besides what they are matched to."""
+        ...
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, place: int) -> Example:
+        """Return one of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """How examples become micro-batches (SPEC sections 4 and 6).
+
+    `frames` T of each video, `bag_size` N prompts of each bag, `template` of text1. `augmentation` is `paper` (random
+    frames, multi-scale crop, colour), `spatial` (without the colour) or `none` (middle frames, centre crop: as in
+    evaluation); `flip` mirrors half of the videos, which is wrong where left and right are different actions.
+    `hold_gb` are the most gigabytes of decoded frames that are kept in memory between epochs, if all videos fit. No
+    setting but the last changes what it takes to make a batch, and that one changes no batch. Raises UsageError for
+    sizes below one and for a template without exactly one `{}`.
+    """
+
+    batch_size: int
+    frames: int
+    bag_size: int = 16
+    seed: int = 0
+    template: str = TRAINING
+    augmentation: Augmentation = "paper"
+    flip: bool = True
+    hold_gb: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "frames", "bag_size"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} = {getattr(self, name)}: there must be at least one", f"raise {name}")
+        checked_template(self.template)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One micro-batch of B videos with their bags of N prompts each.
+
+    `number` counts the micro-batches of the epoch over all ranks; `videos` are ids. `frames` (B, T, 3, S, S) uint8,
+    augmented; `tokens` (P, L) int64, the distinct prompts; `index` (B, N) int64, the rows of `tokens` that are each
+    video's bag; `groups` (B,) int64, the number of the entry that each video is matched to.
+    """
+
+    number: int
+    videos: tuple[str, ...]
+    frames: Tensor
+    tokens: Tensor
+    index: Tensor
+    groups: Tensor
