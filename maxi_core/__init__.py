@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from maxi_core.options import Options
     from maxi_core.sources import Augmenter, Captioner, Expander, Injector, Matcher, Source
     from maxi_core.temporal import Temporal
-    from maxi_core.types import Dictionary, Failed, Form, Match, Video
+    from maxi_core.types import Dictionary, Failed, Form, Match, TextsOf, Video
 
 _HOME = {
     "hookimpl": "hookspecs",
     "Options": "options",
     **dict.fromkeys(["Augmenter", "Captioner", "Expander", "Injector", "Matcher", "Source"], "sources"),
     "Temporal": "temporal",
-    **dict.fromkeys(["Dictionary", "Failed", "Form", "Match", "Video"], "types"),
+    **dict.fromkeys(["Dictionary", "Failed", "Form", "Match", "TextsOf", "Video"], "types"),
 }
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Options",
     "Source",
     "Temporal",
+    "TextsOf",
     "Video",
     "__version__",
     "hookimpl",

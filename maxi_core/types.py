@@ -1,5 +1,6 @@
 """The small frozen types that flow between the stages, in the order in which a video meets them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,6 +58,18 @@ class Failed:
     """The answer for an item that cannot be answered; `reason` is one line that a user can act on."""
 
     reason: str
+
+
+class TextsOf(list[str]):
+    """An answer of an expander or captioner that names its question: `TextsOf(entry, phrases)`.
+
+    It is a list of texts like any other. A source that reads ahead gives it so that each of its answers can be kept
+    at once, since it proves that no earlier one was left out.
+    """
+
+    def __init__(self, of: object, texts: Iterable[str]) -> None:
+        super().__init__(texts)
+        self.of = of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
 """Asking a source: what it has said before comes from its shelf, the rest from itself, all in order.
 
-Here is the border to plugins: whatever one does (too few answers, too many, the wrong type, an exception), the run goes
-on and the fault carries the plugin's name.
+Here is the border to plugins: whatever one does (too few answers, too many, the wrong type, an exception), the fault
+carries the plugin's name, and no answer is kept for a question of which it is not surely the answer (see `queue`).
 """
 
 import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
+from itertools import islice
 from typing import Generic, TypeVar
 
-from maxi_core.bags.codecs import Codec
+from maxi_core.bags.codecs import Codec, named
+from maxi_core.bags.queue import MOST_UNSURE, MOST_UNSURE_COSTLY, Queue
 from maxi_core.bags.shelf import Shelf
 from maxi_core.errors import MaxiError, PluginError
-from maxi_core.types import Failed
+from maxi_core.texts import LONGEST
+from maxi_core.types import Failed, Video
 
 log = logging.getLogger("maxi.bags")
 
@@ -24,22 +27,12 @@ Answer = TypeVar("Answer")
 FAULTS_IN_A_ROW = 5  # then the source is switched off for the rest of the run
 
 
-@dataclass
-class _Queue(Generic[Question]):
-    """Questions on their way: all that were taken, those that the source has, and those to be asked (again)."""
-
-    taken: deque[tuple[Question, str]] = field(default_factory=deque)
-    asked: deque[tuple[Question, str]] = field(default_factory=deque)
-    unasked: deque[tuple[Question, str]] = field(default_factory=deque)
-    flying: set[str] = field(default_factory=set)  # keys of `asked` and `unasked`
-
-
 class Asker(Generic[Question, Answer]):
     """One source in one run: `ask` streams questions through it, and `asked` counts those that it was really asked.
 
     A plugin that raises, or answers out of its role, fails that question only; after `FAULTS_IN_A_ROW` it is switched
-    off and fails the rest. With `strict` the first fault raises PluginError. A MaxiError is the plugin's own word to
-    the user, and ends the run.
+    off and fails the rest. With `strict` the first fault raises PluginError, and always one that leaves an answer out
+    among others, since it cannot be told which. A MaxiError is the plugin's own word to the user, and ends the run.
     """
 
     def __init__(
@@ -59,13 +52,20 @@ class Asker(Generic[Question, Answer]):
     def ask(self, questions: Iterable[Question]) -> Iterator[tuple[Question, Answer | Failed]]:
         """Yield each question with its answer, in order; one that was answered before costs nothing.
 
-        The source is only started when there is something to ask, and may read as far ahead as it likes.
+        The source is only started when there is something to ask. It may read ahead, within the bounds of `queue`.
         """
-        rest, queue = iter(questions), _Queue[Question]()
+        rest = iter(questions)
+        queue = Queue[Question](MOST_UNSURE_COSTLY if self._shelf.costly else MOST_UNSURE)
         for question in rest:
             self._take(question, queue)
-            while queue.unasked:
-                yield from self._stream(rest, queue)
+            while queue.alone or queue.unasked:
+                if queue.alone:
+                    self._ask_alone(queue)
+                else:
+                    yield from self._stream(rest, queue)
+                if self._off:
+                    self._failed |= {key: Failed(self._off) for key in queue.drop()}
+                yield from self._ready(queue)
             yield from self._ready(queue)
 
     def known(self, question: Question) -> bool:
@@ -75,7 +75,7 @@ class Asker(Generic[Question, Answer]):
     def _known(self, key: str) -> bool:
         return key in self._failed or key in self._shelf
 
-    def _take(self, question: Question, queue: _Queue[Question]) -> None:
+    def _take(self, question: Question, queue: Queue[Question]) -> None:
         key = self._codec.key(question)
         queue.taken.append((question, key))
         if not self._known(key) and key not in queue.flying:
@@ -85,13 +85,18 @@ class Asker(Generic[Question, Answer]):
             queue.unasked.append((question, key))
             queue.flying.add(key)
 
-    def _feed(self, rest: Iterator[Question], queue: _Queue[Question]) -> Iterator[Question]:
-        """Yield what the source is to be asked, for as long as it takes more."""
+    def _feed(self, rest: Iterator[Question], queue: Queue[Question]) -> Iterator[Question]:
+        """Yield what the source is to be asked, for as long as it takes more and is not too far ahead."""
         while True:
-            while queue.unasked:
+            if not queue.asked:
+                self._keep(queue)
+            if queue.full():
+                return
+            if queue.unasked:
                 queue.asked.append(queue.unasked.popleft())
                 self.asked += 1
                 yield queue.asked[-1][0]
+                continue
             try:
                 question = next(rest)
             except StopIteration:
@@ -101,20 +106,18 @@ class Asker(Generic[Question, Answer]):
                 raise
             self._take(question, queue)
 
-    def _stream(self, rest: Iterator[Question], queue: _Queue[Question]) -> Iterator[tuple[Question, Answer | Failed]]:
+    def _stream(self, rest: Iterator[Question], queue: Queue[Question]) -> Iterator[tuple[Question, Answer | Failed]]:
         """Run the source once, until it ends or dies, and yield what has become ready."""
-        before = len(queue.unasked)
+        asked, complaint = self.asked, ""
         try:
             for answer in self._method(self._feed(rest, queue)):
                 if not queue.asked:
-                    log.warning(self._fault("answered more than it was asked").reason)
+                    self._overfull(queue)
                     break
-                self._hear(*queue.asked.popleft(), answer, queue)
-                yield from self._ready(queue)
+                self._hear(answer, queue)
                 if self._off:
                     break
-            silent = bool(queue.asked) or len(queue.unasked) == before
-            complaint = "gave no answer" if silent and not self._off and (queue.asked or queue.unasked) else ""
+                yield from self._ready(queue)
         except MaxiError:
             raise
         except Exception as error:
@@ -122,33 +125,76 @@ class Asker(Generic[Question, Answer]):
                 raise
             log.debug("%s raised", self.name, exc_info=True)
             complaint = f"raised {type(error).__name__}: {error}"
-        queue.unasked.extendleft(reversed(queue.asked))
-        queue.asked.clear()
-        if complaint:
-            self._blame(complaint, queue)
+        if not queue.asked:
+            self._keep(queue)
+            if complaint or self.asked == asked:  # it took nothing, or fell after it had answered all
+                self._blame(complaint or "took no question", queue.unasked if self.asked == asked else None, queue)
+            return
         if self._off:
-            self._give_up(queue)
-        yield from self._ready(queue)
+            return
+        if len(queue.asked) == 1 and not queue.held:
+            self._blame(complaint or "gave no answer", queue.asked, queue)
+            return
+        if queue.held and not complaint:
+            raise self._out_of_step(
+                f"took {len(queue.asked) + len(queue.held)} questions and gave {len(queue.held)} answers"
+            )
+        if self._strict:
+            self._fault(complaint or "gave no answer")
+        queue.isolate()
 
-    def _hear(self, question: Question, key: str, answer: object, queue: _Queue[Question]) -> None:
-        queue.flying.discard(key)
+    def _ask_alone(self, queue: Queue[Question]) -> None:
+        """Ask one question in a stream of its own, so that a fault is surely a fault of this question."""
+        question, key = queue.alone.popleft()
+        self.asked += 1
+        heard: object | Failed
+        try:
+            answers = list(islice(self._method(iter([question])), 2))
+        except MaxiError:
+            raise
+        except Exception as error:
+            log.debug("%s raised", self.name, exc_info=True)
+            heard = self._fault(f"raised {type(error).__name__}: {error}")
+        else:
+            heard = self._heard(question, answers[0]) if answers else self._fault("gave no answer")
+            if len(answers) > 1:
+                log.warning(self._fault("answered more than it was asked").reason)
+        queue.held.append((question, key, heard))
+        self._keep(queue)
+
+    def _hear(self, answer: object, queue: Queue[Question]) -> None:
+        question, key = queue.asked.popleft()
+        about = named(answer)
+        others = [*(one for one, _ in queue.asked), *(one for one, _, _ in queue.held)]
+        if about is not None and about != question and about in others:
+            raise self._out_of_step(f"was asked of {_named(question)} and answered of {_named(about)}")
+        queue.held.append((question, key, self._heard(question, answer)))
+        if about == question:
+            self._keep(queue)
+
+    def _heard(self, question: Question, answer: object) -> object | Failed:
+        """Return an answer as it is to be kept, or Failed with the reason why it cannot."""
         if isinstance(answer, Failed):
             self._faults = 0
-            self._failed[key] = answer
-            return
+            return replace(answer, reason=_one_line(answer.reason))
         try:
             kept = self._codec.encode(self._codec.check(question, answer))
             json.dumps(kept)  # an answer that cannot be kept is as wrong as one of the wrong type
         except ValueError as error:
-            self._failed[key] = self._fault(str(error))
-            return
+            return self._fault(str(error))
         except Exception as error:  # of whatever the plugin put into its answer
-            self._failed[key] = self._fault(f"answered what cannot be kept ({type(error).__name__}: {error})")
-            return
+            return self._fault(f"answered what cannot be kept ({type(error).__name__}: {error})")
         self._faults = 0
-        self._shelf.put(key, self._codec.describe(question), kept)
+        return kept
 
-    def _ready(self, queue: _Queue[Question]) -> Iterator[tuple[Question, Answer | Failed]]:
+    def _keep(self, queue: Queue[Question]) -> None:
+        for question, key, heard in queue.settle():
+            if isinstance(heard, Failed):
+                self._failed[key] = heard
+            else:
+                self._shelf.put(key, self._codec.describe(question), heard)
+
+    def _ready(self, queue: Queue[Question]) -> Iterator[tuple[Question, Answer | Failed]]:
         while queue.taken and self._known(queue.taken[0][1]):
             question, key = queue.taken.popleft()
             yield question, self._recall(question, key)
@@ -156,31 +202,57 @@ class Asker(Generic[Question, Answer]):
     def _recall(self, question: Question, key: str) -> Answer | Failed:
         if key in self._failed:
             return self._failed[key]
-        return self._codec.decode(question, self._shelf.get(key))
+        kept = self._shelf.get(key)
+        if kept is None:
+            raise MaxiError(
+                f"the store lost what '{self.name}' had answered: a file in {self._shelf.folder} is gone or damaged",
+                "run the same command again: it asks again for what is missing",
+            )
+        return self._codec.decode(question, kept)
 
     def _fault(self, what: str) -> Failed:
         """Count a fault of the plugin and return what becomes of the question; raises PluginError when strict."""
         self._faults += 1
-        reason = f"source '{self.name}' {what}"
+        reason = _one_line(f"source '{self.name}' {what}")
         if self._strict:
             raise PluginError(reason, "run without --strict to skip what it cannot answer")
-        if self._faults >= FAULTS_IN_A_ROW:
-            self._off = (
+        if self._faults >= FAULTS_IN_A_ROW and not self._off:
+            self._off = _one_line(
                 f"source '{self.name}' was switched off after {FAULTS_IN_A_ROW} faults in a row; the last: {what}"
             )
             log.warning(self._off)
         return Failed(reason)
 
-    def _blame(self, what: str, queue: _Queue[Question]) -> None:
-        """Fail the question that the source was at, and leave the others to be asked again."""
+    def _blame(self, what: str, questions: deque[tuple[Question, str]] | None, queue: Queue[Question]) -> None:
+        """Count a fault, and fail the first of `questions` for it."""
         failed = self._fault(what)
-        if queue.unasked:
-            _, key = queue.unasked.popleft()
+        if questions:
+            _, key = questions.popleft()
             queue.flying.discard(key)
             self._failed[key] = failed
+        else:
+            log.warning(failed.reason)
 
-    def _give_up(self, queue: _Queue[Question]) -> None:
-        for _, key in queue.unasked:
-            self._failed[key] = Failed(self._off)
-        queue.unasked.clear()
-        queue.flying.clear()
+    def _overfull(self, queue: Queue[Question]) -> None:
+        """Bear one answer too many if it is plain which is the right one: the first to a question by itself."""
+        if len(queue.held) > 1:
+            raise self._out_of_step(f"took {len(queue.held)} questions and gave {len(queue.held) + 1} answers")
+        log.warning(self._fault("answered more than it was asked").reason)
+
+    def _out_of_step(self, what: str) -> PluginError:
+        return PluginError(
+            f"source '{self.name}' {what}, so it cannot be told which answer belongs to which question, and none of "
+            f"these is kept in {self._shelf.folder}",
+            f"mend the plugin (one answer per question, in order), or leave it out: --without {self.name}",
+        )
+
+
+def _named(question: object) -> str:
+    return f"'{question.id if isinstance(question, Video) else question}'"
+
+
+def _one_line(reason: object) -> str:
+    try:
+        return " ".join(str(reason).split())[:LONGEST] or "it does not say why"
+    except Exception as error:
+        return f"its reason cannot be read ({type(error).__name__})"

@@ -45,7 +45,7 @@ class Shelf:
     OPEN_AT_ONCE = 32  # segments, of any number: a process may have about a thousand files open
 
     def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
-        self.folder = folder
+        self.folder, self.costly = folder, costly
         self._about = about
         self._sync_every = 1 if costly else self.SYNC_EVERY
         self._places: dict[bytes, tuple[int, int]] = {}  # digest -> segment, place in it
@@ -63,14 +63,21 @@ class Shelf:
         return bytes.fromhex(key) in self._places
 
     def get(self, key: str) -> object | None:
-        """Return the answer kept under `key`, or None."""
-        place = self._places.get(bytes.fromhex(key))
+        """Return the answer kept under `key`, or None; a row that was damaged or lost since it was read is a miss."""
+        name = bytes.fromhex(key)
+        place = self._places.get(name)
         if place is None:
             return None
-        segment = self._opened(place[0])
-        segment.seek(place[1])
-        row = _row(segment.readline())
-        return None if row is None else row["answer"]
+        try:
+            segment = self._opened(place[0])
+            segment.seek(place[1])
+            row = _row(segment.readline())
+        except OSError:
+            row = None
+        if row is None or row["key"] != key:
+            del self._places[name]
+            return None
+        return row["answer"]
 
     def put(self, key: str, question: object, answer: object) -> None:
         """Keep an answer; raises MaxiError with the path if it cannot be written."""

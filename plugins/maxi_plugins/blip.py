@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, field_validator
 
 import maxi_core
-from maxi_core import Captioner, Failed, Source, Video, hookimpl
+from maxi_core import Captioner, Failed, Source, TextsOf, Video, hookimpl
 from maxi_core.texts import tidy
 from maxi_plugins.captioner import Precision, captioner_folder, captioner_identity, load_captioner
 from maxi_plugins.degenerate import degenerate
@@ -71,13 +71,13 @@ class Blip(Captioner):
             return
         said = dropped = 0
         for group in self._groups(chain([first], rest)):
-            for texts in self._texts(group):
+            for (video, _), texts in zip(group, self._texts([answer for _, answer in group]), strict=True):
                 if isinstance(texts, Failed):
                     yield texts
                     continue
                 kept = [text for text in texts if not degenerate(text)]
                 said, dropped = said + len(texts), dropped + len(texts) - len(kept)
-                yield kept or Failed(_nothing_said(texts))
+                yield TextsOf(video, kept) if kept else Failed(_nothing_said(texts))
         if dropped:
             logger.warning("blip: %d of %d captions say nothing and are left out", dropped, said)
 
@@ -96,14 +96,14 @@ class Blip(Captioner):
     def _captioner(self) -> "BlipCaptioner":
         return load_captioner(self._folder, self.options.device, self.options.precision)
 
-    def _groups(self, videos: Iterable[Video]) -> Iterator[Sequence["Frames | Failed"]]:
+    def _groups(self, videos: Iterable[Video]) -> Iterator[Sequence[tuple[Video, "Frames | Failed"]]]:
         """Yield the frames of as many videos as fill a batch, decoded ahead by the reader."""
         from maxi_core.video.reader import read_videos
         from maxi_core.video.sampling import Sampling
 
         wanted = {CONSUMER: Sampling("uniform", self.options.frames)}
         reading = self.video.model_copy(update={"short_side": self._captioner.size})
-        stream = (answer for _, answer in read_videos(videos, wanted, reading))
+        stream = read_videos(videos, wanted, reading)
         size = max(1, self.options.batch // self.options.frames)
         while group := list(islice(stream, size)):
             yield group
