@@ -22,4 +22,17 @@ class Temporal(Configured):
         """Prepare `visual` for clips of `frames` frames; return the pooling of frame features, (B, T, D) -> (B, D).
 
         A pooling with parameters is a `torch.nn.Module`; its weights are trained and saved with the rest.
+        Frames reach `visual` as images (B * T, 3, S, S), the T frames of a video one after the other. `frames` is the T
+        that training uses; a later call may have another one, and whatever stands in `visual` and has an attribute
+        `frames` is told of it (`tell_frames`).
         """
+
+
+def tell_frames(visual: "nn.Module", frames: int) -> None:
+    """Tell every module in `visual` with an attribute `frames` how many frames each video of the next call has.
+
+    Whoever calls `visual` with images of whole videos says this first: nothing else tells T from B * T.
+    """
+    for module in visual.modules():
+        if hasattr(module, "frames"):
+            setattr(module, "frames", frames)  # noqa: B010 (the types of torch know no plain attributes)

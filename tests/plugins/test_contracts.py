@@ -5,7 +5,7 @@ from maxi_core.testing import contract
 from maxi_plugins.mean import Mean
 
 # all but `mean` in test files of their own, with what they need
-HELD = {"blip", "dictionary", "gpt3", "mean", "verbs", "webvid"}
+HELD = {"blip", "crossframe", "dictionary", "gpt3", "mean", "transformer", "verbs", "webvid"}
 
 test_mean = contract(Mean)
 
