@@ -1,0 +1,130 @@
+"""Metrics of zero-shot recognition on plain arrays: exact, with every rule for ties and gaps stated (SPEC section 8).
+
+Scores are (n, C): a row for each video, a column for each class, higher is better. A video without an answer has a row
+of minus infinity: it counts as wrong everywhere and never leaves the denominator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Labels = Sequence[Sequence[int]]
+
+
+def ranks(scores: Array, labels: Sequence[int]) -> NDArray[np.int64]:
+    """Return the place of each video's class, 1 for the best; C + 1 for a video without an answer.
+
+    Of equal scores the class with the lower number is first. (scikit-learn's `top_k_accuracy_score` puts the higher
+    number first; without ties the two agree.)
+    """
+    places = np.asarray(labels, dtype=np.int64)
+    own = scores[np.arange(len(scores)), places][:, None]  # (n, 1)
+    before = np.arange(scores.shape[1])[None] < places[:, None]
+    rank = 1 + (scores > own).sum(axis=1) + ((scores == own) & before).sum(axis=1)
+    places_of: NDArray[np.int64] = np.where(answered(scores), rank, scores.shape[1] + 1)
+    return places_of
+
+
+def answered(scores: Array) -> NDArray[np.bool_]:
+    """Return which rows are answers: those with only finite scores, (n, C) -> (n,)."""
+    return np.asarray(np.isfinite(scores).all(axis=1), dtype=np.bool_)
+
+
+def top_k(rank: NDArray[np.int64], k: int, classes: int) -> float:
+    """Return the share of videos whose class is among the best min(k, C); nan for no video."""
+    return float((rank <= min(k, classes)).mean()) if len(rank) else float("nan")
+
+
+def per_class(rank: NDArray[np.int64], labels: Sequence[int], classes: int) -> Array:
+    """Return the top-1 accuracy of each class, (C,); nan for a class without videos."""
+    places = np.asarray(labels, dtype=np.int64)
+    total = np.bincount(places, minlength=classes).astype(np.float64)
+    right = np.bincount(places[rank == 1], minlength=classes).astype(np.float64)
+    shares: Array = np.divide(right, total, out=np.full(classes, np.nan), where=total > 0)
+    return shares
+
+
+def mean_class(rank: NDArray[np.int64], labels: Sequence[int], classes: int) -> float:
+    """Return the mean of the classes' accuracies; classes without videos are left out (scikit-learn: balanced)."""
+    accuracies = per_class(rank, labels, classes)
+    return float(np.nanmean(accuracies)) if np.isfinite(accuracies).any() else float("nan")
+
+
+def confusion(scores: Array, labels: Sequence[int]) -> NDArray[np.int64]:
+    """Return how often each class (row) was taken for each class (column), (C, C + 1); the last column: no answer."""
+    classes = scores.shape[1]
+    best = np.where(answered(scores), scores.argmax(axis=1), classes)  # argmax: the lowest number of equal scores
+    table = np.zeros((classes, classes + 1), dtype=np.int64)
+    np.add.at(table, (np.asarray(labels, dtype=np.int64), best), 1)
+    return table
+
+
+def average_precision(scores: Array, positive: NDArray[np.bool_]) -> float:
+    """Return the average precision of one class, (n,) and (n,): the sum of precision x step in recall.
+
+    Videos of equal score come in together, so no order of theirs matters (as in scikit-learn). nan without positives
+    (scikit-learn says 0). A positive without an answer is never found.
+    """
+    return float(weighted_precision(scores, positive, np.ones(len(scores))))
+
+
+def weighted_precision(scores: Array, positive: NDArray[np.bool_], weights: Array) -> float:
+    """Return the average precision where a video counts `weights` times: what a bootstrap draws."""
+    total = float((weights * positive).sum())
+    if total == 0:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ranked, found = scores[order], np.cumsum((weights * positive)[order])
+    seen = np.cumsum(weights[order])
+    last = np.append(ranked[1:] != ranked[:-1], True) & np.isfinite(ranked)  # of each group of equal scores
+    found, seen = found[last], seen[last]
+    steps = np.diff(found, prepend=0.0)
+    precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+    return float((steps * precision).sum() / total)
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """The average precision of each class, (C,), nan for a class without positives; their mean without those."""
+
+    each: Array
+
+    @property
+    def mean(self) -> float:
+        """The mean average precision."""
+        return float(np.nanmean(self.each)) if np.isfinite(self.each).any() else float("nan")
+
+    @property
+    def left_out(self) -> int:
+        """How many classes have no positives."""
+        return int(np.isnan(self.each).sum())
+
+
+def mean_average_precision(scores: Array, labels: Labels) -> Precisions:
+    """Return the average precision of every class, macro (SPEC section 8)."""
+    positive = positives(labels, scores.shape[1])
+    columns = range(scores.shape[1])
+    return Precisions(np.array([average_precision(scores[:, place], positive[:, place]) for place in columns]))
+
+
+def positives(labels: Labels, classes: int) -> NDArray[np.bool_]:
+    """Return which video has which class, (n, C)."""
+    table = np.zeros((len(labels), classes), dtype=np.bool_)
+    for row, places in enumerate(labels):
+        table[row, list(places)] = True
+    return table
+
+
+def softmax(logits: Array) -> Array:
+    """Return the softmax over the last axis, in float64."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return mean and standard deviation over splits: of all splits there are (divided by n), 0 for a single one."""
+    return float(np.mean(values)), float(np.std(values))
