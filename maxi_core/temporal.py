@@ -28,11 +28,15 @@ class Temporal(Configured):
         """
 
 
-def tell_frames(visual: "nn.Module", frames: int) -> None:
+def tell_frames(visual: "nn.Module", frames: int) -> bool:
     """Tell every module in `visual` with an attribute `frames` how many frames each video of the next call has.
 
-    Whoever calls `visual` with images of whole videos says this first: nothing else tells T from B * T.
+    Whoever calls `visual` with images of whole videos says this first: nothing else tells T from B * T. Returns whether
+    there was any to tell.
     """
+    told = False
     for module in visual.modules():
         if hasattr(module, "frames"):
+            told = True
             setattr(module, "frames", frames)  # noqa: B010 (the types of torch know no plain attributes)
+    return told

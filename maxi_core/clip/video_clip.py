@@ -13,6 +13,7 @@ from maxi_core.clip.models import Statistics
 from maxi_core.clip.textual import encode_text
 from maxi_core.clip.visual import normalise
 from maxi_core.errors import UsageError
+from maxi_core.temporal import tell_frames
 
 SIGMA = 0.02  # where training starts (SPEC section 5)
 SIGMA_FLOOR = 0.001  # never below
@@ -33,7 +34,8 @@ class VideoCLIP(nn.Module):
     right and not faster. Frames are uint8 pixels, normalised here with `mean` and `std` of RGB in 0..1, or float and
     normalised already. `pooling` (B, T, D) -> (B, D) is what a temporal module's `attach` returned; one with parameters
     is a module and belongs to the weights. `checkpointing` recomputes the visual blocks in the backward pass.
-    With `fixed_frames` the tower has been changed for clips of `frames` frames and takes no others.
+    With `fixed_frames` the tower has been changed for clips of `frames` frames and takes no others, unless what changed
+    it can be told of them (`maxi_core.temporal.tell_frames`).
     """
 
     def __init__(
@@ -92,10 +94,6 @@ class VideoCLIP(nn.Module):
         tell a video's frames from the next one's.
         """
         batch, count = frames.shape[:2]
-        if count != self.frames and self.fixed_frames:
-            raise UsageError(
-                f"this model was set up for clips of {self.frames} frames, not {count}", "load it for them"
-            )
         features = encode_images(self.visual, self._images(frames), checkpointing=self.checkpointing)  # (B * T, D)
         pooled = self.pooling(features.view(batch, count, -1))
         return functional.normalize(pooled.float(), dim=-1)
@@ -134,7 +132,12 @@ class VideoCLIP(nn.Module):
                 value.copy_(weights[key])
 
     def _images(self, frames: Tensor) -> Tensor:
-        """Return frames (B, T, 3, S, S) as images (B * T, 3, S, S) on the model's device, normalised."""
+        """Return frames (B, T, 3, S, S) as images (B * T, 3, S, S) on the model's device, normalised; tell T."""
+        count, told = frames.shape[1], tell_frames(self.visual, frames.shape[1])
+        if count != self.frames and self.fixed_frames and not told:
+            raise UsageError(
+                f"this model was set up for clips of {self.frames} frames, not {count}", "load it for them"
+            )
         images = frames.flatten(0, 1).to(self.logit_scale.device, non_blocking=True)
         return images if images.is_floating_point() else normalise(images, *self.statistics)
 

@@ -215,6 +215,21 @@ def test_a_tower_changed_for_some_number_of_frames_takes_no_other() -> None:
         fixed.encode_video(pixels(1, 3))
 
 
+def test_a_tower_that_can_be_told_of_another_number_of_frames_is_told_and_never_mixes_videos() -> None:
+    from maxi_plugins.crossframe import CrossFrame
+
+    clip = build(config())
+    pooling = CrossFrame().attach(clip.visual, 4)
+    model = VideoCLIP(clip, mean=MEAN, std=STD, frames=4, pooling=pooling, fixed_frames=True).eval()
+    for frames in (4, 2, 3, 1):
+        videos = pixels(2, frames)
+        with torch.no_grad():
+            together = model.encode_video(videos)
+            alone = torch.cat([model.encode_video(video[None]) for video in videos])
+        assert float((together - alone).abs().max()) <= 1e-5
+        assert model.encode_patches(videos).shape[:2] == (2, frames)
+
+
 class Weighted(nn.Module):
     """A pooling with parameters."""
 
