@@ -55,7 +55,8 @@ class Sampling:
             return uniform(n, self.count)
         if self.kind == "middles":
             return segment_middles(n, self.count)
-        return segment_random(n, self.count, Random(f"{self.seed}\n{video}"))  # noqa: S311 - a draw, not a secret
+        seed = f"{self.seed}\n{video}".encode(errors="surrogatepass")  # an id may hold a name that is not UTF-8
+        return segment_random(n, self.count, Random(seed))  # noqa: S311 - a draw, not a secret
 
 
 def union(parts: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -68,3 +68,7 @@ def test_a_sampling_of_no_frames_is_refused() -> None:
 
 def test_a_union_is_ascending_and_without_repeats() -> None:
     assert union([(3, 1, 1), (2, 3)]) == (1, 2, 3)
+
+
+def test_a_name_that_is_not_utf8_has_random_frames_as_well() -> None:
+    assert Sampling("random", 4).indices(300, "caf\udce9.mp4") != Sampling("random", 4).indices(300, "café.mp4")
