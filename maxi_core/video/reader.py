@@ -6,15 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from maxi_core.types import Video
-from maxi_core.video.decoders import resolve
 from maxi_core.video.frames import Frames
-from maxi_core.video.jobs import Job, Setup, answer
+from maxi_core.video.jobs import Job
 from maxi_core.video.options import VideoOptions
+from maxi_core.video.pool import Pool
 from maxi_core.video.problems import VideoFailed
 from maxi_core.video.sampling import Sampling
-from maxi_core.video.workers import Reply, Workers
-
-AHEAD = 4  # videos per worker that are read before they are asked for; bounds the memory
+from maxi_core.video.workers import Reply
 
 Wanted = Mapping[str, Sampling]
 
@@ -35,43 +33,16 @@ def read_videos(
 
 def replies(videos: Iterable[Video], wanted: Wanted, options: VideoOptions) -> Iterator[tuple[Video, Reply]]:
     """Yield each video with what its decoder answered; `read_videos` sorts that by consumer."""
-    count = options.processes()
-    setup = Setup(
-        options.decoder,
-        options.short_side or None,
-        options.square_pixels,
-        threads=1 if count else 0,
-        cache=str(options.frame_cache) if options.frame_cache else None,
-        cache_bytes=int(options.frame_cache_gb * 1e9),
-        writers=max(1, count),
-    )
-    return _with_workers(videos, wanted, options, setup, count) if count else _in_process(videos, wanted, setup)
-
-
-def _in_process(videos: Iterable[Video], wanted: Wanted, setup: Setup) -> Iterator[tuple[Video, Reply]]:
-    decoder, cache = resolve(setup.decoder), setup.frame_cache()
-    for video in videos:
-        yield video, answer(Job(video, wanted), decoder, setup, cache)
-
-
-def _with_workers(
-    videos: Iterable[Video], wanted: Wanted, options: VideoOptions, setup: Setup, count: int
-) -> Iterator[tuple[Video, Reply]]:
     pending: deque[tuple[int, Video]] = deque()
-    done: dict[int, Reply] = {}
-    rest = enumerate(videos)
-    with Workers(setup, count, options.timeout, options.retries) as workers:
+    rest = iter(videos)
+    with Pool(options) as pool:
         while True:
-            while len(pending) < AHEAD * count and (following := next(rest, None)):
-                pending.append(following)
-                workers.submit(following[0], Job(following[1], wanted))
+            while len(pending) < max(1, pool.ahead) and (video := next(rest, None)):
+                pending.append((pool.ask(Job(video, wanted)), video))
             if not pending:
                 return
             number, video = pending.popleft()
-            while number not in done:
-                which, reply = workers.collect()
-                done[which] = reply
-            yield video, done.pop(number)
+            yield video, pool.take(number)
 
 
 def _frames(video: Video, wanted: Wanted, reply: Reply) -> Frames:

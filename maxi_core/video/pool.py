@@ -1,0 +1,68 @@
+"""Videos that are asked for now and answered later, in worker processes or, without any, when the answer is taken."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from maxi_core.video.decoders import resolve
+from maxi_core.video.jobs import Job, Setup, answer
+from maxi_core.video.options import VideoOptions
+from maxi_core.video.workers import Reply, Workers
+
+AHEAD = 4  # videos per worker that are read before they are asked for; bounds the memory
+
+
+class Pool:
+    """Decodes jobs as `options` says; `ask` for a video, go on, and `take` its answer.
+
+    `ahead` is how many videos should have been asked for and not taken, so that no worker is idle and the memory stays
+    bounded: 0 without worker processes. Processes end with the pool. Raises UsageError if the decoder cannot be loaded.
+    """
+
+    def __init__(self, options: VideoOptions) -> None:
+        count = options.processes()
+        self.ahead = AHEAD * count
+        self._setup = Setup(
+            options.decoder,
+            options.short_side or None,
+            options.square_pixels,
+            threads=1 if count else 0,
+            cache=str(options.frame_cache) if options.frame_cache else None,
+            cache_bytes=int(options.frame_cache_gb * 1e9),
+            writers=max(1, count),
+        )
+        self._asked = 0
+        self._done: dict[int, Reply] = {}
+        self._jobs: dict[int, Job] = {}
+        self._workers = Workers(self._setup, count, options.timeout, options.retries) if count else None
+        if self._workers is None:
+            self._decoder, self._cache = resolve(self._setup.decoder), self._setup.frame_cache()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def ask(self, job: Job) -> int:
+        """Ask for a video; return the number under which its answer can be taken, once."""
+        self._asked += 1
+        if self._workers is None:
+            self._jobs[self._asked] = job
+        else:
+            self._workers.submit(self._asked, job)
+        return self._asked
+
+    def take(self, number: int) -> Reply:
+        """Wait for an answer."""
+        if self._workers is None:
+            return answer(self._jobs.pop(number), self._decoder, self._setup, self._cache)
+        while number not in self._done:
+            which, reply = self._workers.collect()
+            self._done[which] = reply
+        return self._done.pop(number)
+
+    def close(self) -> None:
+        """End the processes; what is being decoded is thrown away."""
+        if self._workers is not None:
+            self._workers.close()
