@@ -1,0 +1,69 @@
+"""From the features of a micro-batch to its loss: which texts, which logits, which bags are positive (SPEC 5)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from maxi_core.training import losses
+from maxi_core.training.gathering import gather
+from maxi_core.training.losses import Loss
+
+
+@dataclass(frozen=True)
+class Bags:
+    """The bags of a micro-batch: `index` (B, N) rows of the prompts' features, `groups` (B,) the matched entries."""
+
+    index: Tensor
+    groups: Tensor
+
+
+def loss_of(
+    name: Loss, videos: Tensor, texts: Tensor, scale: Tensor, bags: Bags, *, rank: int = 0, world: int = 1
+) -> Tensor:
+    """Return a loss of video features (B, D), text features (P, D) and the scale of their cosines.
+
+    For `ce` the texts are the prompts of all classes, in the order of their numbers; for the others those of the bags.
+    With `world` > 1 the videos of this rank meet the bags of all ranks, and for the symmetric losses its bags the
+    videos of all: the mean over ranks is the loss of one batch of all. Computed without autocast.
+    """
+    with torch.autocast(videos.device.type, enabled=False):
+        if name == "ce":
+            return losses.ce(scale * videos @ texts.T, bags.groups)
+        bag = bags.index[:, :1] if name == "nce" else bags.index  # the order of a bag is random: any one is the first
+        if world == 1:
+            return _alone(name, videos, texts, scale, Bags(bag, bags.groups))
+        return _across(name, videos, texts[bag], scale, bags.groups, rank, world)
+
+
+def _alone(name: Loss, videos: Tensor, texts: Tensor, scale: Tensor, bags: Bags) -> Tensor:
+    batch, size = bags.index.shape
+    cosines = videos @ texts.T  # (B, P): each distinct prompt once
+    logits = (scale * cosines)[:, bags.index.flatten()].view(batch, batch, size)
+    positive = bags.groups[:, None] == bags.groups
+    own = torch.arange(batch, device=videos.device)
+    if name in ("nce", "mil_max"):
+        return losses.mil_max(logits, positive)  # of one text it is nce
+    return _one_way(name, logits, positive, own, None)
+
+
+def _across(name: Loss, videos: Tensor, texts: Tensor, scale: Tensor, groups: Tensor, rank: int, world: int) -> Tensor:
+    """Return the loss of this rank's share, texts (B, N, D), where bags and videos of all ranks are negatives."""
+    batch, size, width = texts.shape
+    everyone, everything = gather(groups), gather(texts)  # (W * B,), (W * B, N, D)
+    positive = groups[:, None] == everyone  # (B, W * B)
+    logits = (scale * videos @ everything.view(-1, width).T).view(batch, -1, size)  # (B, W * B, N)
+    own = torch.arange(batch, device=videos.device) + rank * batch
+    if name in ("nce", "mil_max"):
+        back = (scale * texts @ gather(videos).T).amax(dim=1)  # (B, N, W * B) -> (B, W * B)
+        return (losses.nce_one_way(logits.amax(dim=2), positive) + losses.nce_one_way(back, positive)) / 2
+    pairs = float((everyone[:, None] == everyone).sum()) / world
+    return _one_way(name, logits, positive, own, pairs)
+
+
+def _one_way(name: Loss, logits: Tensor, positive: Tensor, own: Tensor, pairs: float | None) -> Tensor:
+    if name == "mil_nce":
+        return losses.mil_nce(logits, positive)
+    if name == "mil_nce_pairs":
+        return losses.mil_nce_pairs(logits, positive, pairs)
+    return losses.mil_nce_instance(logits, own)
