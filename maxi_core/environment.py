@@ -2,11 +2,11 @@
 
 import os
 import platform
-import re
 from collections.abc import Mapping
 from importlib import metadata
 
 from maxi_core.files import maxi_home
+from maxi_core.secrets import is_secret, without_secrets
 from maxi_core.version import __version__
 
 PACKAGES = (
@@ -18,7 +18,6 @@ VARIABLES = (
     *("OPENAI_BASE_URL", "HF_HOME", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "RANK", "WORLD_SIZE"),
     *("LOCAL_RANK", "NO_COLOR", "FORCE_COLOR", "WANDB_MODE", "XDG_CACHE_HOME"),
 )
-_USER_IN_URL = re.compile(r"//[^/@]+@")
 
 
 def versions() -> dict[str, str]:
@@ -73,14 +72,8 @@ def variables(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables that maxi honours and that are set; of a secret only whether it is."""
     env = os.environ if env is None else env
     found = {name: "set" if env.get(name) else "unset" for name in SECRETS}
-    found |= {name: _USER_IN_URL.sub("//***@", env[name]) for name in VARIABLES if name in env}
-    return found | {name: value for name, value in sorted(env.items()) if name.startswith("MAXI_")}
-
-
-def without_secrets(text: str, env: Mapping[str, str] | None = None) -> str:
-    """Return `text` with the value of every secret that is set replaced by ***, and users in URLs too."""
-    env = os.environ if env is None else env
-    for name in SECRETS:
-        if env.get(name):
-            text = text.replace(env[name], "***")
-    return _USER_IN_URL.sub("//***@", text)
+    own = sorted(name for name in env if name.startswith("MAXI_"))
+    found |= {name: "set" if env[name] else "unset" for name in own if is_secret(name)}
+    return found | {
+        name: without_secrets(env[name], env) for name in (*VARIABLES, *own) if name in env and name not in found
+    }

@@ -1,17 +1,23 @@
 """Files that are written whole or not at all, and the one clock that goes into them."""
 
+import errno
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import platformdirs
 
 from maxi_core.errors import MaxiError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def maxi_home() -> Path:
@@ -25,26 +31,54 @@ def utc_stamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class _Whole(io.FileIO):
+    """A file on its way to `path`, with the permissions that the umask leaves; a write that fails names path and bytes.
+
+    So an error of whatever makes the contents is told from one of the disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}"), "xb")
+        self.path = path
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write to the disk; raises MaxiError."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise _unwritable(self.path, error, self.tell() + len(memoryview(data))) from error
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file whose readers see the old one or the whole new one; raises MaxiError with path and bytes."""
-    written = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
-            try:
-                yield temporary
-                written = temporary.tell()
-                temporary.flush()
-                os.fsync(temporary.fileno())
-                Path(temporary.name).replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(temporary.name).unlink()
-                raise
+        raw = _Whole(path)
     except OSError as error:
-        size = f" ({written} bytes)" if written else ""
-        raise MaxiError(f"cannot write {path}{size}: {error.strerror or error}", "make room there") from error
+        raise _unwritable(path, error) from error
+    temporary = Path(os.fsdecode(raw.name))
+    file = io.BufferedWriter(raw)
+    try:
+        yield file
+        file.flush()
+        try:
+            os.fsync(raw.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise _unwritable(path, error, raw.tell()) from error
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    finally:
+        raw.close()  # what is still in the buffer of a file that failed goes with it
+
+
+def _unwritable(path: Path, error: OSError, size: int = 0) -> MaxiError:
+    needed = f" (at least {size} bytes)" if size else ""
+    fix = "make room there" if error.errno in FULL else "choose another place, or its permissions"
+    return MaxiError(f"cannot write {path}{needed}: {error.strerror or error}", fix)
 
 
 def write_text(path: Path, text: str) -> None:

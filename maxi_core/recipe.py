@@ -18,6 +18,7 @@ from maxi_core.files import write_text
 from maxi_core.options import Configured, Options, from_text, make
 from maxi_core.parts import PARTS, Part
 from maxi_core.plugins import Catalog
+from maxi_core.secrets import is_secret, keep_secrets_of
 from maxi_core.sections import CORE, SourcesSection, core_section
 from maxi_core.sources import Captioner, Matcher
 from maxi_core.version import __version__
@@ -61,17 +62,24 @@ class Recipe:
         """Make the source or temporal module `name` with the options that the recipe sets, or its defaults."""
         offer = catalog.find(name)
         made = offer.cls(self.sections.get(catalog.key(offer)))
+        keep_secrets_of(made.options)
         if isinstance(made, (Matcher, Captioner)):
             made.video = self.core("video", VideoOptions)
         return made
 
     def to_toml(self) -> str:
-        """Return the recipe as TOML that settles to this recipe again."""
+        """Return the recipe as TOML that settles to this recipe again; what is secret by its name is left out.
+
+        Raises UsageError for a path that is not UTF-8, which TOML cannot hold.
+        """
         tables = {
-            name: {key: _plain(value) for key, value in options if value is not None}
+            name: {key: _plain(value) for key, value in options if value is not None and not is_secret(key)}
             for name, options in self.sections.items()
         }
-        return tomli_w.dumps({"schema": SCHEMA, "maxi": __version__, **tables})
+        text = tomli_w.dumps({"schema": SCHEMA, "maxi": __version__, **tables})
+        if not text.isascii():
+            _check_utf8(tables)
+        return text
 
     def write(self, path: Path) -> None:
         """Write the recipe into a run's folder, whole or not at all."""
@@ -93,6 +101,7 @@ def settle(catalog: Catalog, settings: Iterable[Setting], *, players: bool = Fal
         known = setting.typed and key in model.model_fields
         value = from_text(model, key, str(setting.value)) if known else setting.value
         values.setdefault(name, {})[key] = value
+        keep_secrets_of([(key, value)])
         origins[name, key] = setting.origin
     sections = {
         name: make(models[name], name, section, {key: origins[name, key] for key in section})
@@ -132,6 +141,17 @@ def _section(catalog: Catalog, setting: Setting) -> tuple[str, type[BaseModel]]:
 def _installed(catalog: Catalog, name: str) -> bool:
     """Whether a plugin of that name exists though it offers nothing now: `find` says why."""
     return any(name in (plugin.name, plugin.label) for plugin in catalog.plugins if plugin.state != "ok")
+
+
+def _check_utf8(tables: Mapping[str, Mapping[str, object]]) -> None:
+    for name, table in tables.items():
+        for key, value in table.items():
+            try:
+                str(value).encode()
+            except UnicodeEncodeError:
+                raise UsageError(
+                    f"[{name}] {key} = {str(value)!a} is not UTF-8, and a recipe cannot hold it", "give it another name"
+                ) from None
 
 
 def _plain(value: object) -> object:

@@ -1,6 +1,7 @@
 """The entry of the `maxi` command, and of `torchrun -m maxi_cli`: errors become one line and an exit code."""
 
 import os
+import select
 import signal
 import sys
 import traceback
@@ -43,13 +44,29 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
     except Terminated:
         note("terminated")
         return ExitCode.TERMINATED
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
-    except Exception as error:
+    except (Exception, SystemExit) as left:
+        # of a pipe that is broken, typer makes an exit without a word
+        error = left.__context__ if isinstance(left, SystemExit) else left
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return ExitCode.DONE
+        if error is None:
+            raise
         complain(f"a bug in maxi: {type(error).__name__}: {error}; {_kept_traceback()}")
         return ExitCode.FAILED
     return returned if isinstance(returned, int) else ExitCode.DONE
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of stdout, such as `head`, has seen enough; then what is left goes nowhere."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):  # no file at all
+        return False
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _help_of(error: typer.TyperException) -> str:
@@ -61,10 +78,11 @@ def _help_of(error: typer.TyperException) -> str:
 def _kept_traceback() -> str:
     """Write the traceback of the current exception to a file, and say where."""
     from maxi_core.files import maxi_home, utc_stamp, write_text
+    from maxi_core.secrets import without_secrets
 
     path = maxi_home() / "logs" / f"bug-{utc_stamp().replace(':', '')}-{os.getpid()}.log"
     try:
-        write_text(path, traceback.format_exc())
+        write_text(path, without_secrets(traceback.format_exc()))
     except MaxiError as error:
         return str(error)
     return f"the traceback is in {path}, please report it"

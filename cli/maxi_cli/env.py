@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, read_catalog, read_recipe
 from maxi_cli.terminal import show_json, stdout, visible
+from maxi_core.secrets import is_secret
 
 if TYPE_CHECKING:
     from maxi_core.recipe import Recipe
@@ -44,6 +45,14 @@ def env(
 
 def _settings(recipe: "Recipe") -> dict[str, str]:
     return {
-        f"{section}.{key}": f"{getattr(recipe.sections[section], key)} ({origin})"
+        f"{section}.{key}": f"{_shown(key, getattr(recipe.sections[section], key))} ({_place(key, origin)})"
         for (section, key), origin in recipe.origins.items()
     }
+
+
+def _shown(key: str, value: object) -> object:
+    return ("set" if value else "unset") if is_secret(key) else value
+
+
+def _place(key: str, origin: str) -> str:
+    return origin.partition("=")[0] if is_secret(key) else origin

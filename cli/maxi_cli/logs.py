@@ -8,8 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from maxi_core.errors import UsageError
+from maxi_core.secrets import without_secrets
 
 LEVELS = ("debug", "info", "warning", "error")
+
+
+class Discreet(logging.Formatter):
+    """Writes a record without the secrets that its message or traceback may quote."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        return without_secrets(super().format(record))
 
 
 def set_up_logs(level: str) -> None:
@@ -22,7 +31,9 @@ def set_up_logs(level: str) -> None:
         for name in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
             os.environ.setdefault(name, "critical")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Discreet("%(levelname)s %(name)s: %(message)s"))
+    if logging.lastResort is not None:  # shows what others log at `info` and `debug`
+        logging.lastResort.setFormatter(Discreet())
     logger = logging.getLogger("maxi")
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
@@ -39,7 +50,7 @@ def log_to(path: Path) -> Iterator[None]:
         handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"cannot write to {path.parent}: {error.strerror or error}", "choose another --out") from None
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter = Discreet("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logger = logging.getLogger("maxi")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from maxi_core.secrets import masked, without_secrets
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -13,8 +15,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 
 
 def visible(text: str) -> str:
-    """Return `text` in one line in which control characters, file names' too, are written out and do nothing."""
-    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text.replace("\t", " "))
+    """Return `text` in one line without secrets; control characters are written out and do nothing."""
+    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], without_secrets(text).replace("\t", " "))
 
 
 def stdout() -> "Console":
@@ -38,8 +40,8 @@ def _console(*, stderr: bool) -> "Console":
 
 
 def show_json(document: Mapping[str, object]) -> None:
-    """Print a document for programs; ASCII, so that any name survives any terminal."""
-    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+    """Print a document for programs, without secrets; ASCII, so that any name survives any terminal."""
+    sys.stdout.write(json.dumps(masked(document), indent=2, default=str) + "\n")
 
 
 def complain(message: str) -> None:

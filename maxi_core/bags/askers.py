@@ -10,6 +10,7 @@ from typing import Any
 from maxi_core.bags.asking import Asker
 from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
 from maxi_core.bags.shelf import ABOUT, Shelf, digest
+from maxi_core.secrets import is_secret
 from maxi_core.sources import Augmenter, Captioner, Expander, Matcher, Source
 from maxi_core.types import Dictionary, Form, Match, Video
 
@@ -115,4 +116,4 @@ def unknown(store: Path, source: Source, keys: Iterable[str]) -> int:
 
 def _options(source: Source) -> dict[str, object]:
     options: dict[str, object] = source.options.model_dump(mode="json", exclude=set(type(source.options).EFFORT))
-    return options
+    return {key: value for key, value in options.items() if not is_secret(key)}  # another key asks nothing anew

@@ -11,7 +11,7 @@ from maxi_core.bags.pipeline import Flow, Follow, Tally, make_bags
 from maxi_core.bags.records import BAGS, to_line
 from maxi_core.bags.run import MANIFEST, RECIPE, SKIPPED, differences, locked, read_manifest, write_manifest
 from maxi_core.bags.shelf import digest
-from maxi_core.environment import versions, without_secrets
+from maxi_core.environment import versions
 from maxi_core.errors import UsageError
 from maxi_core.files import utc_stamp, write_lines, write_text
 from maxi_core.types import Dictionary, Failed
@@ -122,7 +122,7 @@ def _manifest(
     return {
         "schema": SCHEMA,
         "finished": utc_stamp(),
-        "argv": [without_secrets(word) for word in job.argv],
+        "argv": list(job.argv),
         "made_of": made_of,
         "overwritten": list(overwritten),
         "keep": job.keep,

@@ -12,6 +12,7 @@ from typing import IO
 from maxi_core.bags.records import BAGS, read_bags
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.files import utc_stamp, write_text
+from maxi_core.secrets import masked
 from maxi_core.types import Video
 
 MANIFEST = "manifest.json"
@@ -99,5 +100,5 @@ def read_skipped(folder: Path) -> list[dict[str, object]]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
-    """Write the manifest: a run that has one is finished."""
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, default=str) + "\n")
+    """Write the manifest, without secrets: a run that has one is finished."""
+    write_text(folder / MANIFEST, json.dumps(masked(manifest), indent=2, default=str) + "\n")

@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from maxi_core.errors import MaxiError
 from maxi_core.files import write_text
+from maxi_core.secrets import masked
 
 SCHEMA = 1
 ABOUT = "about.json"  # in each folder: what its answers depend on, for people
@@ -137,7 +138,7 @@ class Shelf:
         self.folder.mkdir(parents=True, exist_ok=True)
         about = self.folder / ABOUT
         if not about.exists():
-            write_text(about, json.dumps({"schema": SCHEMA, **self._about}, indent=2, default=str) + "\n")
+            write_text(about, json.dumps(masked({"schema": SCHEMA, **self._about}), indent=2, default=str) + "\n")
         name = (
             f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}-{next(_names)}-{os.urandom(4).hex()}.jsonl"
         )

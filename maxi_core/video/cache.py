@@ -12,7 +12,6 @@ import os
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
@@ -74,14 +73,14 @@ class FrameCache:
             self._evict()
         with suppress(OSError):
             path.parent.mkdir(exist_ok=True)
-            with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                try:
+            whole = path.with_suffix(f".{os.urandom(4).hex()}")
+            try:
+                with whole.open("xb") as file:  # readable by whom the umask lets, since caches are shared
                     file.write(_digest(body) + b"\n" + body)
-                    file.flush()
-                    Path(file.name).replace(path)
-                except BaseException:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
+                whole.replace(path)
+            except BaseException:
+                whole.unlink(missing_ok=True)
+                raise
             self._added += len(body)
 
     def _entry(self, job: Job) -> Path | None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.secrets import without_secrets
 from maxi_core.types import Failed
 from maxi_core.video.problems import VideoFailed
 
@@ -28,7 +29,7 @@ def skip_record(video: str, failed: Failed, stage: str, source: str = "") -> dic
         "stage": stage,
         "source": source,
         "error": error,
-        "message": failed.reason,
+        "message": without_secrets(failed.reason),
         "decoder": decoder,
     }
 

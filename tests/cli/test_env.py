@@ -27,6 +27,16 @@ def test_secrets_are_set_or_unset_and_never_shown(maxi, monkeypatch) -> None:
     assert document["environment"]["OPENAI_BASE_URL"] == "http://***@localhost/v1"
 
 
+def test_an_option_that_holds_a_secret_is_only_said_to_be_set(maxi, fake_dist, monkeypatch) -> None:
+    fake_dist("polite", EXPANDER.format(name="polite").replace("limit: int = Field(5, ge=1", 'token: str = Field(""'))
+    monkeypatch.setenv("MAXI_POLITE_TOKEN", "canary")  # short, and yet never shown
+    document = json.loads(maxi("env", "--json").out)
+    assert document["environment"]["MAXI_POLITE_TOKEN"] == "set"
+    assert document["settings"] == {"polite.token": "set (MAXI_POLITE_TOKEN)"}
+    monkeypatch.delenv("MAXI_POLITE_TOKEN")
+    assert "canary" not in maxi("env", "-o", "polite.token=canary").out
+
+
 def test_settings_are_shown_with_where_they_come_from(maxi, fake_dist, monkeypatch, tmp_path) -> None:
     fake_dist("polite", EXPANDER.format(name="polite"))
     monkeypatch.chdir(tmp_path)

@@ -109,6 +109,18 @@ def test_the_reader_of_a_pipe_may_leave_early() -> None:
     assert "Exception ignored" not in errors
 
 
+def test_a_pipe_that_breaks_elsewhere_is_no_success() -> None:
+    program = (
+        "import sys; from maxi_cli import __main__, app\n"
+        "def env(): raise BrokenPipeError(32, 'Broken pipe')\n"
+        "for each in app.app.registered_commands:\n    if each.callback.__name__ == 'env': each.callback = env\n"
+        "sys.exit(__main__.run(['env']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.FAILED
+    assert "BrokenPipeError" in one_line(done.stderr)
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_end_the_command_with_the_codes_of_the_shell(fake_dist: FakeDist, sent: int, code: int) -> None:
     slow = EXPANDER.format(name="slow") + "\n    print('ready', flush=True)\n    import time; time.sleep(60)\n"

@@ -1,13 +1,15 @@
 """Files are written whole or not at all; stamps are UTC; caches lie where the user says."""
 
+import os
 import re
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from maxi_core.errors import MaxiError
-from maxi_core.files import maxi_home, utc_stamp, write_text
+from maxi_core.files import maxi_home, utc_stamp, write_lines, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -24,12 +26,43 @@ def test_a_full_disk_leaves_the_old_file_and_names_path_and_bytes(tmp_path: Path
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(MaxiError, match=r"cannot write .*recipe.toml \(5000 bytes\): File too large; make room"):
+        with pytest.raises(MaxiError, match=r"cannot write .*toml \(at least 5000 bytes\): File too large; make room"):
             write_text(path, "x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+def test_a_long_file_names_the_bytes_it_had_come_to_when_the_disk_was_full(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(MaxiError, match=r"bags.jsonl \(at least 1\d{5} bytes\): File too large; make room"):
+            write_lines(tmp_path / "bags.jsonl", ("x" * 999 for _ in range(1000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_what_makes_the_lines_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    def lines() -> Iterator[str]:
+        yield "one"
+        raise FileNotFoundError(2, "No such file or directory", "a video")
+
+    with pytest.raises(FileNotFoundError, match="a video"):
+        write_lines(tmp_path / "bags.jsonl", lines())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_others_may_read_what_the_umask_lets_them(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "recipe.toml", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "recipe.toml").stat().st_mode & 0o777 == mode
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
