@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 import tomli_w
 from pydantic import BaseModel
 
+from maxi_core.border import blamed
 from maxi_core.errors import UsageError, nearest
 from maxi_core.files import write_text
 from maxi_core.options import Configured, Options, from_text, make
@@ -61,7 +62,8 @@ class Recipe:
     def make(self, catalog: Catalog, name: str) -> Configured:
         """Make the source or temporal module `name` with the options that the recipe sets, or its defaults."""
         offer = catalog.find(name)
-        made = offer.cls(self.sections.get(catalog.key(offer)))
+        with blamed(offer.ref, "when it was made"):
+            made = offer.cls(self.sections.get(catalog.key(offer)))
         keep_secrets_of(made.options)
         if isinstance(made, (Matcher, Captioner)):
             made.video = self.core("video", VideoOptions)

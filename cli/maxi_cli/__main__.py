@@ -46,12 +46,12 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
         return ExitCode.TERMINATED
     except (Exception, SystemExit) as left:
         # of a pipe that is broken, typer makes an exit without a word
-        error = left.__context__ if isinstance(left, SystemExit) else left
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
+        bug = left.__context__ if isinstance(left, SystemExit) else left
+        if isinstance(bug, BrokenPipeError) and _nobody_reads():
             return ExitCode.DONE
-        if error is None:
+        if bug is None:
             raise
-        complain(f"a bug in maxi: {type(error).__name__}: {error}; {_kept_traceback()}")
+        complain(f"a bug in maxi: {type(bug).__name__}: {bug}; {_kept_traceback()}")
         return ExitCode.FAILED
     return returned if isinstance(returned, int) else ExitCode.DONE
 

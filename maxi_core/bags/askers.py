@@ -10,6 +10,7 @@ from typing import Any
 from maxi_core.bags.asking import Asker
 from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
 from maxi_core.bags.shelf import ABOUT, Shelf, digest
+from maxi_core.border import fingerprint
 from maxi_core.secrets import is_secret
 from maxi_core.sources import Augmenter, Captioner, Expander, Matcher, Source
 from maxi_core.types import Dictionary, Form, Match, Video
@@ -87,7 +88,7 @@ def shelf_about(source: Source, *more: object) -> dict[str, object]:
         "source": source.name,
         "package": type(source).__module__.partition(".")[0],
         "options": _options(source),
-        "fingerprint": source.fingerprint(),
+        "fingerprint": fingerprint(source),
         "more": list(more),
     }
     if isinstance(source, (Matcher, Captioner)):

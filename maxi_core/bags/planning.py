@@ -1,19 +1,18 @@
 """From a settled recipe to a job, and what that job would cost."""
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from maxi_core.bags.askers import Players, unknown
 from maxi_core.bags.codecs import text_key
 from maxi_core.bags.job import Job
+from maxi_core.border import inject
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.files import maxi_home
 from maxi_core.plugins import Catalog
 from maxi_core.recipe import Recipe, playing
 from maxi_core.sections import BagsSection, SourcesSection
-from maxi_core.sources import Augment, Augmenter, Captioner, Expander, Injector, Matcher
-from maxi_core.types import Failed, Form
+from maxi_core.sources import Augmenter, Captioner, Expander, Injector, Matcher
 from maxi_core.video.decoders import resolve
 from maxi_core.video.inputs import find_videos
 from maxi_core.video.options import VideoOptions
@@ -35,12 +34,13 @@ def make_job(catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict:
     assert section.dictionary is not None
     assert section.out is not None
     resolve(video.decoder)  # a misspelt one is an error now, and not after a model was loaded
+    settled = recipe.to_toml()  # what it cannot hold is an error now
     made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
     dictionary = read_dictionary(section.dictionary)
     for source in made:
         if isinstance(source, Injector):
-            dictionary = source.inject(dictionary, _augment(augmenter))
+            dictionary = inject(source, dictionary, augmenter)
     return Job(
         find_videos(section.videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root),
         dictionary,
@@ -52,23 +52,12 @@ def make_job(catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict:
         section.out,
         section.store or maxi_home() / "store",
         section.keep,
-        recipe.to_toml(),
+        settled,
         argv,
         video.max_skipped,
         strict,
         overwrite,
     )
-
-
-def _augment(augmenter: Augmenter | None) -> Augment:
-    """Return the augmenter as an injector gets it; without one, no text has forms."""
-
-    def augment(texts: Iterable[str]) -> list[list[Form]]:
-        if augmenter is None:
-            return [[] for _ in texts]
-        return [[] if isinstance(answer, Failed) else answer for answer in augmenter.augment(texts)]
-
-    return augment
 
 
 def plan(job: Job) -> dict[str, object]:
