@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.conformance import SHARED, Subject
+from maxi_core.conformance.fingerprint import FINGERPRINT
 from maxi_core.conformance.injector import INJECTOR
 from maxi_core.conformance.questions import questions_for
 from maxi_core.conformance.source import SOURCE
@@ -23,7 +24,7 @@ Check = Callable[[Subject], None]
 
 def checks_for(role: str) -> dict[str, Check]:
     """Return the checks of a role, sentence -> function; a check raises AssertionError with what it saw."""
-    own = {"temporal": TEMPORAL, "injector": INJECTOR}.get(role, SOURCE)
+    own = {"temporal": TEMPORAL, "injector": {**FINGERPRINT, **INJECTOR}}.get(role, {**FINGERPRINT, **SOURCE})
     return {**SHARED, **own}
 
 

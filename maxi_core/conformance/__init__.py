@@ -68,7 +68,7 @@ def options_are_documented(subject: Subject) -> None:
 
 
 def options_survive_a_recipe(subject: Subject) -> None:
-    """The options it was made with must come back the same from the recipe file of a run."""
+    """The options it was made with must come back the same from the recipe file of a run, relative paths absolute."""
     made = subject.make()
     offer = Offer(made.name, type(made), "contract", "0")
     catalog = Catalog((Plugin(made.name, "contract", "0", type(made).__module__, "ok", offers=(offer,)),))
@@ -77,7 +77,9 @@ def options_survive_a_recipe(subject: Subject) -> None:
     recipe.write(subject.folder / "recipe.toml")
     again = settle(catalog, from_file(subject.folder / "recipe.toml"))
     back = again.make(catalog, made.name).options
-    assert back == made.options, f"it was made with {made.options!r} and came back with {back!r}"
+    paths = {key: value.expanduser().absolute() for key, value in made.options if isinstance(value, Path)}
+    wanted = made.options.model_copy(update=paths)
+    assert back == wanted, f"it was made with {made.options!r} and came back with {back!r}"
 
 
 SHARED: dict[str, Callable[[Subject], None]] = {

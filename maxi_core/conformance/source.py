@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle, islice
 from typing import Any, get_args
 
 from maxi_core.conformance import Subject
@@ -9,6 +10,12 @@ from maxi_core.conformance.questions import DICTIONARY, HOSTILE_TEXTS, unreadabl
 from maxi_core.options import Configured
 from maxi_core.sources import Augmenter, Captioner, Expander, Matcher
 from maxi_core.types import Failed, Form, FormKind, Match, Video
+
+ENOUGH = 1000  # questions by which the first answer must have come; a batch may be large, but it has an end
+
+
+class _HeardAllError(Exception):
+    """The source has taken every question of the stream and given no answer."""
 
 
 def ask(source: Configured, questions: Iterable[Any]) -> Iterator[Any]:
@@ -55,6 +62,26 @@ def nothing_of_nothing(subject: Subject) -> None:
     assert _answers(subject, []) == []
 
 
+def answers_while_it_is_asked(subject: Subject) -> None:
+    """The first answer comes before the stream has ended: it may read a batch ahead, and not a million questions."""
+    questions = islice(cycle(subject.questions), ENOUGH)
+
+    def stream() -> Iterator[Any]:
+        yield from questions
+        raise _HeardAllError  # an end would let it answer all of them
+
+    answered = False
+    try:
+        answers = iter(ask(subject.make(), stream()))
+        next(answers)
+        answered = next(questions, None) is not None
+        if hasattr(answers, "close"):
+            answers.close()
+    except _HeardAllError:
+        pass
+    assert answered, f"it took {ENOUGH} questions before its first answer: yield answers as the questions come"
+
+
 def right_type(subject: Subject) -> None:
     """Each answer is what the role promises, with texts that are stripped and not empty."""
     source = subject.make()
@@ -88,7 +115,21 @@ def _check_match(video: Video, answer: object) -> None:
     assert isinstance(answer, Match), f"{answer!r} is not a Match"
     assert answer.video == video, f"the match of {video.id} speaks of {answer.video.id}"
     assert answer.entry in DICTIONARY.entries, f"{answer.entry!r} is not in the dictionary"
-    assert math.isfinite(answer.score), f"the score {answer.score} is not finite"
+    _check_score(answer.score)
+    for entry, score in answer.top:
+        assert entry in DICTIONARY.entries, f"{entry!r} of `top` is not in the dictionary"
+        _check_score(score)
+    if answer.top:
+        scores = [score for _, score in answer.top]
+        assert scores == sorted(scores, reverse=True), f"`top` is not in order: {scores}"
+        best = (answer.entry, answer.score)
+        assert answer.top[0] == best, f"`top` begins with {answer.top[0]}, and the match is {best}"
+
+
+def _check_score(score: object) -> None:
+    kind = type(score).__name__
+    assert isinstance(score, float), f"the score {score!r} is a {kind}, which JSON cannot say: write float(score)"
+    assert math.isfinite(score), f"the score {score} is not finite"
 
 
 def failures_as_failed(subject: Subject) -> None:
@@ -113,6 +154,7 @@ SOURCE: dict[str, Callable[[Subject], None]] = {
     "it says the same twice": same_twice,
     "it answers each question by itself": each_by_itself,
     "it has nothing to say of nothing": nothing_of_nothing,
+    "it answers while it is asked": answers_while_it_is_asked,
     "its answers are of the right type, stripped and not empty": right_type,
     "it says Failed for what it cannot answer, and goes on": failures_as_failed,
 }

@@ -1,7 +1,8 @@
-"""Small real plugins, good ones and ones with a single fault each."""
+"""Small real plugins, one or two of each role, that keep the contract."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from maxi_core import (
     Temporal,
     Video,
 )
+from maxi_core.errors import UsageError
 from maxi_core.sources import Augment
 
 if TYPE_CHECKING:
@@ -44,124 +46,30 @@ class Echo(Expander):
             yield [f"{entry} {turn}" for turn in range(self.options.limit)] + list(self.options.words)
 
 
-class Recounts(Echo):
-    """Fault: drops what it has heard before."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for index, entry in enumerate(entries):
-            if index != 1:
-                yield [entry]
-
-
-class Sorts(Echo):
-    """Fault: answers in an order of its own."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for entry in sorted(entries):
-            yield [entry]
-
-
-class Forgets(Echo):
-    """Fault: says something else each time it is made."""
-
-    made = 0
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        Forgets.made += 1
-        for entry in entries:
-            yield [f"{entry} {Forgets.made}"]
-
-
-class Gossips(Echo):
-    """Fault: an answer depends on what was asked before."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        heard: set[str] = set()
-        for entry in entries:
-            heard.add(entry)
-            yield sorted(heard)
-
-
-class Chats(Echo):
-    """Fault: has something to say when nothing was asked."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        yield from super().expand(entries)
-        yield ["anything else?"]
-
-
-class Speaks(Echo):
-    """Fault: answers with a string and not with a list."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        yield from entries  # type: ignore[misc]
-
-
-class Spaces(Echo):
-    """Fault: its texts are not stripped."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for entry in entries:
-            yield [f"{entry} "]
-
-
-class Mumbles(Echo):
-    """Fault: its texts can be empty."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for entry in entries:
-            yield [entry, ""]
-
-
-class Shrugs(Echo):
-    """Fault: Failed without a reason."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for _ in entries:
-            yield Failed(" ")
-
-
-class GivesUp(Echo):
-    """Fault: can answer nothing at all, and says so."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for _ in entries:
-            yield Failed("not today")
-
-
-class Throws(Echo):
-    """Fault: raises for a text that it does not like."""
-
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for entry in entries:
-            if not entry.strip():
-                raise ValueError("an empty entry")
-            yield [entry]
-
-
-class Loads(Echo):
-    """Fault: loads torch as soon as it is made."""
-
-    def __init__(self, options: maxi_core.Options | None = None) -> None:
-        super().__init__(options)
-        import torch
-
-        self.device = torch.device("cpu")
-
-
-class Insists(Echo):
-    """Fault: its options do not come back as they were."""
-
-    def __init__(self, options: maxi_core.Options | None = None) -> None:
-        super().__init__(options or Echo.Options(limit=3))
-        self.options = self.options.model_copy(update={"limit": self.options.limit + 1})
-
-
-class Undocumented(Echo):
-    """Fault: an option that nobody can understand."""
+class Tabled(Echo):
+    """Says what a file says of an entry, and knows the file by its content."""
 
     class Options(Echo.Options):
-        depth: int = 3
+        table: Path | None = Field(None, description="lines such as `riding a bike: cycling`")
+        log: Path | None = Field(None, description="where to write what was asked")
+
+        EFFORT = ("log",)
+
+    options: Options
+
+    def fingerprint(self) -> dict[str, str]:
+        return {} if self.options.table is None else {"table": hashlib.sha256(self._bytes()).hexdigest()}
+
+    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
+        lines = [] if self.options.table is None else self._bytes().decode().splitlines()
+        for entry in entries:
+            yield [line.partition(": ")[2] for line in lines if line.startswith(f"{entry}: ")]
+
+    def _bytes(self) -> bytes:
+        try:
+            return self.options.table.read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read {self.options.table}: {error.strerror}", "name a table") from None
 
 
 class Scribbles(Captioner):
@@ -182,24 +90,6 @@ class Scribbles(Captioner):
                 yield [f"a picture of brightness {int(frame.mean())}"]
 
 
-class Blind(Scribbles):
-    """Fault: describes a file that is no video."""
-
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        for answer in super().caption(videos):
-            yield ["a picture"] if isinstance(answer, Failed) else answer
-
-
-class Trips(Scribbles):
-    """Fault: one video that fails takes the next one with it."""
-
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        fell = False
-        for answer in super().caption(videos):
-            yield Failed("still dizzy") if fell else answer
-            fell = isinstance(answer, Failed)
-
-
 class Words(Augmenter):
     """An augmenter that takes every word in -ing for a verb."""
 
@@ -208,14 +98,6 @@ class Words(Augmenter):
     def augment(self, texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
         for text in texts:
             yield [Form(word, "verb", word[:-3]) for word in text.split() if word.endswith("ing") and len(word) > 3]
-
-
-class Adverbs(Words):
-    """Fault: a kind of form that there is not."""
-
-    def augment(self, texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
-        for text in texts:
-            yield [Form(word, "adverb", word) for word in text.split()]  # type: ignore[arg-type]
 
 
 class First(Matcher):
@@ -231,20 +113,15 @@ class First(Matcher):
                 yield Failed("not an MP4")
 
 
-class Invents(First):
-    """Fault: matches to an entry that nobody gave it."""
+class Ranked(First):
+    """A matcher that keeps all entries, the first best."""
+
+    name = "ranked"
 
     def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
+        top = tuple((entry, 0.5 - 0.1 * place) for place, entry in enumerate(dictionary.entries))
         for answer in super().match(videos, dictionary):
-            yield answer if isinstance(answer, Failed) else replace(answer, entry="sleeping")
-
-
-class Doubts(First):
-    """Fault: a score that is not a number."""
-
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        for answer in super().match(videos, dictionary):
-            yield answer if isinstance(answer, Failed) else replace(answer, score=float("nan"))
+            yield answer if isinstance(answer, Failed) else Match(answer.video, *top[0], top)
 
 
 class More(Injector):
@@ -256,20 +133,6 @@ class More(Injector):
         return Dictionary(f"{dictionary.name}+1", (*dictionary.entries, "waving"))
 
 
-class Repeats(More):
-    """Fault: adds an entry that is there."""
-
-    def inject(self, dictionary: Dictionary, augment: Augment) -> Dictionary:
-        return Dictionary(f"{dictionary.name}+1", (*dictionary.entries, dictionary.entries[0]))
-
-
-class Hides(More):
-    """Fault: adds an entry and keeps the dictionary's name."""
-
-    def inject(self, dictionary: Dictionary, augment: Augment) -> Dictionary:
-        return Dictionary(dictionary.name, (*dictionary.entries, "waving"))
-
-
 class Average(Temporal):
     """A temporal module as it should be."""
 
@@ -279,25 +142,20 @@ class Average(Temporal):
         return lambda features: features.mean(1)
 
 
-class Flattens(Average):
-    """Fault: pools to the wrong shape."""
+class Weighs(Temporal):
+    """A temporal module with weights of its own: how much each frame counts, whatever their number."""
+
+    name = "weighs"
 
     def attach(self, visual: "nn.Module", frames: int) -> "Pooling":
-        return lambda features: features.flatten(1)
+        import torch
 
+        class Weighing(torch.nn.Module):
+            def __init__(self, width: int) -> None:
+                super().__init__()
+                self.score = torch.nn.Linear(width, 1)
 
-class Detaches(Average):
-    """Fault: no gradient passes."""
+            def forward(self, features: torch.Tensor) -> torch.Tensor:
+                return (self.score(features).softmax(1) * features).sum(1)
 
-    def attach(self, visual: "nn.Module", frames: int) -> "Pooling":
-        return lambda features: features.mean(1).detach().requires_grad_()
-
-
-class Renames(Average):
-    """Fault: wraps a layer, so that stock weights no longer load."""
-
-    def attach(self, visual: "nn.Module", frames: int) -> "Pooling":
-        from torch import nn
-
-        visual.ln_post = nn.Sequential(visual.ln_post)  # type: ignore[arg-type]
-        return super().attach(visual, frames)
+        return Weighing(visual.output_dim)

@@ -101,9 +101,7 @@ def test_a_mean_of_the_weights_with_those_of_the_beginning_is_a_module_between_t
 
 def test_heads_that_do_not_divide_the_width_are_refused_with_those_that_do() -> None:
     visual = tiny_clip.build(tiny_clip.config()).visual
-    with pytest.raises(
-        UsageError, match=r"transformer.heads is 7, which does not divide 24, .* one of 1, 2, 3, 4, 6"
-    ):
+    with pytest.raises(UsageError, match=r"transformer.heads is 7, which does not divide 24, .* one of 1, 2, 3, 4, 6"):
         Transformer(Transformer.Options(heads=7)).attach(visual, 4)
 
 

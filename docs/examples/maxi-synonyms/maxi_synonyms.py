@@ -1,5 +1,6 @@
 """`synonyms`: says an action name again with other verbs, from a small table or from one of your own."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from pydantic import Field
 
 import maxi_core
 from maxi_core import Expander, Failed, hookimpl
+from maxi_core.errors import UsageError
 
 TABLE = {
     "throwing": ("tossing", "hurling", "pitching"),
@@ -21,9 +23,15 @@ TABLE = {
 
 
 def read_table(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read lines such as `throwing: tossing, hurling`."""
+    """Read lines such as `throwing: tossing, hurling`; raises UsageError if there is no such text file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        fix = "name a text file of lines `verb: synonym, synonym`"
+        raise UsageError(f"cannot read the table {path}: {why}", fix) from None
     table = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         word, _, others = line.partition(":")
         table[word.strip()] = tuple(other.strip() for other in others.split(",") if other.strip())
     return table
@@ -40,16 +48,18 @@ class Synonyms(Expander):
 
     options: Options
 
+    def fingerprint(self) -> dict[str, str]:
+        """Return a digest of the table, so that answers from another one are not taken for its."""
+        return {"table": hashlib.sha256(repr(sorted(self._table().items())).encode()).hexdigest()}
+
     def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
         """Yield the phrases for each action name; a name without a known verb gets none."""
-        try:
-            table = read_table(self.options.table) if self.options.table else TABLE
-        except OSError as error:
-            table, reason = {}, f"cannot read {self.options.table}: {error.strerror}"
-        else:
-            reason = ""
+        table = self._table()
         for entry in entries:
-            yield Failed(reason) if reason else self._phrases(entry, table)
+            yield self._phrases(entry, table)
+
+    def _table(self) -> dict[str, tuple[str, ...]]:
+        return TABLE if self.options.table is None else read_table(self.options.table)
 
     def _phrases(self, entry: str, table: dict[str, tuple[str, ...]]) -> list[str]:
         words = entry.split()
