@@ -1,123 +1,144 @@
-"""An OpenAI-compatible endpoint: `OPENAI_API_KEY` and `OPENAI_BASE_URL`, one request at a time, faults in one line."""
+"""An OpenAI-compatible endpoint (`OPENAI_API_KEY`, `OPENAI_BASE_URL`): one request, sent once, and what comes of it."""
 
 import json
 import os
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from maxi_core import Failed
-from maxi_core.errors import MaxiError, UsageError
+from maxi_core.errors import UsageError
 from maxi_plugins.exchanges import Request
-from maxi_plugins.replies import excerpt
+from maxi_plugins.faults import KEY_FIX, Again, Outcome, Reply, fault_of, scrubbed
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI, OpenAIError
+    from openai import OpenAI
 
 Provider = Literal["chat", "completions"]
 
 OPENAI = "https://api.openai.com/v1"
 OFFERED = 8  # models that an error names
+MOST_BYTES = 4 << 20  # of a response; five phrases take about 1000
+MOST_MODELS = 10_000
 
 
 def address() -> str:
-    """Return the endpoint's address without credentials and query: what may be shown and kept."""
+    """Return the endpoint's address without credentials and query: what may be shown."""
     parts = urlsplit(os.environ.get("OPENAI_BASE_URL") or OPENAI)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}".rstrip("/")
 
 
-@dataclass(frozen=True)
 class Endpoint:
-    """Answers requests over the network; its key is shown nowhere."""
+    """Answers requests over the network; its key is shown nowhere, and what comes back does not hold it either."""
 
-    provider: Provider
-    client: "OpenAI" = field(repr=False)
-    key: str = field(repr=False)
-    timeout: float
+    def __init__(self, provider: Provider, key: str, timeout: float) -> None:
+        self._provider, self._key, self._timeout = provider, key, timeout
+        self._client: OpenAI | None = None
+        self._lock = Lock()
 
-    def ask(self, request: Request) -> object:
-        """Return the response as decoded JSON (text if it is none), or Failed for a fault of this one request.
+    def _connected(self) -> "OpenAI":
+        from openai import OpenAI
 
-        Raises MaxiError for what every further request would meet too: key, access, model, quota, refused parameters.
+        with self._lock:
+            if self._client is None:  # we ask again ourselves: the client asks again what cannot be answered
+                self._client = OpenAI(api_key=self._key, timeout=self._timeout, max_retries=0)
+            return self._client
+
+    def close(self) -> None:
+        """Close all connections, also those that are waited for; the next request opens new ones."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = None
+
+    def send(self, request: Request) -> Outcome:
+        """Send a request once and return what comes of it; never raises.
+
+        The whole response has `timeout` seconds and `MOST_BYTES` bytes, however slowly it drips.
         """
         from openai import OpenAIError
 
-        raw = self.client.with_raw_response
-        create = raw.chat.completions.create if self.provider == "chat" else raw.completions.create
+        client = self._connected()
+        chat, form = client.chat.completions, client.completions
+        streaming = chat.with_streaming_response if self._provider == "chat" else form.with_streaming_response
+        until = time.monotonic() + self._timeout
         try:
-            text = create(**request).http_response.text  # type: ignore[call-overload]
+            with streaming.create(**request) as response:  # type: ignore[call-overload]
+                outcome = self._read(response.iter_bytes(), until)
         except OpenAIError as error:
-            fault = self._fault(error, request)
-        else:
-            return _decoded(text)
-        if isinstance(fault, MaxiError):
-            raise fault  # outside the handler: the client's own error may quote the key
-        return fault
+            outcome = fault_of(error, request, address(), self._key, self._timeout)
+        except Exception as error:  # of the HTTP library, while the response is read
+            outcome = Again(
+                f"{address()} broke off: {scrubbed(str(error) or type(error).__name__, self._key)}", sent=True
+            )
+        return outcome
 
-    def models(self) -> list[str]:
-        """Return the names of the models on offer, [] if the endpoint does not tell."""
+    def _read(self, chunks: Iterable[bytes], until: float) -> Outcome:
+        data = b""
+        for chunk in chunks:
+            data += chunk
+            if len(data) > MOST_BYTES:
+                return Again(f"{address()} answered with more than {MOST_BYTES >> 20} MiB", sent=True)
+            if time.monotonic() > until:
+                return Again(f"no answer from {address()} within {self._timeout:g} s", sent=True)
+        return Reply(decoded(scrubbed(data.decode("utf-8", "replace"), self._key, longest=None)))
+
+    def models(self) -> dict[str, str | None]:
+        """Return the models on offer and the day on which each is shut down, if the endpoint says so.
+
+        Raises LookupError with the reason if it does not tell.
+        """
         from openai import OpenAIError
 
+        found: dict[str, str | None] = {}
+        reason = ""
         try:
-            return sorted(model.id for model in self.client.models.list())
-        except (OpenAIError, ValueError, AttributeError, TypeError):  # no JSON, or JSON of another form
-            return []
+            for model in self._connected().models.list():
+                day = getattr(model, "shutdown_date", None)
+                found[scrubbed(str(model.id), self._key)] = None if day is None else scrubbed(str(day), self._key)
+                if len(found) >= MOST_MODELS:
+                    break
+        except OpenAIError as error:
+            fault = fault_of(error, {}, address(), self._key, self._timeout)
+            reason = str(getattr(fault, "reason", fault))
+        except Exception:  # no JSON, or JSON of another form
+            reason = "it answered with something that is no list of models"
+        if reason:
+            raise LookupError(reason)
+        return found
 
-    def _fault(self, error: "OpenAIError", request: Request) -> MaxiError | Failed:
-        from openai import APIConnectionError, APIStatusError, APITimeoutError
-
-        if isinstance(error, APITimeoutError):
-            return Failed(f"no answer from {address()} within {self.timeout:g} s")
-        if isinstance(error, APIConnectionError):
-            return Failed(f"cannot reach {address()}: {self._clean(str(error.__cause__ or error))}")
-        if isinstance(error, APIStatusError):
-            return self._refusal(error, request)
-        return Failed(f"the request failed: {self._clean(str(error))}")
-
-    def _refusal(self, error: "APIStatusError", request: Request) -> MaxiError | Failed:
-        model, status = request["model"], error.status_code
-        body = error.body if isinstance(error.body, dict) else {}
-        said = self._clean(str(body.get("message") or error.message))
-        if status == 401:
-            return MaxiError(f"{address()} refuses the API key (401)", KEY_FIX)
-        if status == 403:
-            return MaxiError(
-                f"{address()} refuses access to model '{model}' (403): {said}", "choose another gpt3.model"
-            )
-        if status == 404:
-            fix = f"type -o gpt3.model=NAME{offer(self.models())}, or correct OPENAI_BASE_URL"
-            return MaxiError(f"{address()} knows no model '{model}', or has no such address (404)", fix)
-        if error.code == "insufficient_quota":
-            return MaxiError(
-                f"{address()} says that the quota is used up: {said}", "the same command goes on from here"
-            )
-        if status == 400 and error.param in request:
-            return MaxiError(f"model '{model}' refuses {error.param}: {said}", "choose another gpt3.model or value")
-        return Failed(f"{address()} answered {status}: {said}")
-
-    def _clean(self, text: str) -> str:
-        return excerpt(text.replace(self.key, "***"), 200)
+    def offer(self) -> str:
+        """Return ` (it offers a, b and 3 more)`, or an empty text if the endpoint does not tell."""
+        try:
+            return offer(self.models())
+        except LookupError:
+            return ""
 
 
-KEY_FIX = "set OPENAI_API_KEY, or name a file that holds the key: -o gpt3.api_key_file=FILE"
-
-
-def offer(models: list[str]) -> str:
-    """Return ` (it offers a, b and 3 more)`, or an empty text if nothing is known."""
-    if not models:
-        return ""
-    more = f" and {len(models) - OFFERED} more" if len(models) > OFFERED else ""
-    return f" (it offers {', '.join(models[:OFFERED])}{more})"
+def offer(models: Iterable[str]) -> str:
+    """Return ` (it offers a, b and 3 more)`, or an empty text if there are none."""
+    names = sorted(models)
+    more = f" and {len(names) - OFFERED} more" if len(names) > OFFERED else ""
+    return f" (it offers {', '.join(names[:OFFERED])}{more})" if names else ""
 
 
 def connect(provider: Provider, api_key_file: Path | None, timeout: float) -> Endpoint:
-    """Return the endpoint that the environment names; asks nothing yet. Raises UsageError if there is no key."""
-    from openai import OpenAI
+    """Return the endpoint that the environment names; asks nothing yet.
 
+    Raises UsageError if there is no key, or an address that is none.
+    """
     key = api_key(api_key_file)
-    return Endpoint(provider, OpenAI(api_key=key, timeout=timeout), key, timeout)
+    try:
+        parts = urlsplit(os.environ.get("OPENAI_BASE_URL") or OPENAI)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError("OPENAI_BASE_URL is no address", "it begins with http:// or https:// and often ends with /v1")
+    return Endpoint(provider, key, timeout)
 
 
 def api_key(file: Path | None) -> str:
@@ -126,6 +147,8 @@ def api_key(file: Path | None) -> str:
         key = os.environ.get("OPENAI_API_KEY", "").strip()
         if not key:
             raise UsageError("there is no API key", f"{KEY_FIX}; for a server that wants none any word will do")
+        if not key.isascii() or len(key.split()) != 1:
+            raise UsageError("OPENAI_API_KEY holds no API key", KEY_FIX)
         return key
     try:
         key = file.read_text(encoding="utf-8").strip()
@@ -137,7 +160,8 @@ def api_key(file: Path | None) -> str:
     return key
 
 
-def _decoded(text: str) -> object:
+def decoded(text: str) -> object:
+    """Return a response as decoded JSON, or as the text it is."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -4,8 +4,10 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, Protocol, TypeAlias, cast
 
 from maxi_core import Failed
@@ -17,11 +19,22 @@ logger = logging.getLogger("maxi")
 Request: TypeAlias = Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """A request as it was sent, and the response as decoded JSON, or as text if it was none."""
+
+    request: Request
+    response: object
+
+
 class Answerer(Protocol):
     """Whoever answers requests: an endpoint, or a file of what one has said."""
 
-    def ask(self, request: Request) -> object:
-        """Return the response as decoded JSON, or Failed; raises MaxiError if no request can be answered."""
+    def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
+        """Return the exchange, or Failed; raises MaxiError if no request can be answered.
+
+        `turn` is 1 where the same is asked once more since the first answer was poor.
+        """
         ...
 
 
@@ -59,20 +72,23 @@ def prompt_of(request: object) -> str | None:
 class Replay:
     """Answers from a file of exchanges, JSON lines {request, response}, by the prompt; of two answers the later one.
 
-    Raises UsageError if the file cannot be read or holds no exchange. A line that is torn or no exchange is passed
-    over, with a warning.
+    An exchange with a `turn` is the one that was asked once more, after the line before it. Raises UsageError if the
+    file cannot be read or holds no exchange. A line that is torn or no exchange is passed over, with a warning.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         data = read_bytes(path)
         self.identity = sha256(data).hexdigest()
-        self._responses: dict[str, object] = {}
+        self._responses: dict[tuple[str, int], object] = {}
         bad = []
         for number, line in enumerate(data.split(b"\n"), 1):
             exchange = _exchange(line)
             if exchange is not None:
-                self._responses[exchange[0]] = exchange[1]
+                prompt, turn, response = exchange
+                self._responses[prompt, turn] = response
+                if turn == 0:  # what was asked once more after an earlier answer is no longer of use
+                    self._responses.pop((prompt, 1), None)
             elif line.strip():
                 bad.append(number)
         if not self._responses:
@@ -80,11 +96,11 @@ class Replay:
         if bad:
             logger.warning("%s: %d lines are no exchange, the first is line %d", path, len(bad), bad[0])
 
-    def ask(self, request: Request) -> object:
-        """Return the recorded response to the same prompt, or Failed if there is none."""
+    def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
+        """Return the recorded exchange with the same prompt, or Failed if there is none."""
         prompt = prompt_of(request)
-        if prompt in self._responses:
-            return self._responses[prompt]
+        if prompt is not None and (prompt, turn) in self._responses:
+            return Exchange(request, self._responses[prompt, turn])
         return Failed(f"{self.path.name} holds no answer to '{excerpt(prompt or '', 120)}'")
 
 
@@ -96,36 +112,39 @@ def read_bytes(path: Path) -> bytes:
         raise UsageError(f"cannot replay {path}: {error.strerror or error}", "name a file of JSON lines") from None
 
 
-def _exchange(line: bytes) -> tuple[str, object] | None:
-    """Return (prompt, response) of a line, None if it is no exchange."""
+def _exchange(line: bytes) -> tuple[str, int, object] | None:
+    """Return (prompt, turn, response) of a line, None if it is no exchange."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(row, dict) or "response" not in row:
+    if not isinstance(row, dict) or "response" not in row or row.get("turn", 0) not in (0, 1):
         return None
     prompt = prompt_of(row.get("request"))
-    return None if prompt is None else (prompt, row["response"])
+    return None if prompt is None else (prompt, int(row.get("turn", 0)), row["response"])
 
 
 class Recorded:
-    """Another answerer whose exchanges are appended to a file, each one flushed; `secret` is never written."""
+    """Another answerer whose exchanges are appended to a file, each one as soon as it is there."""
 
-    def __init__(self, inner: Answerer, path: Path, secret: str) -> None:
-        self._inner, self._path, self._secret = inner, path, secret
+    def __init__(self, inner: Answerer, path: Path) -> None:
+        self._inner, self._path = inner, path
+        self._lock = Lock()
 
-    def ask(self, request: Request) -> object:
+    def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
         """Ask the other one and append what it says, unless it failed; raises MaxiError if that cannot be written."""
         with self._opened() as file:  # before asking: what cannot be recorded is not paid for
-            response = self._inner.ask(request)
-            if not isinstance(response, Failed):
-                line = json.dumps({"request": request, "response": response}).replace(self._secret, "***")
+            exchange = self._inner.ask(request, turn)
+            if isinstance(exchange, Failed):
+                return exchange
+            row = {"request": exchange.request, "response": exchange.response} | ({"turn": turn} if turn else {})
+            with self._lock:
                 start = b"" if _at_line_start(file) else b"\n"
                 try:
-                    file.write(start + line.encode() + b"\n")
+                    file.write(start + json.dumps(row).encode() + b"\n")
                 except OSError as error:
                     raise self._unwritable(error) from error
-        return response
+        return exchange
 
     def _opened(self) -> BinaryIO:
         try:

@@ -1,19 +1,26 @@
 """`gpt3`: a language model says each action name in other words (SPEC section 3)."""
 
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 import maxi_core
-from maxi_core import Expander, Failed, Source, hookimpl
+from maxi_core import Expander, Failed, Source, TextsOf, hookimpl
+from maxi_core.bags.shelf import digest
 from maxi_core.errors import UsageError
+from maxi_core.files import maxi_home
+from maxi_core.names import name_key
 from maxi_core.texts import tidy
-from maxi_plugins.endpoint import address, api_key, connect, offer
-from maxi_plugins.exchanges import Answerer, Recorded, Replay, Request, spoken
+from maxi_plugins import replies
+from maxi_plugins.endpoint import connect
+from maxi_plugins.exchanges import Replay, Request, spoken
+from maxi_plugins.language_model import LanguageModel
 from maxi_plugins.replies import excerpt, phrases
 
 logger = logging.getLogger("maxi")
@@ -31,7 +38,7 @@ class Gpt3(Expander):
     name = "gpt3"
 
     class Options(maxi_core.Options):
-        """Which model is asked, how, and what is kept of it."""
+        """Which model is asked, how, how much, and what is kept of it."""
 
         model: str | None = Field(None, description="model of the endpoint; none: an error that lists what it offers")
         provider: Literal["chat", "completions"] = Field(
@@ -39,69 +46,156 @@ class Gpt3(Expander):
         )
         temperature: float = Field(0.4, ge=0, le=2, description="how freely the model chooses its words")
         phrases: int = Field(5, ge=1, le=50, description="phrases for each action; their number is part of the prompt")
+        least: int | None = Field(
+            None, ge=1, le=50, description="fewer phrases than this are asked for once more; none: fewer than `phrases`"
+        )
+        max_tokens: int | None = Field(
+            None, ge=1, description=f"longest reply; none: the endpoint's own limit, {MOST_TOKENS} for completions"
+        )
+        concurrency: int = Field(24, ge=1, le=256, description="questions under way at once")
+        cap_calls: int | None = Field(
+            None, ge=0, description="requests that are paid for at most, in all runs together"
+        )
+        cap_tokens: int | None = Field(None, ge=0, description="tokens that are used at most, in all runs together")
+        timeout: float = Field(60, gt=0, description="seconds to wait for one answer")
+        patience: float = Field(
+            120, ge=0, description="seconds after which one question is given up, all tries together"
+        )
+        exchanges: Path | None = Field(
+            None, description="folder that keeps every reply that was paid for; none: $MAXI_HOME/exchanges"
+        )
         replay: Path | Literal["sandbox"] | None = Field(
             None, description="answer from this file of JSON lines {request, response}, without model, key and network"
         )
         record: Path | None = Field(None, description="append each exchange to this file, for replay; never the key")
         api_key_file: Path | None = Field(None, description="file that holds the key; none: OPENAI_API_KEY")
-        timeout: float = Field(60, gt=0, description="seconds to wait for one answer")
 
-        EFFORT = ("record", "api_key_file", "timeout")
+        EFFORT = (
+            *("concurrency", "cap_calls", "cap_tokens", "timeout", "patience", "exchanges", "record"),
+            "api_key_file",
+        )
 
     options: Options
 
     def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        """Yield the phrases for each action name; Failed if the model's reply holds none.
+        """Yield the phrases for each action name, in order; Failed if the model's reply holds none.
 
-        Raises UsageError for a missing model, key or file, and MaxiError for a refused key, model or parameter and a
-        used-up quota: no further entry is asked then.
+        Reads `2 * concurrency` names ahead at most. Raises UsageError for a missing model, key or file, MaxiError for a
+        refused key, model or parameter, a used-up quota and an endpoint that is silent, and CapError (exit code 4)
+        before a cap is crossed: no further name is asked then. What was answered by then is kept.
         """
-        for entry in entries:
-            yield self._phrases(tidy(entry))
+        answerer = self._answerer
+        if isinstance(answerer, Replay):
+            yield from map(self._answer, entries)
+        else:
+            yield from answerer.answers(self._answer, entries)
 
     def fingerprint(self) -> dict[str, str]:
-        """Return what besides the options decides the answers: the prompt, and the endpoint or the replayed file.
+        """Return what besides the options decides the answers: the request, how a reply is read, the replayed file.
 
-        Raises UsageError, before anything is asked, if there is no model, no key or no file.
+        The endpoint's address is no part of it: a model is known by its name. Raises UsageError, before anything is
+        asked, if there is no model, no key or no file.
         """
+        identity = {"request": json.dumps(self._request("{action}")), "replies": _digest_of_reading()}
         if isinstance(self._answerer, Replay):
-            return {"prompt": PROMPT, "replay": self._answerer.identity}
-        return {"prompt": PROMPT, "endpoint": address()}
+            return identity | {"replay": self._answerer.identity}
+        return identity
 
-    def _phrases(self, entry: str) -> list[str] | Failed:
-        if not entry:
+    def notes(self) -> list[str]:
+        """Return what a reader of the results should know: parameters that the model refused, and short answers."""
+        answerer = self._answerer
+        refused = {} if isinstance(answerer, Replay) else answerer.refused()
+        found = [f"asked without {name}, which the model refuses: {said}" for name, said in refused.items()]
+        return found + [
+            f"{count} of {self._wanted} phrases for '{name}'" for name, count in sorted(self._short.items())
+        ]
+
+    def probe(self) -> dict[str, str]:
+        """Return what the endpoint says of itself and of the model, asking only for the list of its models.
+
+        Raises MaxiError if it cannot be asked or does not list the model.
+        """
+        if self.options.replay is not None:
+            return {"replay": str(self.options.replay), "network": "none is needed"}
+        return self._model.probe(self.options.model)
+
+    @property
+    def _wanted(self) -> int:
+        """The phrases below which an answer is short."""
+        return min(self.options.least or self.options.phrases, self.options.phrases)
+
+    def _answer(self, entry: str) -> list[str] | Failed:
+        action = tidy(entry)
+        if not action:
             return Failed("a blank action name cannot be described")
-        said = spoken(self._answerer.ask(self._request(entry)))
-        if isinstance(said, Failed):
-            return said
-        found = phrases(said, self.options.phrases)
-        if len(found) < self.options.phrases:
-            logger.info("gpt3: %d of %d phrases for '%s'", len(found), self.options.phrases, entry)
-        return found or Failed(f"the reply holds no phrases: {excerpt(said)!r}")
+        request = self._request(action)
+        found: dict[str, str] = {}
+        faults: list[str] = []
+        for turn in (0, 1):
+            exchange = self._answerer.ask(request, turn)
+            said = exchange if isinstance(exchange, Failed) else spoken(exchange.response)
+            if isinstance(said, Failed):
+                faults.append(said.reason)
+            else:
+                for phrase in phrases(said, self.options.phrases):
+                    found.setdefault(name_key(phrase), phrase)
+                faults.append(f"the reply holds no phrases: {excerpt(said)!r}")
+            if isinstance(exchange, Failed) or len(found) >= self._wanted:
+                break
+        if not found:
+            return Failed(faults[0])
+        if len(found) < self._wanted:
+            self._short[action] = len(found)
+            logger.warning("gpt3: %d of %d phrases for '%s'", len(found), self._wanted, action)
+        return TextsOf(entry, list(found.values())[: self.options.phrases])
 
-    def _request(self, entry: str) -> Request:
-        prompt = PROMPT.format(count=self.options.phrases, action=entry)
-        asked = {"model": self.options.model, "temperature": self.options.temperature}
+    def _request(self, action: str) -> Request:
+        prompt = PROMPT.format(count=self.options.phrases, action=action)
+        asked: dict[str, object] = {"model": self.options.model, "temperature": self.options.temperature}
         if self.options.provider == "completions":
-            return {**asked, "prompt": prompt, "max_tokens": MOST_TOKENS}
+            return {**asked, "prompt": prompt, "max_tokens": self.options.max_tokens or MOST_TOKENS}
+        if self.options.max_tokens is not None:
+            asked["max_tokens"] = self.options.max_tokens
         return {**asked, "messages": [{"role": "user", "content": prompt}]}
 
     @cached_property
-    def _answerer(self) -> Answerer:
+    def _short(self) -> dict[str, int]:
+        return {}
+
+    @cached_property
+    def _model(self) -> LanguageModel:
+        options = self.options
+        folder = options.exchanges or maxi_home() / "exchanges"
+        return LanguageModel(
+            connect(options.provider, options.api_key_file, options.timeout),
+            folder / f"gpt3-{digest(self._request('{action}'))[:16]}",  # model, form, prompt and parameters
+            lambda response: isinstance(said := spoken(response), str) and bool(phrases(said, options.phrases)),
+            concurrency=options.concurrency,
+            patience=options.patience,
+            cap_calls=options.cap_calls,
+            cap_tokens=options.cap_tokens,
+            record=options.record,
+        )
+
+    @cached_property
+    def _answerer(self) -> LanguageModel | Replay:
         options = self.options
         if options.replay is not None:
             if options.record is not None:
                 raise UsageError("gpt3.replay asks nobody, so there is nothing to record", "leave one of the two out")
             return Replay(_replay_file(options.replay))
-        endpoint = connect(options.provider, options.api_key_file, options.timeout)
         if options.model is None:
+            offer = self._model.endpoint.offer()
+            self._model.endpoint.close()
             raise UsageError(
-                f"gpt3 has no model, and none is built in{offer(endpoint.models())}",
-                "type -o gpt3.model=NAME or set MAXI_GPT3_MODEL",
+                f"gpt3 has no model, and none is built in{offer}", "type -o gpt3.model=NAME or set MAXI_GPT3_MODEL"
             )
-        if options.record is not None:
-            return Recorded(endpoint, options.record, api_key(options.api_key_file))
-        return endpoint
+        return self._model
+
+
+def _digest_of_reading() -> str:
+    """Return a digest of how a reply is read: after a change of it, what was paid for is read again."""
+    return sha256(Path(replies.__file__).read_bytes()).hexdigest()[:16]
 
 
 def _replay_file(replay: Path | Literal["sandbox"]) -> Path:

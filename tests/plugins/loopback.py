@@ -2,8 +2,10 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,11 +15,18 @@ LIST = "1. {0} slowly\n2. {0} quickly\n3. {0} again\n4. {0} alone\n5. {0} togeth
 
 @dataclass(frozen=True)
 class Reply:
-    """A response: its status, its body (text as it is, anything else as JSON) and its type."""
+    """A response: its status, its body (text as it is, anything else as JSON), its type, and how it is sent.
+
+    It is sent after `delay` seconds; `way` is whole, cut (half of it, then the connection ends), closed (nothing, the
+    connection ends) or drip (a byte every 20 ms).
+    """
 
     body: Any
     status: int = 200
     type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    way: str = "whole"
 
     def encoded(self) -> bytes:
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
@@ -28,16 +37,23 @@ def entry_of(prompt: str) -> str:
     return prompt.removeprefix("Generate 5 phrases to describe the action of ").removesuffix(" in simple words.")
 
 
-def chat(text: str | None, **more: Any) -> Reply:
+def chat(text: str | None, tokens: int = 100, **more: Any) -> Reply:
     """Return a chat completion that says `text`."""
     message = {"role": "assistant", "content": text, **more}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return Reply({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]})
+    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    return Reply({**body, "usage": {"prompt_tokens": 20, "completion_tokens": tokens - 20, "total_tokens": tokens}})
 
 
-def fault(status: int, message: str, **more: Any) -> Reply:
+def fault(status: int, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Reply:
     """Return an error in OpenAI's format."""
-    return Reply({"error": {"message": message, "type": "error", **more}}, status)
+    return Reply({"error": {"message": message, "type": "error", **more}}, status, headers=headers or {})
+
+
+def in_turn(*replies: Reply) -> Callable[[str], Reply]:
+    """Return an answer that says the replies one after the other, and the last one from then on."""
+    left = list(replies)
+    return lambda prompt: left.pop(0) if len(left) > 1 else left[0]
 
 
 @dataclass
@@ -46,15 +62,37 @@ class Server:
 
     answer: Callable[[str], Reply] = lambda prompt: chat(LIST.format(entry_of(prompt)))
     models: tuple[str, ...] = ("small-model", "large-model")
+    listing: Reply | None = None  # what is said of the models instead of their names
+    shut_down: dict[str, str] = field(default_factory=dict)
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    received: Counter[str] = field(default_factory=Counter)  # replies that were sent whole, by prompt
+    most_at_once: int = 0
+    at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def respond(self, path: str, request: dict[str, Any]) -> Reply:
-        self.requests.append(request)
-        prompt = request["prompt"] if path.endswith("/completions") and "prompt" in request else None
-        return self.answer(prompt or request["messages"][0]["content"])
+    def respond(self, request: dict[str, Any]) -> Reply:
+        with self.lock:
+            self.requests.append(request)
+            self.times.append(time.monotonic())
+            return self.answer(prompt_of(request))
+
+    def list_models(self) -> Reply:
+        rows = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "nobody"}
+            | ({"shutdown_date": self.shut_down[name]} if name in self.shut_down else {})
+            for name in self.models
+        ]
+        return self.listing or Reply({"object": "list", "data": rows})
+
+
+def prompt_of(request: dict[str, Any]) -> str:
+    prompt = request["prompt"] if "prompt" in request else request["messages"][0]["content"]
+    assert isinstance(prompt, str)
+    return prompt
 
 
 @contextmanager
@@ -62,28 +100,57 @@ def serving(server: Server) -> Iterator[Server]:
     """Run `server` on a free port of the loopback interface."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
-            self._send(Reply({"object": "list", "data": [{"id": name, "object": "model"} for name in server.models]}))
+            self._send(server.list_models())
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            self._send(server.respond(self.path, request))
+            with server.lock:
+                server.at_once += 1
+                server.most_at_once = max(server.most_at_once, server.at_once)
+            with suppress(BrokenPipeError, ConnectionResetError):
+                reply = server.respond(request)
+                self._send(reply)
+                if reply.status == 200 and reply.way == "whole":
+                    server.received[prompt_of(request)] += 1
+            with server.lock:
+                server.at_once -= 1
 
         def _send(self, reply: Reply) -> None:
             server.paths.append(self.path)
             server.keys.append(self.headers["authorization"].removeprefix("Bearer "))
+            time.sleep(reply.delay)
+            if reply.way == "closed":
+                self.close_connection = True
+                return
             data = reply.encoded()
-            self.send_response(reply.status)
-            self.send_header("content-type", reply.type)
-            self.send_header("content-length", str(len(data)))
-            self.send_header("retry-after-ms", "1")  # the client's own retries need not take long
+            self.send_response_only(reply.status) if "date" in reply.headers else self.send_response(reply.status)
+            for name, value in {"content-type": reply.type, "content-length": str(len(data)), **reply.headers}.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            if reply.way == "cut":
+                self.wfile.write(data[: len(data) // 2])
+                self.close_connection = True
+            elif reply.way == "drip":
+                for byte in data:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.02)
+            else:
+                self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing on stderr."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    class Http(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+        def handle_error(self, *_: Any) -> None:
+            """Say nothing of clients that have gone."""
+
+    with Http(("127.0.0.1", 0), Handler) as http:
         thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         server.url = f"http://127.0.0.1:{http.server_port}/v1"

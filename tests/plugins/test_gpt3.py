@@ -1,7 +1,6 @@
 """`gpt3` against a real server on the loopback interface, and against recorded replies."""
 
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from maxi_core.plugins import discover
 from maxi_core.recipe import from_env, from_flag, settle
 from maxi_core.testing import contract
 from maxi_plugins.gpt3 import Gpt3
-from tests.plugins.loopback import LIST, Reply, Server, chat, fault, serving
+from tests.plugins.loopback import LIST, Reply, Server, chat, in_turn, serving
 
 KEY = "sk-canary-0123456789abcdef"
 WAVING = ["waving slowly", "waving quickly", "waving again", "waving alone", "waving together"]
@@ -57,11 +56,11 @@ def test_the_original_form_sends_the_prompt_itself(server: Server) -> None:
     assert server.requests[0]["max_tokens"] >= 100
 
 
-def test_each_entry_is_asked_when_its_answer_is_wanted(server: Server) -> None:
+def test_nothing_is_asked_before_an_answer_is_wanted(server: Server) -> None:
     answers = gpt3().expand(iter(["waving", "bowing"]))
     assert server.requests == []
     next(answers)
-    assert len(server.requests) == 1
+    assert server.requests
 
 
 def test_without_a_model_one_line_lists_what_the_endpoint_offers(server: Server) -> None:
@@ -87,90 +86,6 @@ def test_the_model_may_come_from_the_environment() -> None:
     settings = [*from_env({"MAXI_GPT3_MODEL": "from-env"}, catalog), from_flag("gpt3.temperature=0.2")]
     made = settle(catalog, settings).make(catalog, "gpt3")
     assert (made.options.model, made.options.temperature) == ("from-env", 0.2)
-
-
-FAULTS = {
-    "a refusal": (chat(None, refusal="I will not"), "the model refuses: I will not"),
-    "a refusal in words": (chat("I'm sorry, I can't do that."), "the reply holds no phrases: \"I'm sorry"),
-    "no choices": (Reply({"choices": []}), "holds no text"),
-    "choices that are none": (Reply({"choices": None}), "holds no text"),
-    "no content": (chat(None), "holds no text"),
-    "a blank answer": (chat("  "), "holds no text"),
-    "filtered": (
-        Reply({"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}), "content filter"
-    ),
-    "an error with 200": (Reply({"error": {"message": "overloaded"}}), "answered with an error: overloaded"),
-    "cut JSON": (Reply('{"choices": [{"mess'), "no JSON"),
-    "a web page": (Reply("<html>Sign in</html>", type="text/html"), "no JSON: '<html>Sign in</html>'"),
-    "a list": (Reply([1, 2]), "holds no text"),
-    "too long a request": (fault(400, "too long", code="context_length_exceeded"), "answered 400: too long"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_of_one_entry_is_failed_and_the_others_go_on(name: str, server: Server) -> None:
-    reply, reason = FAULTS[name]
-    server.answer = lambda prompt: reply if "bowing" in prompt else chat(LIST.format("waving"))
-    first, odd, last = gpt3().expand(["waving", "bowing", "waving"])
-    assert isinstance(odd, Failed)
-    assert reason in odd.reason
-    assert "\n" not in odd.reason
-    assert first == last == WAVING
-
-
-ENDS = {
-    "the key is refused": (fault(401, f"Incorrect API key provided: {KEY}."), "refuses the API key (401)"),
-    "access is refused": (fault(403, f"not for {KEY}"), "refuses access to model 'm' (403): not for ***"),
-    "the model is gone": (
-        fault(404, "The model `m` does not exist"), "knows no model 'm', or has no such address (404); type -o "
-        "gpt3.model=NAME (it offers large-model, small-model), or correct OPENAI_BASE_URL"
-    ),
-    "the quota is used up": (fault(429, "no credit", code="insufficient_quota"), "the quota is used up: no credit"),
-    "a parameter is refused": (
-        fault(400, "Only 1 is supported", code="unsupported_value", param="temperature"),
-        "model 'm' refuses temperature: Only 1 is supported",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ENDS)
-def test_what_every_entry_would_meet_ends_it_before_anything_else_is_asked(name: str, server: Server) -> None:
-    reply, message = ENDS[name]
-    server.answer = lambda prompt: reply
-    with pytest.raises(MaxiError) as caught:
-        list(gpt3().expand(["waving", "bowing"]))
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-    prompts = {request["messages"][0]["content"] for request in server.requests}
-    assert len(prompts) == 1
-
-
-def test_an_endpoint_that_is_not_there_is_failed_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with serving(Server()) as gone:
-        monkeypatch.setenv("OPENAI_BASE_URL", gone.url)
-    (answer,) = gpt3().expand(["waving"])
-    assert isinstance(answer, Failed)
-    assert answer.reason.startswith(f"cannot reach {gone.url}: ")
-
-
-@pytest.mark.parametrize("name", ["the key is refused", "access is refused"])
-def test_the_key_is_in_no_error_no_log_no_record_and_no_repr(
-    name: str, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    answers = iter([chat(f"1. waving\n2. saying {KEY}\n3. bowing"), ENDS[name][0]])
-    server.answer = lambda prompt: next(answers)
-    source = gpt3(record=tmp_path / "record.jsonl")
-    with pytest.raises(MaxiError) as caught:
-        list(source.expand(["waving", "bowing"]))
-    error: BaseException | None = caught.value
-    while error is not None:
-        assert KEY not in str(error) + repr(error)
-        error = error.__cause__ or error.__context__
-    assert caplog.records
-    assert KEY not in caplog.text + (tmp_path / "record.jsonl").read_text() + repr(source._answerer)
-    assert KEY not in repr(source.options) + str(source.fingerprint())
 
 
 def test_a_missing_key_is_one_line_that_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,10 +145,25 @@ def test_a_record_goes_on_after_a_torn_line_which_replay_passes_over(
 def test_of_two_answers_in_a_file_the_later_one_counts(server: Server, tmp_path: Path) -> None:
     record = tmp_path / "record.jsonl"
     server.answer = lambda prompt: chat("1. greeting")
-    list(gpt3(record=record).expand(["waving"]))
+    list(gpt3(record=record, exchanges=tmp_path / "one").expand(["waving"]))
     server.answer = lambda prompt: chat("1. saluting")
-    list(gpt3(record=record).expand(["waving"]))
+    list(gpt3(record=record, exchanges=tmp_path / "two").expand(["waving"]))
     assert list(Gpt3(Gpt3.Options(replay=record)).expand(["waving"])) == [["saluting"]]
+
+
+def test_what_was_asked_once_more_is_replayed_as_it_was(server: Server, tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    server.answer = in_turn(chat("1. one hand\n2. two hands"), chat("1. two hands\n2. a flag"))
+    assert list(gpt3(record=record).expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+    assert [json.loads(line).get("turn", 0) for line in record.read_text().splitlines()] == [0, 1]
+    assert list(Gpt3(Gpt3.Options(replay=record)).expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+
+
+def test_what_is_known_already_is_recorded_too(server: Server, tmp_path: Path) -> None:
+    list(gpt3().expand(["waving"]))
+    list(gpt3(record=tmp_path / "record.jsonl").expand(["waving", "bowing"]))
+    assert len(server.requests) == 2
+    assert len((tmp_path / "record.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_record_that_cannot_be_written_is_said_before_anything_is_paid(server: Server, tmp_path: Path) -> None:
@@ -266,17 +196,46 @@ def test_the_sandboxs_replies_answer_its_whole_dictionary_without_network(monkey
     assert len(answers) == len(sandbox.dictionary())
 
 
-def test_the_fingerprint_names_the_endpoint_without_credentials_or_the_replayed_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_fingerprint_is_the_request_and_not_the_address_or_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("OPENAI_BASE_URL", f"https://user:{KEY}@models.example/v1/?key={KEY}")
-    assert gpt3().fingerprint()["endpoint"] == "https://models.example/v1"
+    prints = []
+    for url in (f"https://user:{KEY}@models.example/v1/?key={KEY}", "http://127.0.0.1:12345/v1"):
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        prints.append(gpt3().fingerprint())
+    assert prints[0] == prints[1]
+    assert KEY not in str(prints)
+    assert "models.example" not in str(prints)
+    others = [{"model": "n"}, {"provider": "completions"}, {"temperature": 0.5}, {"phrases": 4}, {"max_tokens": 99}]
+    assert all(gpt3(**other).fingerprint() != prints[0] for other in others)
+    effort = {"concurrency": 3, "cap_calls": 4, "cap_tokens": 5, "timeout": 6, "patience": 7, "exchanges": "x"}
+    assert gpt3(**effort).fingerprint() == prints[0]
+    assert set(effort) < set(Gpt3.Options.EFFORT)
+
+
+def test_the_fingerprint_of_a_replay_is_that_of_the_content(tmp_path: Path) -> None:
     lines = sandbox.replies_file().read_text(encoding="utf-8")
     (tmp_path / "one.jsonl").write_text(lines)
     (tmp_path / "two.jsonl").write_text(lines + lines)
     one, two = (Gpt3(Gpt3.Options(replay=tmp_path / name)).fingerprint() for name in ("one.jsonl", "two.jsonl"))
     assert one["replay"] == Gpt3(Gpt3.Options(replay="sandbox")).fingerprint()["replay"] != two["replay"]
+
+
+@pytest.mark.parametrize("url", ["models.example/v1", "ftp://models.example", "http://", "http://[", "http://a:b/v1"])
+def test_an_address_that_is_none_is_one_line(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(UsageError, match="OPENAI_BASE_URL is no address; it begins with http"):
+        gpt3().fingerprint()
+
+
+def test_a_short_reply_is_asked_for_once_more_unless_fewer_are_enough(server: Server) -> None:
+    server.answer = in_turn(chat("1. one hand\n2. two hands\n3. a flag"))
+    assert list(gpt3(least=3).expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+    assert len(server.requests) == 1
+    source = gpt3()  # the first reply is known, so only the second is asked
+    assert list(source.expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+    assert len(server.requests) == 2
+    assert source.notes() == ["3 of 5 phrases for 'waving'"]
 
 
 def test_the_fingerprint_of_a_recording_source_writes_nothing(server: Server, tmp_path: Path) -> None:
