@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -42,9 +43,30 @@ class BagsSection(Options):
             raise ValueError(f"it cannot be found: {error}") from None
 
 
+class EvalSection(Options):
+    """How `maxi eval` and `maxi predict` show videos and names to a model, and where scores go (SPEC section 8)."""
+
+    frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
+    views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")
+    prompt: str = Field("a photo of a {}.", description="prompt of a class name")
+    names: Literal["written", "spaced"] = Field(
+        "written", description="class names as written, or with their words apart (Apply Eye Makeup)"
+    )
+    normalisation: Literal["model", "imagenet"] | None = Field(
+        None, description="of the pixels; none: what the checkpoint was trained with, or the model's own"
+    )
+    precision: Literal["fp32", "amp_bf16"] = Field("fp32", description="of the frames; amp_bf16 rounds the scores")
+    device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
+    out: Path = Field(Path("eval"), description="folder that gets one folder of scores for each model")
+    store: Path | None = Field(None, description="folder that keeps the features; none: $MAXI_HOME/store")
+    data_root: Path | None = Field(None, description="folder with one folder for each benchmark, named after it")
+    dictionary: str | None = Field(None, description="dictionary of training: adds scores by group of verbs")
+
+
 # section -> where its model is; a command that brings a section of its own adds a line here
 CORE = {
     "bags": "maxi_core.sections:BagsSection",
+    "eval": "maxi_core.sections:EvalSection",
     "sources": "maxi_core.sections:SourcesSection",
     "video": "maxi_core.video.options:VideoOptions",
 }

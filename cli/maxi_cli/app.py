@@ -7,6 +7,7 @@ import typer
 from maxi_cli.bags import bags
 from maxi_cli.check import check
 from maxi_cli.env import env
+from maxi_cli.evaluate import evaluate
 from maxi_cli.logs import LEVELS, set_up_logs
 from maxi_cli.plugins import plugins
 from maxi_cli.show import show
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(bags)
 app.command()(show)
 app.command()(stats)
+app.command("eval")(evaluate)
 app.command()(check)
 app.command()(plugins)
 app.command()(env)

@@ -1,0 +1,268 @@
+"""`maxi eval`: zero-shot scores of models on benchmarks."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from maxi_cli.flags import (
+    ConfigFlag,
+    DecoderFlag,
+    FrameCacheFlag,
+    JsonFlag,
+    NoPluginFlag,
+    OptionFlag,
+    OutsideFlag,
+    QuietFlag,
+    RetriesFlag,
+    VideoTimeoutFlag,
+    WorkersFlag,
+    read_catalog,
+    read_recipe,
+)
+from maxi_cli.progress import follow
+from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.clip.loading import Loaded
+    from maxi_core.evaluation.benchmarks.benchmark import Benchmark, Split
+    from maxi_core.evaluation.evaluating import Evaluated, ModelScores
+    from maxi_core.plugins import Catalog
+    from maxi_core.sections import EvalSection
+
+SCHEMA = 1
+SHOWN = 3
+
+BenchmarkFlag = Annotated[
+    list[str] | None,
+    typer.Option("--benchmark", "-b", help="Benchmarks, with commas: a known name, NAME:SPLIT, or a path."),
+]
+AnnotationsFlag = Annotated[
+    Path | None, typer.Option(help="Folder of the annotation files of the one benchmark.", show_default=False)
+]
+VideosFlag = Annotated[Path | None, typer.Option(help="Folder of its videos.", show_default=False)]
+DataRootFlag = Annotated[Path | None, typer.Option(help="Folder with one folder for each benchmark, named after it.")]
+LabelsFlag = Annotated[Path | None, typer.Option(help="CSV id,name of a list of your own.")]
+ClassesFlag = Annotated[Path | None, typer.Option(help="CSV id,name of the classes to keep: base or novel halves.")]
+TrustFlag = Annotated[
+    Literal["lists", "official"] | None, typer.Option(help="Which side is right where lists and official files differ.")
+]
+MultiLabelFlag = Annotated[bool, typer.Option("--multi-label", help="Videos of your own list may have several labels.")]
+NamesFlag = Annotated[Literal["written", "spaced"] | None, typer.Option(help="Spelling of class names.")]
+
+
+def evaluate(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL...", help="Run, checkpoint or export folder, ARCH/TAG, or sandbox."),
+    ] = None,
+    benchmark: BenchmarkFlag = None,
+    annotations: AnnotationsFlag = None,
+    videos: VideosFlag = None,
+    data_root: DataRootFlag = None,
+    labels: LabelsFlag = None,
+    classes: ClassesFlag = None,
+    trust: TrustFlag = None,
+    multi_label: MultiLabelFlag = False,
+    names: NamesFlag = None,
+    prompt: Annotated[str | None, typer.Option(help="Prompt of a class name, with {} in its place.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of each clip.")] = None,
+    views: Annotated[str | None, typer.Option(help="CLIPSxCROPS whose softmax is summed, such as 4x3.")] = None,
+    dictionary: Annotated[str | None, typer.Option(help="Dictionary of training: adds scores by group.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or amp_bf16.")] = None,
+    normalisation: Annotated[str | None, typer.Option(help="model or imagenet, against what the model says.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that gets a folder of scores for each model.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder that keeps the features.")] = None,
+    decoder: DecoderFlag = None,
+    workers: WorkersFlag = None,
+    video_timeout: VideoTimeoutFlag = None,
+    retries: RetriesFlag = None,
+    frame_cache: FrameCacheFlag = None,
+    allow_outside_root: OutsideFlag = None,
+    max_skipped: Annotated[int | None, typer.Option(help="Stop when more videos cannot be used.")] = None,
+    config: ConfigFlag = None,
+    option: OptionFlag = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Score models zero-shot on benchmarks: one prompt, one view, as the paper does.
+
+    Example: maxi eval runs/mine/vitb16 --benchmark ucf101 --videos UCF-101 --annotations ucfTrainTestlist
+    """
+    from maxi_core.evaluation.benchmarks.opening import open_benchmark
+    from maxi_core.sections import EvalSection
+    from maxi_core.video.options import VideoOptions
+
+    catalog = read_catalog(no_plugin)
+    aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.names": names}
+    aliases |= {"eval.device": device, "eval.precision": precision, "eval.normalisation": normalisation}
+    aliases |= {"eval.out": out, "eval.store": store, "eval.data_root": data_root, "eval.dictionary": dictionary}
+    aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
+    aliases |= {"video.retries": retries, "video.frame_cache": frame_cache, "video.max_skipped": max_skipped}
+    aliases |= {"video.allow_outside_root": allow_outside_root}
+    recipe = read_recipe(catalog, config, option, aliases)
+    section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
+    wanted = named(benchmark)
+    if not models:
+        raise UsageError("which model?", "name a run folder, a checkpoint, ARCH/TAG or sandbox before --benchmark")
+    if len(wanted) > 1 and (annotations or videos):
+        raise UsageError("--annotations and --videos belong to one benchmark", "use --data-root for several")
+    opened = [
+        open_benchmark(
+            name,
+            annotations=annotations,
+            videos=videos,
+            data_root=section.data_root,
+            labels=labels,
+            classes=classes,
+            trust=trust,
+            multi_label=multi_label,
+            spelling=section.names,
+        )
+        for name in wanted
+    ]
+    _run(catalog, models, opened, section, reading, json=json, quiet=quiet)
+
+
+def named(benchmarks: list[str] | None) -> list[str]:
+    """Return the benchmarks that --benchmark names; a comma in an existing path is part of it."""
+    names = []
+    for text in benchmarks or []:
+        names += [text] if Path(text).exists() else [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError("which benchmark?", "name one with --benchmark (see maxi data list)")
+    return list(dict.fromkeys(names))
+
+
+def _run(
+    catalog: "Catalog",
+    models: Sequence[str],
+    opened: "Sequence[Benchmark]",
+    section: "EvalSection",
+    reading: Any,
+    *,
+    json: bool,
+    quiet: bool,
+) -> None:
+    from maxi_core.bags.run import locked
+    from maxi_core.dictionaries import read_dictionary
+    from maxi_core.evaluation.evaluating import evaluate as run
+    from maxi_core.evaluation.protocol import Protocol, parse_views
+    from maxi_core.evaluation.ranks import joined
+    from maxi_core.evaluation.saving import folders_for
+    from maxi_core.files import maxi_home
+
+    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
+    entries = read_dictionary(section.dictionary).entries if section.dictionary else None
+    folders = folders_for(models, section.out)
+    with joined() as ranks, ExitStack() as stack:
+        if ranks.rank == 0:
+            for folder in folders:
+                stack.enter_context(locked(folder))
+        evaluated = run(
+            load(catalog, models, section),
+            opened,
+            protocol,
+            reading=reading,
+            store=section.store or maxi_home() / "store",
+            dictionary=entries,
+            ranks=ranks,
+            follow=follow(quiet=quiet),
+            missing=_missing,
+        )
+        if evaluated is not None:
+            _finish(evaluated, folders, json=json, quiet=quiet)
+
+
+def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "list[Loaded]":
+    """Load models with the temporal modules that their checkpoints name."""
+    from maxi_core.clip.loading import load_video_clip, temporal_maker
+
+    maker = temporal_maker(catalog)
+    return [
+        load_video_clip(
+            name,
+            section.device,
+            frames=section.frames,
+            make_temporal=maker,
+            normalisation=section.normalisation,
+        )
+        for name in models
+    ]
+
+
+def _missing(split: "Split", ids: Sequence[str]) -> None:
+    some = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
+    note(f"{len(ids)} of {len(split.samples)} videos of {split.label} are missing and count as wrong: {some}")
+
+
+def _finish(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool) -> None:
+    from maxi_core.evaluation.saving import plain, save
+
+    for scores, folder in zip(evaluated.models, folders, strict=True):
+        save(scores, folder)
+    shares = evaluated.clock.shares()
+    if json:
+        models = [
+            {"model": scores.encoder.name, "folder": str(folder), "scores": scores.records()}
+            for scores, folder in zip(evaluated.models, folders, strict=True)
+        ]
+        seconds = {"whole": evaluated.clock.whole, "encoded": evaluated.clock.encoded, "shares": shares}
+        show_json(plain({"schema": SCHEMA, "models": models, "seconds": seconds}))
+        return
+    for scores, folder in zip(evaluated.models, folders, strict=True):
+        _show(scores, folder)
+    if evaluated.clock.encoded and not quiet:
+        split = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        note(f"{evaluated.clock.whole:.1f} s for {evaluated.clock.encoded} videos: {split}")
+
+
+def _show(scores: "ModelScores", folder: Path) -> None:
+    from rich.table import Table
+
+    console = stdout()
+    table = Table(box=None, pad_edge=False)
+    table.add_column("benchmark", overflow="fold")
+    for title in ("split", "videos", "skipped", "top-1", "top-5", "mean class", "mAP"):
+        table.add_column(title, justify="right", no_wrap=True)
+    records = scores.records()
+    for record in records:
+        cells = [_percent(record, name) for name in ("top1", "top5", "mean_class", "map")]
+        counts = (str(record["split"]), str(record["n"]), str(record["skipped"]))
+        table.add_row(visible(record["benchmark"]), *counts, *cells)
+    encoder, first = scores.encoder, records[0]
+    console.print(visible(encoder.name), style="bold")
+    console.print(table)
+    _show_groups(scores)
+    console.print(
+        visible(f"prompt '{first['example']}', {first['frames']} frames, views {first['views']}"),
+        soft_wrap=True,
+        style="dim",
+    )
+    notes = (f"{result.split.label}: {text}" for result in scores.results for text in result.split.notes)
+    for text in dict.fromkeys(notes):
+        console.print(visible(text), style="yellow")
+    console.print(visible(f"in {os.path.relpath(folder)}: scores.json, predictions-*.jsonl"), soft_wrap=True)
+
+
+def _percent(record: dict[str, Any], name: str) -> str:
+    if name not in record["metrics"]:
+        return "-"
+    deviation = record.get("deviations", {}).get(name)
+    return f"{100 * record['metrics'][name]:.1f}" + ("" if deviation is None else f"±{100 * deviation:.1f}")
+
+
+def _show_groups(scores: "ModelScores") -> None:
+    console = stdout()
+    for result in scores.results:
+        for group, found in result.record.get("groups", {}).items():
+            names = [name for name in ("top1", "mean_class", "map") if name in found]
+            numbers = ", ".join(f"{name} {100 * found[name]:.1f}" for name in names)
+            counts = f"{found['classes']} classes, {found['n']} videos"
+            console.print(f"{visible(result.split.label)} {group}: {counts}, {numbers}")

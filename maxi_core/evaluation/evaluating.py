@@ -1,0 +1,130 @@
+"""The evaluation itself: models x benchmarks in one pass over the videos, each decoded once."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maxi_core.bags.codecs import video_key
+from maxi_core.clip.loading import Loaded
+from maxi_core.errors import UsageError
+from maxi_core.evaluation.benchmarks.benchmark import Benchmark, Split
+from maxi_core.evaluation.benchmarks.places import Places
+from maxi_core.evaluation.encoder import Encoder
+from maxi_core.evaluation.features import Clock, Follow, Found, keyed, video_features
+from maxi_core.evaluation.overlap import groups_of
+from maxi_core.evaluation.protocol import Protocol
+from maxi_core.evaluation.ranks import Ranks
+from maxi_core.evaluation.scoring import Result, mean_record, score_split
+from maxi_core.types import Failed, Video
+from maxi_core.video.options import VideoOptions
+from maxi_core.video.skips import SkipLog
+
+Missing = Callable[[Split, Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """All results of one model, in the order of benchmarks and splits."""
+
+    encoder: Encoder
+    results: tuple[Result, ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the records of scores.json; after the splits of a benchmark, if it has several, their mean."""
+        records: list[dict[str, Any]] = []
+        for name in dict.fromkeys(result.split.benchmark for result in self.results):
+            own = [result for result in self.results if result.split.benchmark == name]
+            records += [result.record for result in own]
+            if len(own) > 1:
+                records.append(mean_record(own))
+        return records
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation found, model by model, and where its seconds went."""
+
+    models: tuple[ModelScores, ...]
+    clock: Clock
+
+
+def evaluate(
+    models: Sequence[Loaded],
+    benchmarks: Sequence[Benchmark],
+    protocol: Protocol | None = None,
+    *,
+    reading: VideoOptions | None = None,
+    store: Path | None = None,
+    dictionary: Sequence[str] | None = None,
+    ranks: Ranks | None = None,
+    follow: Follow = lambda _title, _total, items: iter(items),
+    missing: Missing = lambda _split, _ids: None,
+) -> Evaluated | None:
+    """Evaluate every model on every benchmark (SPEC section 8); None on other ranks than 0.
+
+    Each distinct video is decoded once for all splits, benchmarks and models of one frame size, in worker processes
+    that read ahead; each distinct list of class names is encoded once for each model. With a `store`, features are
+    kept there and a stopped evaluation goes on. `dictionary`, the entries a model was trained with, adds scores by
+    group (`overlap`). `missing` hears which videos are nowhere before any model works. Raises UsageError for
+    benchmarks that cannot be placed, TooManySkippedError when more videos fail than `reading.max_skipped`.
+    """
+    protocol, reading, ranks = protocol or Protocol(), reading or VideoOptions(), ranks or Ranks()
+    placed = _placed(benchmarks, reading, missing if ranks.rank == 0 else lambda _split, _ids: None)
+    videos = keyed(video for split in placed for video in split[2])
+    log = SkipLog(None, reading.max_skipped, "eval")
+
+    def told(video: Video, failed: Failed | None) -> None:
+        log.use() if failed is None else log.skip(str(video.path), failed)
+
+    encoders = [Encoder(loaded, protocol) for loaded in models]
+    clock, mine = Clock(), ranks.share(list(videos))
+    own = {key: videos[key] for key in mine}
+    found = video_features(encoders, own, reading, store, follow=follow, told=told, clock=clock)
+    log.finish()
+    gathered = ranks.gather((found, clock))
+    if not gathered:
+        return None
+    every: list[Found] = [{} for _ in encoders]
+    for part, other in gathered:
+        for answers, more in zip(every, part, strict=True):
+            answers.update(more)
+        if other is not clock:
+            clock.add(other)
+    scored = [
+        ModelScores(encoder, tuple(_results(encoder, placed, answers, dictionary, reading.decoder)))
+        for encoder, answers in zip(encoders, every, strict=True)
+    ]
+    return Evaluated(tuple(scored), clock)
+
+
+def _placed(
+    benchmarks: Sequence[Benchmark], reading: VideoOptions, missing: Missing
+) -> list[tuple[Benchmark, Split, tuple[Video, ...]]]:
+    found = []
+    for benchmark in benchmarks:
+        if benchmark.videos is None:
+            raise UsageError(f"where are the videos of {benchmark.name}?", "name their folder with --videos")
+        places = Places(benchmark.videos, allow_outside=reading.allow_outside_root)
+        for split in benchmark.splits:
+            placed = places.place(split)
+            if placed.missing:
+                missing(split, placed.missing)
+            found.append((benchmark, split, placed.videos))
+    return found
+
+
+def _results(
+    encoder: Encoder,
+    placed: Iterable[tuple[Benchmark, Split, tuple[Video, ...]]],
+    answers: Mapping[str, Any],
+    dictionary: Sequence[str] | None,
+    decoder: str,
+) -> Iterator[Result]:
+    texts: dict[tuple[str, ...], Any] = {}
+    for benchmark, split, videos in placed:
+        if split.classes not in texts:
+            texts[split.classes] = encoder.encode_names(split.classes)
+        groups = () if dictionary is None else groups_of(split.classes, dictionary)
+        own = [answers[video_key(video)] for video in videos]
+        yield score_split(encoder, benchmark, split, videos, own, texts[split.classes], groups, decoder)

@@ -1,0 +1,146 @@
+"""Features of the videos of an evaluation: what is kept is not computed again, and one decode serves all models."""
+
+import base64
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maxi_core.bags.codecs import video_key
+from maxi_core.bags.shelf import Shelf, digest
+from maxi_core.evaluation.encoder import Encoder, Features
+from maxi_core.evaluation.protocol import CONSUMER
+from maxi_core.types import Failed, Video
+from maxi_core.video.options import VideoOptions
+from maxi_core.video.problems import VideoFailed
+from maxi_core.video.reader import read_videos
+
+Follow = Callable[[str, int, Iterable[Any]], Iterator[Any]]  # title, total, items -> the items, watched
+Found = dict[str, Features | Failed]  # key of a video -> its features
+
+
+@dataclass
+class Clock:
+    """Where the seconds of an evaluation went: waiting for the decoder, in the model, in everything else."""
+
+    decoder: float = 0.0
+    model: float = 0.0
+    whole: float = 0.0
+    encoded: int = 0
+
+    def add(self, other: "Clock") -> None:
+        """Take in what another process measured."""
+        self.decoder, self.model = self.decoder + other.decoder, self.model + other.model
+        self.whole, self.encoded = self.whole + other.whole, self.encoded + other.encoded
+
+    def shares(self) -> dict[str, float]:
+        """Return the shares of decoder, model and the rest."""
+        whole = self.whole or 1.0
+        return {
+            "decoder": self.decoder / whole,
+            "model": self.model / whole,
+            "rest": max(0.0, 1 - (self.decoder + self.model) / whole),
+        }
+
+
+def keyed(videos: Iterable[Video]) -> dict[str, Video]:
+    """Return the distinct videos by the key under which their features are kept: path, size and time of change."""
+    return {video_key(video): video for video in videos}
+
+
+def video_features(
+    encoders: Sequence[Encoder],
+    videos: Mapping[str, Video],
+    reading: VideoOptions,
+    store: Path | None,
+    *,
+    follow: Follow = lambda _title, _total, items: iter(items),
+    told: Callable[[Video, Failed | None], None] = lambda _video, _failed: None,
+    clock: Clock | None = None,
+) -> list[Found]:
+    """Return for each encoder the features (V, D), or the reason why there are none, of the videos by key.
+
+    Features are kept in `store` (None: nowhere) as soon as they are there, so a stopped evaluation goes on where it
+    was; failures are not. Models that want frames of one size share each decode. `told` hears of each video once.
+    """
+    clock = clock or Clock()
+    began = time.perf_counter()
+    found: list[Found] = [{} for _ in encoders]
+    with ExitStack() as stack:
+        shelves = [_shelf(stack, encoder, reading, store) for encoder in encoders]
+        for shelf, answers in zip(shelves, found, strict=True):
+            if shelf is not None:
+                answers |= {key: _unpack(kept) for key in videos if (kept := shelf.get(key)) is not None}
+        for video in (video for key, video in videos.items() if all(key in answers for answers in found)):
+            told(video, None)
+        for side in sorted({encoder.side for encoder in encoders}):
+            group = [place for place, encoder in enumerate(encoders) if encoder.side == side]
+            todo = {key: videos[key] for key in videos if any(key not in found[place] for place in group)}
+            if todo:
+                _encode(
+                    [(encoders[at], found[at], shelves[at]) for at in group], todo, reading, side, follow, told, clock
+                )
+    clock.whole += time.perf_counter() - began
+    return found
+
+
+def _encode(
+    group: Sequence[tuple[Encoder, Found, Shelf | None]],
+    todo: Mapping[str, Video],
+    reading: VideoOptions,
+    side: int,
+    follow: Follow,
+    told: Callable[[Video, Failed | None], None],
+    clock: Clock,
+) -> None:
+    protocol = group[0][0].protocol
+    options = reading.model_copy(update={"short_side": side})
+    answers = read_videos(todo.values(), {CONSUMER: protocol.sampling()}, options)
+    title = f"{len(group)} models" if len(group) > 1 else group[0][0].name
+    waiting = time.perf_counter()
+    for key, (video, frames) in zip(todo, follow(f"evaluating {title}", len(todo), answers), strict=True):
+        clock.decoder += time.perf_counter() - waiting
+        problem: Failed | None = None
+        if isinstance(frames, Failed):
+            problem = frames
+            for _, found, _ in group:
+                found[key] = frames
+        else:
+            pixels = frames[CONSUMER]
+            for encoder, found, shelf in group:
+                if key in found:
+                    continue
+                views = encoder.protocol.view(pixels, encoder.loaded.clip.image_size)
+                computing = time.perf_counter()
+                features = encoder.encode_video(views)
+                clock.model += time.perf_counter() - computing
+                clock.encoded += 1
+                if not np.isfinite(features).all():
+                    problem = VideoFailed(f"the model {encoder.name} gives no finite feature of it", "not-finite")
+                    found[key] = problem
+                    continue
+                found[key] = features
+                if shelf is not None:
+                    shelf.put(key, {"video": video.id, "path": str(video.path)}, _pack(features))
+        told(video, problem)
+        waiting = time.perf_counter()
+
+
+def _shelf(stack: ExitStack, encoder: Encoder, reading: VideoOptions, store: Path | None) -> Shelf | None:
+    if store is None:
+        return None
+    about = encoder.about() | reading.model_dump(mode="json", include={"decoder", "square_pixels"})
+    return stack.enter_context(Shelf(store / f"eval-{digest(about)[:16]}", about))
+
+
+def _pack(features: Features) -> dict[str, object]:
+    return {"shape": list(features.shape), "float32": base64.b64encode(features.astype("<f4").tobytes()).decode()}
+
+
+def _unpack(kept: Any) -> Features:
+    data = np.frombuffer(base64.b64decode(kept["float32"]), dtype="<f4")
+    return data.reshape(kept["shape"]).astype(np.float32)

@@ -1,0 +1,50 @@
+"""The share of a process in an evaluation that torchrun splits: every n-th video, brought together on rank 0."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, items: Sequence[Item]) -> list[Item]:
+        """Return what this process does of the items."""
+        return list(items[self.rank :: self.size])
+
+    def gather(self, found: Item) -> list[Item]:
+        """Return what all processes found, in the order of ranks; on other ranks than 0 an empty list."""
+        if self.size == 1:
+            return [found]
+        from torch import distributed
+
+        everything: list[Item | None] | None = [None] * self.size if self.rank == 0 else None
+        distributed.gather_object(found, everything)
+        return [] if everything is None else [one for one in everything if one is not None]
+
+
+@contextmanager
+def joined(env: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
+    """Join the processes that torchrun started; without torchrun this one is alone.
+
+    What travels is small and on the CPU, so gloo carries it everywhere.
+    """
+    size = int(env.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Ranks()
+        return
+    from torch import distributed
+
+    distributed.init_process_group("gloo")
+    try:
+        yield Ranks(int(env["RANK"]), size)
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,150 @@
+"""The files of an evaluation: scores.json, predictions, tables by class, skip records (SPEC section 12)."""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maxi_core.errors import UsageError
+from maxi_core.evaluation import metrics
+from maxi_core.evaluation.evaluating import ModelScores
+from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
+from maxi_core.files import write_lines, write_text
+from maxi_core.types import Failed
+from maxi_core.video.skips import skip_record, to_line
+
+SCORES, SKIPPED = "scores.json", "skipped.jsonl"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run
+
+
+def folder_name(model: str) -> str:
+    """Return MODEL as the name of a folder: `ViT-B-16/openai` is `ViT-B-16-openai`, `runs/mine/x` is `mine-x`."""
+    parts = [part for part in re.split(r"[/\\:]+", model) if part not in ("", ".", "..", "~")]
+    return re.sub(r"[^\w.+-]+", "-", "-".join(parts[-2:])) or "model"
+
+
+def folders_for(names: Sequence[str], out: Path) -> list[Path]:
+    """Return a folder below `out` for each model; raises UsageError if two models would share one."""
+    folders = [out / folder_name(name) for name in names]
+    for place, folder in enumerate(folders):
+        if folder in folders[:place]:
+            both = f"'{names[folders.index(folder)]}' and '{names[place]}'"
+            raise UsageError(f"{both} would both be written to {folder}", "evaluate them with two --out")
+    return folders
+
+
+def save(scores: ModelScores, folder: Path) -> list[dict[str, Any]]:
+    """Write what one model scored into its folder and return all records that scores.json has now.
+
+    Records of the same benchmark are replaced; those of other benchmarks stay. Each file is written whole or not.
+    """
+    for result in scores.results:
+        name = _file_name(result)
+        result.record["predictions"] = f"predictions-{name}.jsonl"
+        write_lines(folder / f"predictions-{name}.jsonl", _predictions(result))
+        write_text(folder / f"classes-{name}.csv", _classes(result))
+        if "top1" in result.metrics:
+            write_text(folder / f"confusion-{name}.csv", _confusion(result))
+    fresh = scores.records()
+    replaced = {record["benchmark"] for record in fresh}
+    kept = [record for record in read_scores(folder / SCORES, may_miss=True) if record["benchmark"] not in replaced]
+    records = [*kept, *fresh]
+    write_text(folder / SCORES, json.dumps([plain(record) for record in records], indent=1) + "\n")
+    lines = {
+        to_line(skip_record(str(video.path), failed, "eval")): None
+        for result in scores.results
+        for video, failed in result.skipped
+    }
+    write_lines(folder / SKIPPED, lines)
+    return records
+
+
+def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
+    """Return the records of a scores.json, or of the one in a folder; raises UsageError naming what is wrong."""
+    path = path / SCORES if path.is_dir() else path
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if may_miss:
+            return []
+        raise UsageError(f"there are no scores at {path}", "name the scores.json of a maxi eval") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as scores: {error}", "name the scores.json of a maxi eval") from None
+    wanted = {"benchmark", "split", "metrics", "model"}
+    if not isinstance(records, list) or not all(isinstance(one, dict) and wanted <= one.keys() for one in records):
+        raise UsageError(f"{path} holds no scores", "name the scores.json of a maxi eval")
+    if any(record.get("schema") != SCHEMA for record in records):
+        raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")
+    return [{**record, "from": str(path)} if not may_miss else record for record in records]
+
+
+def _file_name(result: Result) -> str:
+    return re.sub(r"[^\w.+-]+", "-", f"{result.split.benchmark}-{result.split.name}")
+
+
+def plain(value: Any) -> Any:
+    """Return values as JSON has them: nan is null."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _predictions(result: Result) -> Iterator[str]:
+    split, scores = result.split, result.scores
+    single = "top1" in result.metrics
+    rank = metrics.ranks(scores, [sample.labels[0] for sample in split.samples]) if single else None
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+    why = {id(video): failed for video, failed in result.skipped}
+    for row, (sample, video) in enumerate(zip(split.samples, result.videos, strict=True)):
+        failed: Failed | None = why.get(id(video))
+        record: dict[str, Any] = {
+            "schema": SCHEMA,
+            "video": sample.id,
+            "path": sample.path,
+            "labels": [split.classes[place] for place in sample.labels],
+            "top": [] if failed else [[split.classes[place], float(scores[row, place])] for place in order[row]],
+        }
+        if rank is not None:
+            record["rank"] = int(rank[row])
+        elif not failed:
+            record["scores"] = [float(f"{value:.9g}") for value in scores[row]]
+        if failed:
+            record["skipped"] = failed.reason
+        yield to_line(record)
+
+
+def _classes(result: Result) -> str:
+    split = result.split
+    counts = np.bincount([place for sample in split.samples for place in sample.labels], minlength=len(split.classes))
+    what = "accuracy" if "top1" in result.metrics else "average_precision"
+    rows: list[list[object]] = [["id", "name", "videos", what, *(["group"] if result.groups else [])]]
+    for place, name in enumerate(split.classes):
+        value = result.by_class[place]
+        rows.append([place, name, int(counts[place]), "" if math.isnan(value) else f"{value:.6f}"])
+        rows[-1] += [result.groups[place]] if result.groups else []
+    return to_csv(rows)
+
+
+def _confusion(result: Result) -> str:
+    table = metrics.confusion(result.scores, [sample.labels[0] for sample in result.split.samples])
+    names = result.split.classes
+    rows: list[list[object]] = [["true \\ taken for", *names, "(skipped)"]]
+    rows += [[name, *map(int, table[place])] for place, name in enumerate(names)]
+    return to_csv(rows)
+
+
+def to_csv(rows: Sequence[Sequence[object]]) -> str:
+    """Return a CSV in which no cell of text is a formula to a spreadsheet: such get a quote before them."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    for row in rows:
+        table.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in row])
+    return out.getvalue()
