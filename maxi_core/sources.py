@@ -22,6 +22,17 @@ class Source(Configured):
         """Return what besides the options decides the answers, such as the identity of a model's weights."""
         return {}
 
+    def probe(self) -> dict[str, str]:
+        """Try what the source stands on outside this machine, at no cost, and return what it says; `maxi env --llm`.
+
+        A source that stands on nothing of the kind leaves it as it is. Raises MaxiError with what is wrong and the fix.
+        """
+        return {}
+
+    def notes(self) -> list[str]:
+        """Return what a reader of a run's results should know of how the answers came; asked when all are there."""
+        return []
+
 
 class Injector(Source):
     """Changes the dictionary before any matching, for example by noise verbs (SPEC section 3)."""

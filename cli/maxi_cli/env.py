@@ -1,9 +1,12 @@
 """`maxi env`: versions, devices, decoders, folders, keys and settings, to be pasted into a report."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, read_catalog, read_recipe
 from maxi_cli.terminal import show_json, stdout, visible
+from maxi_core.errors import ExitCode
 from maxi_core.secrets import is_secret
 
 if TYPE_CHECKING:
@@ -13,13 +16,18 @@ SCHEMA = 1
 
 
 def env(
-    config: ConfigFlag = None, option: OptionFlag = None, no_plugin: NoPluginFlag = None, json: JsonFlag = False
+    llm: Annotated[bool, typer.Option("--llm", help="Try the endpoints that sources stand on, at no cost.")] = False,
+    config: ConfigFlag = None,
+    option: OptionFlag = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
 ) -> None:
     """Print versions, devices, decoders, folders, keys as set or unset, and the settings that are not defaults.
 
     Example: maxi env --json
     """
     from maxi_core import environment
+    from maxi_core.probing import probe_sources
 
     catalog = read_catalog(no_plugin)
     recipe = read_recipe(catalog, config, option)
@@ -33,14 +41,21 @@ def env(
         "plugins": {plugin.label: plugin.error or plugin.state for plugin in catalog.plugins},
         "settings": _settings(recipe),
     }
-    if json:
-        show_json({"schema": SCHEMA, **report})
-        return
+    well = True
+    if llm:
+        report["llm"], well = probe_sources(catalog, recipe)
+    show_json({"schema": SCHEMA, **report}) if json else _show(report)
+    if not well:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show(report: dict[str, dict[str, str]]) -> None:
     console = stdout()
     for title, rows in report.items():
         console.print(title, style="bold")
         for key, value in rows.items():
-            console.print(visible(f"  {key:24} {value}"), soft_wrap=True)
+            style = "red" if key.endswith(".error") else "yellow" if key.endswith(".warning") else None
+            console.print(visible(f"  {key:24} {value}"), soft_wrap=True, style=style)
 
 
 def _settings(recipe: "Recipe") -> dict[str, str]:

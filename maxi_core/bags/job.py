@@ -136,6 +136,20 @@ def _manifest(
         },
         "threshold": made.tally.threshold,
         "asked": made.tally.asked,
+        "notes": _notes(job.players),
         "sha256": {BAGS: checksum},
         "versions": versions(),
     }
+
+
+def _notes(players: Players) -> dict[str, list[str]]:
+    """Return what each source notes of this run, without those that note nothing."""
+    found: dict[str, list[str]] = {}
+    for source in (players.matcher, *players.texts, *([players.augmenter] if players.augmenter else ())):
+        try:
+            notes = [str(note) for note in source.notes()]
+        except Exception as error:  # of a plugin: the bags are made
+            notes = [f"its notes cannot be had: {type(error).__name__}: {error}"]
+        if notes:
+            found[source.name] = notes
+    return found

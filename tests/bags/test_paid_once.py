@@ -72,7 +72,10 @@ def test_killed_at_any_point_no_reply_that_is_on_disk_is_asked_for_again(wide, s
     assert process.returncode == ExitCode.DONE, err
     assert not {prompt(request) for request in server.requests} & done
     twice = sum(count - 1 for count in server.received.values())
-    print(f"{kills} kills, {len(on_disk())} replies, {twice} of {sum(server.received.values())} sent twice")
+    print(
+        f"\n{kills} kills, {len(on_disk())} replies, {twice} of {sum(server.received.values())} sent twice",
+        file=sys.__stderr__,
+    )
     assert twice <= 4 * kills, "more was paid twice than what was under way when the process died"
     bags = (wide.out / "bags.jsonl").read_bytes()
     unbroken = wide.arguments(
@@ -137,3 +140,19 @@ logging.basicConfig(level=logging.DEBUG)
 from maxi_cli.__main__ import run
 sys.exit(run(sys.argv[1:]))
 """
+
+
+def test_what_a_model_refused_is_noted_in_the_manifest(wide, server: Server) -> None:
+    refusal = fault(400, "Only 1 is supported", code="unsupported_value", param="temperature")
+    server.answer = lambda asked: (
+        refusal
+        if "temperature" in server.requests[-1]
+        else chat("1. waving")
+        if "number 5 " in asked
+        else chat(LIST.format(entry_of(asked)))
+    )
+    for _ in range(2):  # the second run asks nothing, and still says so
+        assert wide.bags(sources=CAST).code == ExitCode.DONE
+        notes = json.loads((wide.out / "manifest.json").read_text())["notes"]["gpt3"]
+        assert notes[0] == "asked without temperature, which the model refuses: Only 1 is supported"
+    assert sum("temperature" in request for request in server.requests) == 1
