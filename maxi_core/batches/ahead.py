@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ LOOK = 0.1  # seconds between two looks at whether anybody still wants items
 GRACE = 5.0  # seconds that closing waits for the item that is being made; a video may hang for longer
 
 
-def made_ahead(items: Generator[T, None, None], count: int) -> Iterator[T]:
+def made_ahead(items: Generator[T, None, None], count: int) -> Generator[T, None, None]:
     """Yield the items of a generator that runs in a thread of its own, at most `count` items ahead.
 
     What it raises is raised here, in its place. The generator is closed when this one ends, early or not.

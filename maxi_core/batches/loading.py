@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class Batches:
         """Return how many micro-batches an epoch has over all ranks; what does not fill a batch is left out."""
         return len(self._examples) // self._plan.batch_size
 
-    def epoch(self, epoch: int, *, rank: int = 0, world: int = 1, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, *, rank: int = 0, world: int = 1, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the micro-batches `start + rank`, `start + rank + world` and so on of an epoch.
 
         A micro-batch is the same for every rank, world and start. Ranks differ by one in how many they get if what is
