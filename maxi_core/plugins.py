@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Literal
+from typing import Literal, Protocol
 
 import pluggy
 
@@ -108,7 +108,7 @@ def discover(only: Collection[str] | None = None, without: Collection[str] = (),
     plugins = []
     for plugin, entry in found:
         reason = _why_off(plugin, only, without)
-        loaded = replace(plugin, error=reason) if reason else _load(plugin, entry)
+        loaded = replace(plugin, error=reason) if reason else load_plugin(plugin, entry)
         if strict and loaded.state == "broken":
             raise PluginError(f"plugin '{loaded.label}' {loaded.version} is broken: {loaded.error}\n{loaded.traceback}")
         plugins.append(loaded)
@@ -140,7 +140,15 @@ def _why_off(plugin: Plugin, only: Collection[str] | None, without: Collection[s
     return ""
 
 
-def _load(plugin: Plugin, entry: EntryPoint) -> Plugin:
+class Loadable(Protocol):
+    """What leads to a plugin's module: an entry point, or a file that was named."""
+
+    def load(self) -> object:
+        """Import the module and return it."""
+
+
+def load_plugin(plugin: Plugin, entry: Loadable) -> Plugin:
+    """Return the plugin with what it offers, or with the reason why it offers nothing."""
     began = time.perf_counter()
     try:
         hooks = _hooks(entry.load(), plugin.label)

@@ -72,7 +72,7 @@ CORE = {
 }
 
 # what a source may not be called: the sections above, and words that mean something else in a recipe
-RESERVED = frozenset({*CORE, "none", "maxi", "schema"})
+RESERVED = frozenset({*CORE, "none", "maxi", "schema", "plugins"})
 
 
 def core_section(name: str) -> type[Options]:

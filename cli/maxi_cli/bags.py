@@ -17,6 +17,7 @@ from maxi_cli.flags import (
     NoPluginFlag,
     OptionFlag,
     OutsideFlag,
+    PluginFlag,
     QuietFlag,
     RetriesFlag,
     RootFlag,
@@ -26,7 +27,7 @@ from maxi_cli.flags import (
     read_recipe,
 )
 from maxi_cli.logs import log_to
-from maxi_cli.progress import follow
+from maxi_cli.progress import watching
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
@@ -68,6 +69,7 @@ def bags(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first fault of a source.")] = False,
     config: ConfigFlag = None,
     option: OptionFlag = None,
+    plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -79,7 +81,7 @@ def bags(
     from maxi_core.bags.job import run_job
     from maxi_core.bags.planning import plan
 
-    catalog = read_catalog(no_plugin)
+    catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"bags.videos": videos, "bags.dictionary": dictionary, "bags.keep": keep}
     aliases |= {"bags.out": out, "bags.store": store, "bags.root": root}
     aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
@@ -91,7 +93,7 @@ def bags(
         show_json({"schema": SCHEMA, **plan(job)}) if json else _show_plan(plan(job))
         return
     with log_to(job.out / "run.log"):
-        made = run_job(job, follow(quiet=quiet))
+        made = run_job(job, watching(quiet=quiet))
     show_json({"schema": SCHEMA, **_as_json(job, made)}) if json else _show(job, made)
     if not made.tally.videos:
         raise typer.Exit(ExitCode.NOTHING)

@@ -61,7 +61,7 @@ def check(
     aliases: dict[str, Any] = {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
     aliases |= {"video.retries": retries, "video.max_skipped": max_skipped}
     aliases |= {"video.allow_outside_root": allow_outside_root}
-    recipe = read_recipe(read_catalog(no_plugin), config, option, aliases)
+    recipe = read_recipe(read_catalog(no_plugin, config=config), config, option, aliases)
     options = recipe.core("video", VideoOptions)
     found = find_videos(videos, root, allow_outside_root=options.allow_outside_root)
     if not len(found):

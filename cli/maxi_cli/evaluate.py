@@ -16,6 +16,7 @@ from maxi_cli.flags import (
     NoPluginFlag,
     OptionFlag,
     OutsideFlag,
+    PluginFlag,
     QuietFlag,
     RetriesFlag,
     VideoTimeoutFlag,
@@ -87,6 +88,7 @@ def evaluate(
     max_skipped: Annotated[int | None, typer.Option(help="Stop when more videos cannot be used.")] = None,
     config: ConfigFlag = None,
     option: OptionFlag = None,
+    plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -99,7 +101,7 @@ def evaluate(
     from maxi_core.sections import EvalSection
     from maxi_core.video.options import VideoOptions
 
-    catalog = read_catalog(no_plugin)
+    catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.names": names}
     aliases |= {"eval.device": device, "eval.precision": precision, "eval.normalisation": normalisation}
     aliases |= {"eval.out": out, "eval.store": store, "eval.data_root": data_root, "eval.dictionary": dictionary}

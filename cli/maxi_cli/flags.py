@@ -34,6 +34,10 @@ NoPluginFlag: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--no-plugin", metavar="NAME", help="Leave a plugin out.", autocompletion=complete_plugin),
 ]
+PluginFlag: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="Use the plugin in a Python file, without installing it."),
+]
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 QuietFlag: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 
@@ -65,15 +69,27 @@ OutsideFlag: TypeAlias = Annotated[
 FLAG_OF = {"video.timeout": "--video-timeout"}  # where a flag is not called after its key
 
 
-def read_catalog(no_plugin: Iterable[str] | None = None) -> "Catalog":
-    """Discover the plugins as the environment and --no-plugin say."""
+def read_catalog(
+    no_plugin: Iterable[str] | None = None,
+    plugin: Iterable[Path] | None = None,
+    config: Path | None = None,
+    *,
+    broken_files: bool = False,
+) -> "Catalog":
+    """Discover the plugins as the environment and --no-plugin say, and those in the files of --plugin and --config.
+
+    A file that is broken ends the command, unless `broken_files`.
+    """
+    from maxi_core.plugin_files import files_of, with_files
     from maxi_core.plugins import discover
 
     if _is_set("MAXI_TRACE_PLUGINS"):
         logging.getLogger("maxi.plugins").setLevel(logging.DEBUG)
     names = os.environ.get("MAXI_LOAD_PLUGINS")
     only = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
-    return discover(only, list(no_plugin or ()), strict=_is_set("MAXI_STRICT_PLUGINS"))
+    catalog = discover(only, list(no_plugin or ()), strict=_is_set("MAXI_STRICT_PLUGINS"))
+    files = [*(files_of(config) if config else ()), *(plugin or ())]
+    return with_files(catalog, files, strict=not broken_files) if files else catalog
 
 
 def read_recipe(
@@ -90,10 +106,11 @@ def read_recipe(
     `aliases` maps a path such as `video.decoder` to what its flag was given, None where it was not typed; `more` are
     the settings of flags that are no aliases, such as --sources.
     """
+    from maxi_core.plugin_files import without_files
     from maxi_core.recipe import from_env, from_file, settle
 
     file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
-    settings = from_file(file) if file else []
+    settings = without_files(from_file(file), file, typed=config is not None) if file else []
     settings += from_env(os.environ, catalog)
     settings += [*_from_flags(options or (), aliases or {}), *more]
     return settle(catalog, settings, players=players)

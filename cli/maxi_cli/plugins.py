@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maxi_cli.completion import complete_offer
-from maxi_cli.flags import JsonFlag, NoPluginFlag, read_catalog
+from maxi_cli.flags import JsonFlag, NoPluginFlag, PluginFlag, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def plugins(
         str | None,
         typer.Argument(help="A source, temporal module or plugin to explain.", autocompletion=complete_offer),
     ] = None,
+    plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
 ) -> None:
@@ -28,7 +29,7 @@ def plugins(
 
     Example: maxi plugins mean
     """
-    catalog = read_catalog(no_plugin)
+    catalog = read_catalog(no_plugin, plugin, broken_files=True)
     if name is None:
         show_json(_all_as_json(catalog)) if json else _show_all(catalog)
         return

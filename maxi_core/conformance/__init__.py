@@ -10,6 +10,7 @@ from typing import Any
 
 from maxi_core.offers import Offer
 from maxi_core.options import Configured, flaws
+from maxi_core.plugin_files import PREFIX
 from maxi_core.plugins import Catalog, Plugin
 from maxi_core.recipe import Setting, from_file, settle
 
@@ -19,7 +20,12 @@ HEAVY = ("torch", "torchvision", "transformers", "spacy", "openai", "decord", "o
 _PROBE = """
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
-made = importlib.import_module(sys.argv[2])
+if sys.argv[5]:
+    from pathlib import Path
+    from maxi_core.plugin_files import import_file
+    made = import_file(Path(sys.argv[5]))
+else:
+    made = importlib.import_module(sys.argv[2])
 for name in sys.argv[3].split(".") if sys.argv[3] else []:
     made = getattr(made, name)
 if sys.argv[3]:
@@ -41,6 +47,7 @@ def _heavy_after(subject: Subject, *, making: bool) -> list[str]:
     cls = type(subject.make())
     assert "<locals>" not in cls.__qualname__, f"{cls.__qualname__} must stand at the top of a module"
     arguments = [json.dumps(sys.path), cls.__module__, cls.__qualname__ if making else "", " ".join(HEAVY)]
+    arguments.append(str(sys.modules[cls.__module__].__file__) if cls.__module__.startswith(PREFIX) else "")
     probe = subprocess.run(  # noqa: S603 (our own interpreter, our own program)
         [sys.executable, "-c", _PROBE, *arguments], capture_output=True, text=True, check=False
     )
