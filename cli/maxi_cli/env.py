@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, read_catalog, read_recipe
+from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, PluginFlag, read_catalog, read_recipe
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
 from maxi_core.secrets import is_secret
@@ -19,6 +19,7 @@ def env(
     llm: Annotated[bool, typer.Option("--llm", help="Try the endpoints that sources stand on, at no cost.")] = False,
     config: ConfigFlag = None,
     option: OptionFlag = None,
+    plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
 ) -> None:
@@ -29,7 +30,7 @@ def env(
     from maxi_core import environment
     from maxi_core.probing import probe_sources
 
-    catalog = read_catalog(no_plugin)
+    catalog = read_catalog(no_plugin, plugin, config)
     recipe = read_recipe(catalog, config, option)
     report: dict[str, dict[str, str]] = {
         "versions": environment.versions(),
