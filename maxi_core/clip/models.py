@@ -23,7 +23,8 @@ class Clip:
     """A CLIP in evaluation mode with its tokenizer and what its inputs must look like.
 
     `config` is open_clip's model_cfg; `image_size` in pixels, square; `mean` and `std` of RGB in 0..1; `width` is D,
-    the length of a feature; `identity` is the SHA-256 of configuration and weights, whatever file they came from.
+    the length of a feature; `identity` is the SHA-256 of configuration and weights, whatever file they came from;
+    `source` is where open_clip finds the tokenizer.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Clip:
     width: int
     device: torch.device
     identity: str
+    source: str = ""
 
     def tokenize(self, texts: list[str]) -> Tokens:
         """Return the tokens of texts (see `maxi_core.clip.tokens.tokenize`)."""
@@ -80,7 +82,7 @@ def load_bare(found: Found, device: str = "auto") -> Clip:
         why = str(error).strip().partition("\n")[0][:300]
         raise UsageError(f"the model of '{found.name}' cannot be made: {why}", f"look at {found.checkpoint}") from error
     mean, std = tuple(about["mean"]), tuple(about["std"])
-    return _clip(found.name, model, tokenizer, about["config"], (mean, std), where, "")
+    return _clip(found.name, model, tokenizer, about["config"], (mean, std), where, "", found.source)
 
 
 def pick_device(name: str) -> torch.device:
@@ -124,7 +126,7 @@ def _load(name: str, source: str, tag: str | None, device: torch.device) -> Clip
     config = open_clip.get_model_config(source)
     preprocess = open_clip.get_model_preprocess_cfg(model)
     statistics = tuple(preprocess["mean"]), tuple(preprocess["std"])
-    return _clip(name, model, tokenizer, config, statistics, device, identity_of(model, config))
+    return _clip(name, model, tokenizer, config, statistics, device, identity_of(model, config), source)
 
 
 def _clip(
@@ -135,6 +137,7 @@ def _clip(
     statistics: tuple[Statistics, Statistics],
     device: torch.device,
     identity: str,
+    source: str,
 ) -> Clip:
     import open_clip
 
@@ -154,6 +157,7 @@ def _clip(
         width=config["embed_dim"],
         device=device,
         identity=identity,
+        source=source,
     )
 
 

@@ -96,17 +96,17 @@ class VideoCLIP(nn.Module):
         batch, count = frames.shape[:2]
         features = encode_images(self.visual, self._images(frames), checkpointing=self.checkpointing)  # (B * T, D)
         pooled = self.pooling(features.view(batch, count, -1))
-        return functional.normalize(pooled.float(), dim=-1)
+        return functional.normalize(_exact(pooled), dim=-1)
 
     def encode_patches(self, frames: Tensor) -> Tensor:
         """Return patch features of length 1, (B, T, 3, S, S) -> (B, T, rows, columns, D) float32 (SPEC section 9)."""
         patches = encode_patches(self.visual, self._images(frames))
         patches = patches.view(*frames.shape[:2], *patches.shape[1:])
-        return functional.normalize(patches.float(), dim=-1)
+        return functional.normalize(_exact(patches), dim=-1)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Return text features, token ids (P, L) -> (P, D) float32 of length 1; L is the context length."""
-        return functional.normalize(encode_text(self.clip, tokens).float(), dim=-1)
+        return functional.normalize(_exact(encode_text(self.clip, tokens)), dim=-1)
 
     def forward(self, frames: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return video features (B, D), text features (P, D) and the scale of their cosines: a step's whole work."""
@@ -139,7 +139,13 @@ class VideoCLIP(nn.Module):
                 f"this model was set up for clips of {self.frames} frames, not {count}", "load it for them"
             )
         images = frames.flatten(0, 1).to(self.logit_scale.device, non_blocking=True)
-        return images if images.is_floating_point() else normalise(images, *self.statistics)
+        images = images if images.is_floating_point() else normalise(images, *self.statistics)
+        return images.to(self.logit_scale.dtype)
+
+
+def _exact(features: Tensor) -> Tensor:
+    """Return features in float32, or in float64 if the model is."""
+    return features if features.dtype == torch.float64 else features.float()
 
 
 def _some(keys: list[str]) -> str:

@@ -1,0 +1,71 @@
+"""Weight ensembling: a share of the original, the rest of the trained model, all parameters (SPEC section 6)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from maxi_core.clip.checkpoints import read_about, read_weights
+from maxi_core.clip.loading import MEAN
+from maxi_core.clip.models import load_model
+from maxi_core.clip.naming import find_model
+from maxi_core.errors import UsageError
+from maxi_core.training.saving import save_checkpoint, step_name
+
+SCALE = "logit_scale"
+
+
+def mixed(original: Mapping[str, Tensor], trained: Mapping[str, Tensor], ratio: float) -> dict[str, Tensor]:
+    """Return ratio * original + (1 - ratio) * trained for every weight, in the trained model's types.
+
+    Weights that only the trained model has, such as those of a temporal module, are taken as they are, and so are
+    counters. Raises UsageError for a ratio outside 0..1 and for weights that do not fit, with their names.
+    """
+    if not 0 <= ratio <= 1:
+        raise UsageError(f"ratio {ratio:g} is no share of the original", "type a number from 0 to 1, such as 0.2")
+    missing = sorted(original.keys() - trained.keys())
+    wrong = sorted(key for key in original.keys() & trained.keys() if original[key].shape != trained[key].shape)
+    alone = sorted(key for key in trained.keys() - original.keys() if not key.startswith("temporal."))
+    if missing or wrong or alone:
+        some = ", ".join([*missing, *wrong, *alone][:3])
+        raise UsageError(
+            f"the two models have other weights ({some}, ...)", "mix a model with what it was trained from"
+        )
+    return {key: _mixed(original.get(key, value), value, ratio) for key, value in trained.items()}
+
+
+def _mixed(original: Tensor, trained: Tensor, ratio: float) -> Tensor:
+    if not trained.is_floating_point() or original is trained:
+        return trained
+    with torch.no_grad():
+        return (ratio * original.double() + (1 - ratio) * trained.double()).to(trained.dtype)
+
+
+def ensemble(original: str, trained: str, ratios: list[float], out: Path) -> list[Path]:
+    """Mix the models `original` and `trained` (MODEL each) and write one checkpoint per ratio below `out`.
+
+    `ratio` is the original's share. The logit scale of an original that maxi has not trained counts as the one that
+    the trained model began with, as in `maxi train --ensemble` and in the authors' code. Raises UsageError for models
+    that do not fit, and for a trained one that is no checkpoint.
+    """
+    found = find_model(trained)
+    if found.checkpoint is None:
+        raise UsageError(f"'{trained}' is no checkpoint of maxi train", "the order is ORIGINAL TRAINED")
+    about = read_about(found.checkpoint)
+    weights = read_weights(found.checkpoint)
+    source = find_model(original)
+    if source.checkpoint is not None:
+        first, name = read_weights(source.checkpoint), read_about(source.checkpoint)["temporal"]["name"]
+        if name not in (MEAN, about["temporal"]["name"]):
+            raise UsageError(f"'{original}' has the temporal module '{name}', and '{trained}' has not", "mix others")
+    else:
+        first = dict(load_model(original, "cpu").model.state_dict())
+        if SCALE in first and SCALE in about.get("began", {}):
+            first[SCALE] = torch.tensor(about["began"][SCALE])
+    made = []
+    for ratio in ratios:
+        said = {**about, "ensemble": {"original": original, "trained": str(found.checkpoint), "ratio": ratio}}
+        name = step_name(int(about.get("step", 0)), ratio)
+        made.append(save_checkpoint(out, name, mixed(first, weights, ratio), said))
+    return made

@@ -1,0 +1,123 @@
+"""The processes of one training: who this is, what all agree on, and how torchrun's variables become that."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from maxi_core.errors import MaxiError, UsageError
+
+TIMEOUT = timedelta(minutes=30)  # of one collective: rank 0 may save or validate while the others wait
+
+MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process is `rank` of `world`, `local` on its machine."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that writes and prints."""
+        return self.rank == 0
+
+    def total(self, values: Sequence[float], device: torch.device) -> list[float]:
+        """Return the sums of values over all ranks, which all must ask for; raises MaxiError if a rank is gone."""
+        if self.world == 1:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64, device=device)
+        with _rank_may_be_gone():
+            dist.all_reduce(sums)
+        found: list[float] = sums.tolist()
+        return found
+
+    def all_say(self, thing: object) -> list[Any]:
+        """Return what each rank says, small plain values, the first rank's first; all must ask."""
+        if self.world == 1:
+            return [thing]
+        said: list[Any] = [None] * self.world
+        with _rank_may_be_gone():
+            dist.all_gather_object(said, thing)
+        return said
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[tuple[Ranks, str]]:
+    """Join the processes that torchrun has started, if it has; give this one's place and its device.
+
+    NCCL between CUDA devices, one for each local rank, gloo otherwise. Raises UsageError for variables that are none.
+    """
+    ranks = _from_environment()
+    if ranks.world == 1:
+        yield ranks, device
+        return
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        device = f"cuda:{ranks.local}"
+        torch.cuda.set_device(ranks.local)
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    try:
+        dist.init_process_group(backend, rank=ranks.rank, world_size=ranks.world, timeout=TIMEOUT)
+    except (RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise MaxiError(f"rank {ranks.rank} cannot meet the other ranks: {why}", "start all with torchrun") from None
+    try:
+        yield ranks, device
+    finally:
+        dist.destroy_process_group()
+
+
+def _from_environment() -> Ranks:
+    try:
+        rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        local = int(os.environ.get("LOCAL_RANK", rank))
+    except ValueError as error:
+        raise UsageError(f"RANK, WORLD_SIZE and LOCAL_RANK must be numbers: {error}", "start with torchrun") from None
+    if world > 1 and "MASTER_ADDR" not in os.environ:
+        raise UsageError("WORLD_SIZE is set and MASTER_ADDR is not", "start with torchrun, or unset WORLD_SIZE")
+    return Ranks(rank, world, local) if world > 1 else ALONE
+
+
+@contextmanager
+def device_errors(device: torch.device, videos: int, frames: int) -> Iterator[None]:
+    """Turn what the device says when memory is short, or another rank gone, into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in MEMORY):
+            raise MaxiError(
+                f"{device} has not enough memory for {videos} videos of {frames} frames at once",
+                "halve --batch-size and double --accum-freq, or add --grad-checkpointing",
+            ) from error
+        if dist.is_initialized():
+            raise _lost(error) from error
+        raise
+
+
+@contextmanager
+def _rank_may_be_gone() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise _lost(error) from None
+
+
+def _lost(error: RuntimeError) -> MaxiError:
+    """Return the one line for a collective that failed: a rank has died or does not answer."""
+    why = " ".join(str(error).split())[:160]
+    return MaxiError(
+        f"another rank is gone or does not answer: {why}", "look at the ranks' own messages, then --resume"
+    )

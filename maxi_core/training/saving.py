@@ -1,0 +1,163 @@
+"""Checkpoints, written: a folder is complete when its last file is, and until then it does not count (SPEC section 12).
+
+Weights and optimizer are safetensors, the rest JSON. Everything goes into a folder of another name first, is forced to
+the disk, the folder is renamed, and DONE is written last: a process may be killed anywhere in between.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from maxi_core.clip.checkpoints import ABOUT, CHECKPOINTS, DONE, STATE, WEIGHTS, complete
+from maxi_core.clip.video_clip import VideoCLIP
+from maxi_core.errors import MaxiError, UsageError
+
+PARTIAL = ".partial-"
+OPTIMIZER, NOTES = "optimizer.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """What training needs to go on besides the weights: the optimizer's tensors by name, and plain `notes`."""
+
+    tensors: Mapping[str, Tensor] = field(repr=False)
+    notes: Mapping[str, Any]
+
+
+def save_checkpoint(
+    run: Path, name: str, weights: Mapping[str, Tensor], about: Mapping[str, Any], state: State | None = None
+) -> Path:
+    """Write a checkpoint into a run folder, whole or not at all, in place of one of its name; return its folder.
+
+    Raises MaxiError that names the folder and the bytes where it cannot be written.
+    """
+    parent = run / CHECKPOINTS
+    partial, final = parent / f"{PARTIAL}{name}", parent / name
+    size = sum(tensor.nbytes for tensor in [*weights.values(), *(state.tensors.values() if state else ())])
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _write_tensors(partial / WEIGHTS, weights)
+        _write(partial / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
+        if state is not None:
+            (partial / STATE).mkdir()
+            _write_tensors(partial / STATE / OPTIMIZER, state.tensors)
+            _write(partial / STATE / NOTES, json.dumps(state.notes, indent=2) + "\n")
+            _to_disk(partial / STATE)
+        _to_disk(partial)
+        if final.exists():  # of an earlier try at the same step
+            shutil.rmtree(_set_aside(final))
+        partial.rename(final)
+        _to_disk(parent)
+        _write(final / DONE, "")
+        _to_disk(final)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise MaxiError(f"cannot write the checkpoint {final} ({size} bytes): {why}", "make room there") from error
+    return final
+
+
+def clean(run: Path, keep: Collection[str] | None = None) -> None:
+    """Remove what was not written to its end, and every complete checkpoint that is not in `keep` (None: keep all)."""
+    folder = run / CHECKPOINTS
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and (not complete(path) or (keep is not None and path.name not in keep)):
+            shutil.rmtree(_set_aside(path))
+
+
+def state_of(model: VideoCLIP, optimizer: Optimizer, notes: Mapping[str, Any]) -> State:
+    """Return the optimizer's state under the names of the parameters, with `notes`."""
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    tensors = {
+        f"{names[parameter]}/{key}": value.detach().cpu()
+        for parameter, values in optimizer.state.items()
+        for key, value in values.items()
+    }
+    return State(tensors, notes)
+
+
+def read_state(checkpoint: Path) -> State:
+    """Return what a checkpoint keeps to go on; raises UsageError for one that keeps nothing, or is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = checkpoint / STATE
+    if not folder.is_dir():
+        raise UsageError(f"{checkpoint} has no {STATE}/: training cannot go on from it", "begin with it: --model")
+    try:
+        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        return State(load_file(folder / OPTIMIZER), notes)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UsageError(f"{folder} cannot be read: {error}", "resume from another checkpoint") from None
+
+
+def restore(model: VideoCLIP, optimizer: Optimizer, state: State) -> None:
+    """Give the optimizer its state back; raises UsageError if it is over other parameters than it was."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    places = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
+    known = {key.rpartition("/")[0] for key in state.tensors}
+    if state.tensors and known != set(places):
+        some = ", ".join(sorted(known ^ set(places))[:3])
+        raise UsageError(f"the checkpoint trained other weights than are trained now ({some}, ...)", "see --freeze")
+    values: dict[int, dict[str, Tensor]] = {place: {} for place in range(len(places))}
+    number = {name: place for place, name in enumerate(places)}
+    for key, value in state.tensors.items():
+        name, _, what = key.rpartition("/")
+        values[number[name]][what] = value
+    document = optimizer.state_dict()
+    optimizer.load_state_dict({**document, "state": {place: kept for place, kept in values.items() if kept}})
+
+
+def _set_aside(path: Path) -> Path:
+    """Give a folder a name under which it does not count, so that removing it cannot leave half a checkpoint."""
+    if path.name.startswith(PARTIAL):
+        return path
+    (path / DONE).unlink(missing_ok=True)
+    aside = path.with_name(f"{PARTIAL}old-{path.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    return path.rename(aside)
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    seen: dict[int, str] = {}
+    for key, value in whole.items():  # safetensors refuses tensors that share memory
+        if value.data_ptr() in seen and value.numel():
+            whole[key] = value.clone()
+        seen[value.data_ptr()] = key
+    save_file(whole, path)
+    _to_disk(path)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    _to_disk(path)
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def step_name(step: int, ensemble: float | None = None) -> str:
+    """Return the name of a step's checkpoint; names sort as steps do, a mixture after what it was mixed from."""
+    return f"step-{step:08d}" + ("" if ensemble is None else f"-ensemble-{ensemble:g}")
+
+
+def copy_of(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights that do not change with the model, on the CPU."""
+    with torch.no_grad():
+        return {key: value.detach().cpu().clone() for key, value in weights.items()}

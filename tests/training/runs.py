@@ -1,0 +1,68 @@
+"""A small training: random CLIP, real clips, a run of bags; importable, so that other processes can train too."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from maxi_core.batches.bag_index import open_bags
+from maxi_core.batches.batch import BatchPlan
+from maxi_core.batches.loading import Batches
+from maxi_core.clip.loading import Loaded, load_video_clip
+from maxi_core.training.loop import train
+from maxi_core.training.ranks import ALONE, Ranks
+from maxi_core.training.steps import LoopPlan, Step
+from maxi_core.training.trainable import choose_trainable, make_optimizer
+from maxi_core.video.options import VideoOptions
+from tests.batches.runs import bag, write_run
+from tests.clip.tiny_clip import write
+from tests.video.clips import MATRIX
+from tests.video.clips import write as write_clip
+
+VIDEOS, SIZE = 16, 28
+ENTRIES = ("juggling", "riding a bike", "waving")
+
+
+def write_world(folder: Path) -> Path:
+    """Write clips, bags and a model below `folder`: run/, model/; bags of 0, 1, 2 ... texts."""
+    bags = []
+    (folder / "clips").mkdir()
+    for number in range(VIDEOS):
+        frames = [np.full((32, 40, 3), 20 + 10 * place, np.uint8) for place in range(8)]
+        for frame in frames:
+            frame[8:24, 4 + 2 * number % 30 : 14 + 2 * number % 30] = (255 - 15 * number, 16 * number, 100)
+        path = write_clip(folder / "clips" / f"{number}.mp4", frames, MATRIX["h264"])
+        texts = [f"word {number} {item}" for item in range(number % 5)]
+        bags.append(bag(f"{number}.mp4", ENTRIES[number % 3], number / 100, texts, path=folder / "clips" / path.name))
+    write_run(folder, bags)
+    write(folder / "model")
+    return folder
+
+
+def batches_of(world: Path, loaded: Loaded, **plan: Any) -> Batches:
+    """Return batches of the world's bags."""
+    settled = BatchPlan(**{"batch_size": 2, "frames": 2, "bag_size": 3, **plan})
+    video = VideoOptions(workers=0)
+    return Batches(open_bags(world / "run"), settled, loaded.clip.tokenize, loaded.clip.image_size, video)
+
+
+def steps(
+    world: Path, ranks: Ranks = ALONE, *, batch: dict[str, Any] | None = None, double: bool = False, **plan: Any
+) -> tuple[Loaded, Iterator[Step]]:
+    """Return the model, in float64 if `double`, and the steps of a training of the world with what `plan` changes."""
+    loaded = load_video_clip(str(world / "model"), "cpu", frames=2)
+    if double:
+        loaded.model.double()
+    loaded.model.set_sigma()
+    choose_trainable(loaded.model)
+    optimizer = make_optimizer(loaded.model)
+    settled = LoopPlan(**{"epochs": 2, "lr": 1e-3, **plan})
+    return loaded, train(loaded.model, batches_of(world, loaded, **(batch or {})), optimizer, settled, ranks=ranks)
+
+
+def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """Return the largest difference of two models' weights."""
+    assert one.keys() == other.keys()
+    return max(float((one[key].double() - other[key].double()).abs().max()) for key in one)
