@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from functools import cache
 from pathlib import Path
 
@@ -221,16 +220,6 @@ def test_an_epoch_that_is_left_early_ends_its_processes_and_its_thread(batches: 
     made.close()
     assert not psutil.Process().children()
     assert not [thread for thread in threading.enumerate() if thread.name == "maxi-batches"]
-
-
-def test_batches_are_made_while_the_last_one_is_used(batches: Maker) -> None:
-    made = batches(workers=1).epoch(0)
-    next(made)
-    time.sleep(1.0)
-    began = time.perf_counter()
-    next(made)
-    assert time.perf_counter() - began < 0.05
-    made.close()
 
 
 def test_labels_make_batches_of_class_prompts(films: Path, tokens, batches: Maker) -> None:
