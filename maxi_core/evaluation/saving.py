@@ -110,6 +110,7 @@ def _predictions(result: Result) -> Iterator[str]:
             "video": sample.id,
             "path": sample.path,
             "labels": [split.classes[place] for place in sample.labels],
+            "ids": list(sample.labels),
             "top": [] if failed else [[split.classes[place], float(scores[row, place])] for place in order[row]],
         }
         if rank is not None:

@@ -1,0 +1,81 @@
+"""`maxi compare`: runs side by side, and beside the published numbers."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from maxi_cli.flags import JsonFlag
+from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.evaluation.comparing import Compared, Line
+
+SCHEMA = 1
+
+
+def compare(
+    scores: Annotated[list[Path] | None, typer.Argument(metavar="SCORES...", help="scores.json files.")] = None,
+    metrics: Annotated[str, typer.Option(help="Metrics, with commas: top1, top5, mean_class, map, map_cosine.")] = (
+        "top1,top5,map"
+    ),
+    tables: Annotated[
+        str, typer.Option(help="Published tables to put beside, with commas: 1 to 8, S9, S10, or none.")
+    ] = "1,2",
+    format: Annotated[Literal["table", "markdown", "csv", "latex"], typer.Option(help="Of what is printed.")] = "table",
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    json: JsonFlag = False,
+) -> None:
+    """Put runs side by side: differences from the first run with 95 % intervals, and the published numbers.
+
+    Example: maxi compare eval/sandbox eval/mine-vitb16 --format markdown
+    """
+    from maxi_core.evaluation.comparing import compare as run
+    from maxi_core.evaluation.saving import plain
+    from maxi_core.evaluation.tables import FORMATS
+
+    if not scores:
+        raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
+    wanted = [] if tables == "none" else _names(tables)
+    found = run(scores, metrics=_names(metrics), tables=wanted, seed=seed)
+    if json:
+        lines = [asdict(line) for line in found.lines]
+        show_json(plain({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)}))
+        return
+    if format == "table":
+        _show(found)
+    else:
+        sys.stdout.write(FORMATS[format](found.lines))
+    for text in found.notes:
+        note(text)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _show(found: "Compared") -> None:
+    from itertools import groupby
+
+    from rich.table import Table
+
+    from maxi_core.evaluation.tables import cells
+
+    def block(line: "Line") -> tuple[str, str]:
+        return line.benchmark, line.metric
+
+    console = stdout()
+    for _, lines in groupby(found.lines, block):
+        rows = [cells(line) for line in lines]
+        console.print(visible(f"{rows[0][0]} {rows[0][1]}"), style="bold")
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(overflow="fold")
+        for justify in ("right", "right", "left"):
+            table.add_column(justify=justify, no_wrap=True)
+        for row in rows:
+            table.add_row(*(visible(cell) for cell in row[2:]), style="dim" if row[5].startswith("table") else "")
+        console.print(table)
+        console.print()

@@ -1,0 +1,204 @@
+"""Runs side by side with each other and with the published numbers: rows of one table, in any format."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maxi_core.errors import UsageError
+from maxi_core.evaluation.bootstrap import Interval, paired_interval, precision_interval
+from maxi_core.evaluation.metrics import positives
+from maxi_core.evaluation.published import TABLES, published
+from maxi_core.evaluation.saving import read_scores
+
+METRICS = ("top1", "top5", "mean_class", "map", "map_cosine")
+TITLES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class", "map": "mAP", "map_cosine": "mAP (cosine)"}
+SAME = ("prompt", "names", "frames", "views", "normalisation", "precision")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One score in percent: of which benchmark and metric, whose, and how it differs from the first run's."""
+
+    benchmark: str
+    metric: str
+    who: str
+    value: float
+    deviation: float | None = None
+    interval: Interval | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The lines, grouped by benchmark and metric, runs before published numbers; and what makes runs unlike."""
+
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+
+def compare(
+    scores: Sequence[Path],
+    *,
+    metrics: Sequence[str] = ("top1", "top5", "map"),
+    tables: Sequence[str] = ("1", "2"),
+    seed: int = 0,
+) -> Compared:
+    """Compare the runs of several scores.json (or folders with one); the first is what the others are held against.
+
+    Differences have paired bootstrap intervals (95 %) where the two runs are of the same videos and their predictions
+    are there. `tables` names the published tables that are put beside (`published.TABLES`; none for none). Raises
+    UsageError for files that are no scores and for unknown metrics and tables.
+    """
+    _check("metric", metrics, METRICS)
+    _check("table", tables, TABLES)
+    runs = [_Run(path, read_scores(path)) for path in scores]
+    names = _names(runs)
+    lines: list[Line] = []
+    benchmarks = list(dict.fromkeys(name for run in runs for name in run.benchmarks))
+    for benchmark in benchmarks:
+        for metric in metrics:
+            own = [
+                _line(run, name, benchmark, metric, runs[0], seed)
+                for run, name in zip(runs, names, strict=True)
+                if metric in run.record(benchmark).get("metrics", {})
+            ]
+            if own:
+                lines += own
+                lines += _published(benchmark, metric, tables)
+    return Compared(tuple(lines), tuple(_unlike(runs, names, benchmarks)))
+
+
+class _Run:
+    """The records of one scores.json."""
+
+    def __init__(self, path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+        self.folder = path if path.is_dir() else path.parent
+        self.records = records
+        self.benchmarks = list(dict.fromkeys(record["benchmark"] for record in records))
+
+    @property
+    def model(self) -> str:
+        return str(self.records[0]["model"]) if self.records else str(self.folder)
+
+    def splits(self, benchmark: str) -> list[Mapping[str, Any]]:
+        return [one for one in self.records if one["benchmark"] == benchmark and one["split"] != "mean"]
+
+    def record(self, benchmark: str) -> Mapping[str, Any]:
+        """The record of the mean over splits, or of the only split; {} if the run has none of it."""
+        own = [one for one in self.records if one["benchmark"] == benchmark]
+        return next((one for one in own if one["split"] == "mean"), own[0] if own else {})
+
+
+def _check(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no {what} '{name}'", f"one of {', '.join(known)}")
+
+
+def _names(runs: Sequence[_Run]) -> list[str]:
+    """Return what each run is called: its model, with its folder where two have one model."""
+    models = [run.model for run in runs]
+    return [
+        f"{model} ({run.folder})" if models.count(model) > 1 else model for model, run in zip(models, runs, strict=True)
+    ]
+
+
+def _line(run: _Run, name: str, benchmark: str, metric: str, first: _Run, seed: int) -> Line:
+    record = run.record(benchmark)
+    value, deviation = record["metrics"][metric], record.get("deviations", {}).get(metric)
+    interval = None if run is first else _interval(first, run, benchmark, metric, seed)
+    source = f"{record['n']} videos" + (f", {record['skipped']} skipped" if record.get("skipped") else "")
+    shown = None if deviation is None else 100 * deviation
+    return Line(benchmark, metric, name, float("nan") if value is None else 100 * value, shown, interval, source)
+
+
+def _interval(first: _Run, second: _Run, benchmark: str, metric: str, seed: int) -> Interval | None:
+    """Return the bootstrap of second minus first in percent, or None if the two cannot be paired."""
+    ours, theirs = ({one["split"]: one for one in run.splits(benchmark)} for run in (first, second))
+    if not ours or ours.keys() != theirs.keys():
+        return None
+    pairs = []
+    for split, own in ours.items():
+        if own.get("list_sha256") != theirs[split].get("list_sha256"):
+            return None
+        both = _read(first.folder, own), _read(second.folder, theirs[split])
+        if both[0] is None or both[1] is None or both[0].keys() != both[1].keys():
+            return None
+        pairs.append(both)
+    if metric in ("top1", "top5"):
+        most = {"top1": 1, "top5": 5}[metric]
+        right = [
+            tuple(np.array([float(each[video]["rank"] <= most) for video in one]) for each in (one, other))
+            for one, other in pairs
+            if one is not None and other is not None
+        ]
+        return _percent(paired_interval(right, seed=seed))  # type: ignore[arg-type]
+    if metric == "map" and len(pairs) == 1:
+        return _percent(_precision(*pairs[0], seed=seed))  # type: ignore[arg-type]
+    return None
+
+
+def _precision(ours: dict[str, Any], theirs: dict[str, Any], *, seed: int) -> Interval | None:
+    """Return the bootstrap of the mean average precision; None if the two runs number their classes differently."""
+    if any(one["ids"] != theirs[video]["ids"] for video, one in ours.items()):
+        return None
+    width = max(len(one.get("scores", ())) for one in ours.values())
+    first, second = (
+        np.array([run[video].get("scores") or [-np.inf] * width for video in ours], dtype=np.float64)
+        for run in (ours, theirs)
+    )
+    return precision_interval(first, second, positives([one["ids"] for one in ours.values()], width), seed=seed)
+
+
+def _percent(interval: Interval | None) -> Interval | None:
+    return interval and Interval(100 * interval.difference, 100 * interval.low, 100 * interval.high)
+
+
+def _read(folder: Path, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the predictions of one split by video, or None if the file is not there or damaged."""
+    try:
+        lines = (folder / str(record["predictions"])).read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines]
+        return {one["video"]: one for one in found}
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _published(benchmark: str, metric: str, tables: Sequence[str]) -> list[Line]:
+    return [
+        Line(
+            benchmark,
+            metric,
+            f"{one.method}{f' {one.setting}' if one.setting else ''}",
+            one.value,
+            one.deviation,
+            None,
+            f"table {one.table}",
+        )
+        for one in published()
+        if one.table in tables and (one.benchmark, one.metric) == (benchmark, metric)
+    ]
+
+
+def _unlike(runs: Sequence[_Run], names: Sequence[str], benchmarks: Sequence[str]) -> list[str]:
+    """Return what differs between the runs besides their weights, one line each."""
+    notes = []
+    for benchmark in benchmarks:
+        having = [(name, run.record(benchmark)) for run, name in zip(runs, names, strict=True) if run.record(benchmark)]
+        for key in SAME:
+            values = {name: record.get(key) for name, record in having}
+            if len({json.dumps(value) for value in values.values()}) > 1:
+                said = ", ".join(f"{name}: {value}" for name, value in values.items())
+                notes.append(f"{benchmark}: {key} differs ({said})")
+        lists = {
+            json.dumps([one.get("list_sha256") for one in run.splits(benchmark)])
+            for run in runs
+            if run.splits(benchmark)
+        }
+        if len(lists) > 1:
+            notes.append(f"{benchmark}: the runs are of different videos or labels")
+    return notes
