@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from maxi_core.files import maxi_home, whole_file
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+logger = logging.getLogger("maxi")
 
 SCHEMA = 1
 # items is the number of texts besides the matched one, or NOT_KEPT
@@ -60,6 +63,7 @@ def index_of(bags: Path, file: IO[bytes]) -> IndexFile:
         with _alone(path):
             found = _read(path, about)
             if found is None:
+                logger.info("making an index of %s, once", bags)
                 _make(path, about, bags, file)
                 found = _read(path, about)
     assert found is not None

@@ -7,6 +7,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from open_clip.tokenizer import SimpleTokenizer
@@ -22,6 +23,7 @@ from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from tests.batches.conftest import ENTRIES, SIZE, VIDEOS, Maker, bags_of, digest, item_of
 from tests.batches.runs import bag
+from tests.video.clips import write
 
 
 def test_a_micro_batch_has_the_shapes_that_training_wants(batches: Maker) -> None:
@@ -157,6 +159,16 @@ def test_another_seed_and_another_epoch_give_other_frames_views_and_bags(batches
     assert len(everything) == 16
 
 
+def test_every_kind_of_draw_is_made_anew_in_each_epoch(batches: Maker, tmp_path: Path) -> None:
+    """Of a film of one frame the view alone can change; the bag is seen in the tokens."""
+    path = write(tmp_path / "still.mp4", [np.arange(48 * 64 * 3, dtype=np.uint32).reshape(48, 64, 3).astype(np.uint8)])
+    items = [item_of(0, item) for item in range(20)]
+    made = batches([bag("still.mp4", "waving", 0.1, items, path=path)], batch_size=1, augmentation="spatial")
+    seen = [next(made.epoch(epoch)) for epoch in range(12)]
+    assert len({batch.frames.numpy().tobytes() for batch in seen}) > 6
+    assert len({batch.tokens.numpy().tobytes() for batch in seen}) == 12
+
+
 IN_PROCESS = """
 import sys
 from pathlib import Path
@@ -214,11 +226,16 @@ def test_too_few_videos_for_a_batch_are_an_error_before_anything_is_read(batches
 def test_an_epoch_that_is_left_early_ends_its_processes_and_its_thread(batches: Maker) -> None:
     import psutil
 
-    made = batches(workers=2).epoch(0)
-    next(made)
-    assert psutil.Process().children()
-    made.close()
-    assert not psutil.Process().children()
+    process = psutil.Process()
+    list(batches(workers=2).epoch(0))
+    files = process.num_fds()
+    for _ in range(2):
+        made = batches(workers=2).epoch(0)
+        next(made)
+        assert process.children()
+        made.close()
+        assert not process.children()
+    assert process.num_fds() <= files + 2  # the maps of two more runs' bags
     assert not [thread for thread in threading.enumerate() if thread.name == "maxi-batches"]
 
 
