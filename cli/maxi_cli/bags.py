@@ -88,7 +88,7 @@ def bags(
     aliases |= {"video.retries": retries, "video.frame_cache": frame_cache, "video.clip_seconds": clip_seconds}
     aliases |= {"video.allow_outside_root": allow_outside_root, "video.max_skipped": max_skipped}
     recipe = _recipe(catalog, config, option, aliases, sources, without)
-    job = _job(catalog, recipe, strict=strict, overwrite=overwrite)
+    job = _job(catalog, recipe, strict=strict, overwrite=overwrite, dry=dry_run)
     if dry_run:
         show_json({"schema": SCHEMA, **plan(job)}) if json else _show_plan(plan(job))
         return
@@ -126,7 +126,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _job(catalog: "Catalog", recipe: "Recipe", *, strict: bool, overwrite: bool) -> "Job":
+def _job(catalog: "Catalog", recipe: "Recipe", *, strict: bool, overwrite: bool, dry: bool) -> "Job":
     from maxi_core.bags.planning import make_job
     from maxi_core.sections import BagsSection
 
@@ -135,7 +135,7 @@ def _job(catalog: "Catalog", recipe: "Recipe", *, strict: bool, overwrite: bool)
     for key, flag in (("videos", "VIDEOS"), ("dictionary", "--dictionary"), ("out", "--out")):
         if wanted[key] is None:
             raise UsageError(f"which {key}? neither {flag} nor [bags] {key} says", f"type {flag} or set bags.{key}")
-    return make_job(catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite)
+    return make_job(catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, dry=dry)
 
 
 def _show_plan(plan: dict[str, object]) -> None:

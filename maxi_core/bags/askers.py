@@ -24,6 +24,10 @@ class Players:
     texts: tuple[Expander | Captioner, ...] = ()
     augmenter: Augmenter | None = None
 
+    def every(self) -> list[Source]:
+        """Return all of them, in the order of the flow."""
+        return [self.matcher, *self.texts, *([self.augmenter] if self.augmenter else [])]
+
 
 @dataclass(frozen=True)
 class Askers:

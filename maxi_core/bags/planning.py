@@ -5,8 +5,8 @@ from pathlib import Path
 
 from maxi_core.bags.askers import Players, unknown
 from maxi_core.bags.codecs import text_key
+from maxi_core.bags.injecting import injected
 from maxi_core.bags.job import Job
-from maxi_core.border import inject
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.files import maxi_home
 from maxi_core.plugins import Catalog
@@ -24,10 +24,13 @@ BYTES_OF_AN_ANSWER = 300
 BYTES_OF_A_BAG = 2500
 
 
-def make_job(catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict: bool, overwrite: bool) -> Job:
+def make_job(
+    catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict: bool, overwrite: bool, dry: bool = False
+) -> Job:
     """Find the videos, read the dictionary and make the sources that the recipe names.
 
-    Raises UsageError for anything that is not there, in one line; no source is asked anything but an injector.
+    Raises UsageError for anything that is not there, in one line; no source is asked anything but an injector, whose
+    answer is kept unless it is a `dry` run.
     """
     section, video = recipe.core("bags", BagsSection), recipe.core("video", VideoOptions)
     assert section.videos is not None
@@ -37,10 +40,10 @@ def make_job(catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict:
     settled = recipe.to_toml()  # what it cannot hold is an error now
     made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
-    dictionary = read_dictionary(section.dictionary)
+    dictionary, store = read_dictionary(section.dictionary), section.store or maxi_home() / "store"
     for source in made:
         if isinstance(source, Injector):
-            dictionary = inject(source, dictionary, augmenter)
+            dictionary = injected(source, dictionary, augmenter, store, keep=not dry)
     return Job(
         find_videos(section.videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root),
         dictionary,
@@ -50,7 +53,7 @@ def make_job(catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict:
             augmenter,
         ),
         section.out,
-        section.store or maxi_home() / "store",
+        store,
         section.keep,
         settled,
         argv,

@@ -1,63 +1,26 @@
 """A run folder: one writer at a time, files that are whole or not there, and what it was made of (SPEC section 12)."""
 
-import fcntl
 import json
-import os
-import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from maxi_core.bags.records import BAGS, read_bags
-from maxi_core.errors import MaxiError, UsageError
-from maxi_core.files import utc_stamp, write_text
+from maxi_core.errors import UsageError
+from maxi_core.files import write_text
+from maxi_core.locks import locked
 from maxi_core.secrets import masked
 from maxi_core.types import Video
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.toml"
 SKIPPED = "skipped.jsonl"
-LOCK = ".lock"
 SHOWN = 3
 
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder alone; raises MaxiError that names the holder if another process has it.
-
-    The lock is the system's and goes with its process, so a killed run leaves none behind.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK).open("a+", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror or error}", "choose another --out") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise MaxiError(f"{folder} is in use by {_holder(file)}", "wait for it, or choose another --out") from None
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": utc_stamp()}))
-        file.flush()
-        yield
-        file.seek(0)
-        file.truncate()
-
-
-def _holder(file: IO[str]) -> str:
-    file.seek(0)
-    try:
-        holder = json.loads(file.read())
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
+__all__ = ["locked"]
 
 
 def read_manifest(folder: Path) -> dict[str, object]:
-    """Return the manifest of a finished run, or {} if there is none yet."""
+    """Return the manifest of a run, or {} if none was begun; see `finished`."""
     try:
         manifest: dict[str, object] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -67,24 +30,48 @@ def read_manifest(folder: Path) -> dict[str, object]:
     return manifest
 
 
+def finished(manifest: Mapping[str, object]) -> bool:
+    """Whether a manifest is of a run that has made its bags, and not of one that was begun."""
+    return bool(manifest.get("finished"))
+
+
 def differences(
     folder: Path, manifest: Mapping[str, object], made_of: Mapping[str, str], videos: Iterable[Video]
 ) -> list[str]:
-    """Return how a run differs from the one that made the folder, one line for each of videos, dictionary, matcher."""
+    """Return how a run differs from the one that made the folder, one line for each part of what it is made of."""
     before = manifest.get("made_of", {})
-    assert isinstance(before, dict)
-    return [
-        _videos(folder, videos) if part == "videos" else f"{part}: was {before[part]}, is {value}"
-        for part, value in made_of.items()
-        if part in before and before[part] != value
-    ]
+    if not isinstance(before, dict):
+        raise UsageError(f"{folder / MANIFEST} does not say what the run was made of", "delete it")
+    found = []
+    for part, value in made_of.items():
+        if part in before and before[part] != value:
+            words = _videos(folder, videos) if part == "videos" else ""
+            found.append(f"{part}: {words or f'was {before[part]}, is {value}'}")
+    return found
 
 
 def _videos(folder: Path, videos: Iterable[Video]) -> str:
-    old = {bag.match.video.id for bag in read_bags(folder)} if (folder / BAGS).is_file() else set()
-    old |= {str(record["video"]) for record in read_skipped(folder) if record["stage"] == "match"}
-    new = {video.id for video in videos}
-    return f"videos: {_some(sorted(new - old))} added, {_some(sorted(old - new))} gone"
+    """Return in what the videos differ from those of the bags that are there, "" if that cannot be seen."""
+    if not (folder / BAGS).is_file():
+        return ""
+    old = {bag.match.video.id: bag.match.video for bag in read_bags(folder)}
+    skipped = {str(record["video"]) for record in read_skipped(folder) if record["stage"] == "match"}
+    new = {video.id: video for video in videos}
+    added, gone = sorted(new.keys() - old.keys() - skipped), sorted((old.keys() | skipped) - new.keys())
+    if added or gone:
+        return f"{_some(added)} added, {_some(gone)} gone"
+    for name, video in new.items():
+        if name in old and (was := _window(old[name])) != _window(video):
+            return f"the window of {name} was {was}, is {_window(video)}"
+    kept = [name for name in new if name in old]
+    moved = next(((was, now) for was, now in zip(old, kept, strict=True) if was != now), None)
+    return f"the same {len(new)} in another order ({moved[1]} where {moved[0]} was)" if moved else ""
+
+
+def _window(video: Video) -> str:
+    if video.start is None and video.end is None:
+        return "the whole"
+    return f"{video.start or 0:g} to {'the end' if video.end is None else f'{video.end:g}'}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -100,5 +87,5 @@ def read_skipped(folder: Path) -> list[dict[str, object]]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
-    """Write the manifest, without secrets: a run that has one is finished."""
+    """Write the manifest, without secrets."""
     write_text(folder / MANIFEST, json.dumps(masked(manifest), indent=2, default=str) + "\n")

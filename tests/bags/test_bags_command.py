@@ -183,6 +183,18 @@ def test_an_injector_changes_the_dictionary_before_matching(world) -> None:
     assert "actions.txt+2 (6 entries" in manifest["made_of"]["dictionary"]
 
 
+def test_an_injector_is_asked_once_for_all_runs_and_a_dry_run_keeps_nothing(world) -> None:
+    cast = f"toynoise,{CAST}"
+    assert world.bags("--dry-run", sources=cast).code == ExitCode.DONE
+    assert not (world.folder / "store").exists()
+    world.bags(sources=cast)
+    assert [path.name.rpartition("-")[0] for path in (world.folder / "store").glob("toynoise-*")] == ["toynoise"]
+    world.asked()
+    assert world.bags(sources=cast).code == ExitCode.DONE
+    assert world.bags("--dry-run", sources=cast).code == ExitCode.DONE
+    assert world.asked() == {}
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [

@@ -175,7 +175,8 @@ from maxi_core.bags.records import to_line
 from maxi_core.types import Dictionary
 from maxi_core.video.inputs import find_videos
 import resource
-flow = Flow(Path(sys.argv[2]), lambda title, total, items: iter(items), lambda *skip: None)
+from maxi_cli.progress import watching
+flow = Flow(Path(sys.argv[2]), watching(quiet=True), lambda *skip: None, lambda: None)
 players = Players(ToyMatcher(), (ToyGpt(), ToyBlip()), ToyVerbs())
 dictionary = Dictionary("d", ("riding a bike", "juggling balls"))
 videos = find_videos(Path(sys.argv[1]))
