@@ -168,6 +168,7 @@ def test_a_path_that_cannot_be_is_one_line(world, setting) -> None:
 
 PEAK = """
 import sys
+from pathlib import Path
 from tests.bags.toys import ToyBlip, ToyGpt, ToyMatcher, ToyVerbs
 from maxi_core.bags.askers import Players
 from maxi_core.bags.pipeline import Flow, Tally, make_bags
@@ -199,4 +200,6 @@ def test_memory_is_flat_in_the_number_of_videos(world) -> None:
         )
         made, peaks[count] = done.stdout.split()
         assert int(made) == count
-    assert float(peaks[10_000]) - float(peaks[100]) < 50
+    print(peaks)
+    # places of three answers for each video, about 150 bytes each: 4.5 MB; the answers themselves would be 30
+    assert float(peaks[10_000]) - float(peaks[100]) < 15
