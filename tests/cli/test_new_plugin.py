@@ -1,0 +1,163 @@
+"""`maxi new-plugin`: what it writes is installed, listed, passes its tests and fills bags, with no edit."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from maxi_core.conformance.questions import clip
+from maxi_core.errors import ExitCode
+from maxi_core.scaffold import KINDS
+from maxi_core.testing import checks_for
+from tests.conftest import EXPANDER
+
+
+def install(folder: Path, site: Path) -> None:
+    """Put a distribution on a path as its wheel would be: its module and its entry point, from its pyproject.toml."""
+    document = tomllib.loads((folder / "pyproject.toml").read_text())
+    project, (module,) = document["project"], document["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    shutil.copy(folder / module, site)
+    info = site / f"{Path(module).stem}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    ((name, target),) = project["entry-points"]["maxi"].items()
+    (info / "entry_points.txt").write_text(f"[maxi]\n{name} = {target}\n")
+
+
+@pytest.fixture
+def six(maxi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a plugin of each role, install them all, and return the folder they were written into."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.chdir(tmp_path)
+    for role in KINDS:
+        assert maxi("new-plugin", f"my-{role}", "--role", role).code == ExitCode.DONE
+        install(tmp_path / f"maxi-my-{role}", site)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    return tmp_path
+
+
+def test_a_plugin_of_every_role_is_listed_explained_and_fills_bags(maxi, six: Path) -> None:
+    rows = [line.split() for line in maxi("plugins").out.splitlines()]
+    for role in KINDS:
+        name = f"my-{role}"
+        assert [name, role, name, f"maxi-{name}", "0.1.0", "ok"] in rows or [name, role, name] in [
+            row[:3] for row in rows
+        ]
+        assert f"This text is what `maxi plugins {name}` shows." in maxi("plugins", name).out
+        assert maxi("check-plugin", name).code == ExitCode.DONE
+    videos = six / "videos"
+    videos.mkdir()
+    clip(videos / "riding_a_bike.mp4", shade=20)
+    (six / "actions.txt").write_text("juggling\nriding a bike\n")
+    names = ",".join(f"my-{role}" for role in KINDS if role != "temporal")
+    ran = maxi("bags", "videos", "--dictionary", "actions.txt", "--out", "run", "--sources", names, "-q", "--json")
+    assert (ran.code, ran.err) == (ExitCode.DONE, "")
+    (bag,) = [json.loads(line) for line in (six / "run" / "bags.jsonl").read_text().splitlines()]
+    assert bag["match"]["entry"] == "riding a bike"
+    assert {"my-expander", "my-captioner"} == set(bag["said"])
+    assert {text["source"] for text in bag["texts"]} >= {"my-expander"}
+    recipe = tomllib.loads((six / "run" / "recipe.toml").read_text())
+    assert recipe["sources"]["injector"] == "my-injector"
+    assert recipe["sources"]["augmenter"] == "my-augmenter"
+    assert "riding" in {text["text"] for text in bag["texts"]}  # what the augmenter found
+
+
+@pytest.mark.parametrize("roles", [("expander", "injector"), pytest.param(KINDS, marks=pytest.mark.slow)])
+def test_the_tests_that_are_written_pass(six: Path, roles: tuple[str, ...]) -> None:
+    folders = [str(six / f"maxi-my-{role}") for role in roles]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-W", "error"]
+    done = subprocess.run([*command, *folders], capture_output=True, text=True, check=False, cwd=six)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) == sum(len(checks_for(role)) + 1 for role in roles)
+
+
+def test_what_is_written_is_clean_and_names_nothing_of_this_machine(six: Path) -> None:
+    for folder in six.glob("maxi-my-*"):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", "check", "--no-cache", "--isolated", "--select", "E,F,W,I,UP,B,SIM,RET",
+             "--line-length", "120", "."], capture_output=True, text=True, check=False, cwd=folder,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        for file in folder.rglob("*.*"):
+            assert "$" not in file.read_text()
+            assert str(six) not in file.read_text()
+
+
+def test_the_json_names_the_files_and_the_command_that_uses_it(maxi, tmp_path: Path) -> None:
+    document = json.loads(
+        maxi("new-plugin", "maxi-my-pool", "--role", "temporal", "--out", str(tmp_path), "--json").out
+    )
+    assert document["schema"] == 1
+    assert document["folder"] == str(tmp_path / "maxi-my-pool")
+    assert document["files"] == ["pyproject.toml", "README.md", "maxi_my_pool.py", "tests/test_maxi_my_pool.py"]
+    assert document["use"] == "maxi train runs/mine --temporal my-pool"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["My_Source", "--role", "expander"], "cannot be called 'My_Source'; use lower-case letters"),
+        (["my--source", "--role", "expander"], "cannot be called 'my--source'"),
+        (["../evil", "--role", "expander"], "cannot be called '../evil'"),
+        (["sources", "--role", "expander"], "'sources' is a word that maxi keeps for itself"),
+        (["gpt3", "--role", "expander"], "'gpt3' is offered by maxi"),
+        (["mine", "--role", "expnder"], "there is no role 'expnder' (did you mean 'expander'?)"),
+    ],
+)
+def test_a_name_or_role_that_cannot_be_is_refused_in_one_line(maxi, tmp_path, monkeypatch, arguments, said) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = maxi("new-plugin", *arguments)
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_over(maxi, tmp_path: Path) -> None:
+    (tmp_path / "maxi-mine").mkdir()
+    ran = maxi("new-plugin", "mine", "--role", "expander", "--out", str(tmp_path))
+    assert ran.code == ExitCode.USAGE
+    assert "maxi-mine exists" in ran.err
+    ran = maxi("new-plugin", "mine", "--role", "expander", "--out", "/dev/null/here")
+    assert ran.code == ExitCode.FAILED
+    assert "cannot write to /dev/null/here" in ran.err
+
+
+def test_check_plugin_says_what_is_broken_and_returns_one(maxi, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("import av\n" + textwrap.dedent(EXPANDER.format(name="mine")))
+    ran = maxi("check-plugin", "mine", "--plugin", "mine.py")
+    assert ran.code == ExitCode.FAILED
+    assert "broken       it is light to import" in ran.out
+    assert "importing its module imports av" in ran.out
+    rows = json.loads(maxi("check-plugin", "mine", "--plugin", "mine.py", "--json").out)["checks"]
+    assert {row["check"]: row["state"] for row in rows}["its options survive a recipe"] == "kept"
+    assert "it gives one answer per question, in order" not in [row["check"] for row in rows]
+
+
+def test_check_plugin_asks_only_when_it_may(maxi, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        textwrap.dedent(EXPANDER.format(name="mine")).replace("yield [entry]", "yield [entry, 1 / 0]")
+    )
+    assert maxi("check-plugin", "mine", "--plugin", "mine.py").code == ExitCode.DONE
+    ran = maxi("check-plugin", "mine", "--plugin", "mine.py", "--full")
+    assert ran.code == ExitCode.FAILED
+    assert "it raised ZeroDivisionError: division by zero" in ran.out
+
+
+def test_check_plugin_says_what_it_could_not_check_and_why(maxi, monkeypatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    ran = maxi("check-plugin", "gpt3")
+    assert ran.code == ExitCode.DONE
+    assert "not checked  its fingerprint is text, the same twice" in ran.out
+    assert "there is no API key" in ran.out
+    assert "no source or temporal module is called 'gpt33'" in maxi("check-plugin", "gpt33").err
