@@ -85,6 +85,12 @@ def _share(run: Path, index: IndexFile, kept: NDArray[np.int64], keep: float) ->
             f"--keep {keep:g} asks for {len(places)} of {total} videos, and {run} has texts for {len(kept)} of them",
             f"type --keep {len(kept) / total:.3g} or less, or run maxi bags with --keep {keep:g}",
         )
+    scores = index.rows["score"]
+    if len(places) < len(scores) > 1 and scores.min() == scores.max():
+        raise UsageError(
+            f"--keep {keep:g}: all {len(scores)} videos of {run} have the same score, so none are the best",
+            "leave out --keep, or match them: maxi bags",
+        )
     return np.sort(places)
 
 
