@@ -1,7 +1,9 @@
 """Writes the pages that are made from the code: docs/cli.md from the commands, docs/options.md from the options."""
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.main import get_command
@@ -21,16 +23,24 @@ def cli_page() -> str:
     runner = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     parts = [f"# Commands\n\n{MADE}"]
     for name in ["", *names()]:
-        arguments = [name, "--help"] if name else ["--help"]
+        arguments = [*name.split(), "--help"]
         text = runner.invoke(app, arguments, prog_name="maxi", terminal_width=80).output.strip()
         parts.append(f"## maxi{' ' + name if name else ''}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 
 
 def names() -> list[str]:
-    """Return the commands in the order in which a user meets them."""
-    command = get_command(app)
-    return command.list_commands(typer.Context(command))
+    """Return the commands in the order in which a user meets them, those of a group behind it: `data`, `data list`."""
+    return list(_names(get_command(app), ""))
+
+
+def _names(group: Any, before: str) -> Iterator[str]:
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        yield before + name
+        command = group.get_command(context, name)
+        if hasattr(command, "list_commands"):
+            yield from _names(command, f"{before}{name} ")
 
 
 def options_page() -> str:

@@ -8,11 +8,13 @@ from maxi_cli.bags import bags
 from maxi_cli.check import check
 from maxi_cli.check_plugin import check_plugin
 from maxi_cli.compare import compare
+from maxi_cli.data import data
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
 from maxi_cli.logs import LEVELS, set_up_logs
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
+from maxi_cli.predict import predict
 from maxi_cli.show import show
 from maxi_cli.stats import stats
 from maxi_core.errors import UsageError
@@ -31,6 +33,8 @@ app.command()(show)
 app.command()(stats)
 app.command("eval")(evaluate)
 app.command()(compare)
+app.command()(predict)
+app.add_typer(data)
 app.command()(check)
 app.command()(plugins)
 app.command("new-plugin")(new_plugin)

@@ -1,0 +1,216 @@
+"""`maxi data`: which benchmarks there are, what their files hold, and lists made of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maxi_cli.evaluate import (
+    AnnotationsFlag,
+    BenchmarkFlag,
+    ClassesFlag,
+    DataRootFlag,
+    LabelsFlag,
+    MultiLabelFlag,
+    TrustFlag,
+    VideosFlag,
+    named,
+)
+from maxi_cli.flags import JsonFlag, OutsideFlag
+from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.evaluation.surveying import Survey
+
+SCHEMA = 1
+SHOWN = 3
+
+data = typer.Typer(
+    name="data",
+    help="Which benchmarks there are, what their files hold, and lists made of them.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+@data.command("list")
+def list_known(json: JsonFlag = False) -> None:
+    """List the known benchmarks: metric, splits, classes, and the files that each reads.
+
+    Example: maxi data list
+    """
+    from rich.table import Table
+
+    from maxi_core.evaluation.benchmarks.known import KNOWN
+    from maxi_core.sandbox import BENCHMARKS
+
+    if json:
+        found = [
+            {
+                "name": known.name,
+                "title": known.title,
+                "metric": known.metric,
+                "classes": known.classes,
+                "videos": dict(known.counts),
+                "official": known.official_files,
+                "lists": list(known.lists),
+                "labels": list(known.labels),
+            }
+            for known in KNOWN
+        ]
+        show_json({"schema": SCHEMA, "benchmarks": found, "sandbox": list(BENCHMARKS)})
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "metric", "classes", "videos per split"):
+        table.add_column(title, justify="right" if title == "classes" else "left")
+    for known in KNOWN:
+        counts = " / ".join("?" if count is None else str(count) for count in known.counts.values())
+        table.add_row(known.name, known.metric, str(known.classes), counts)
+    console = stdout()
+    console.print(table)
+    console.print("\nfiles of each, where K is the split: as downloaded, or lists with their labels", style="bold")
+    for known in KNOWN:
+        lists = f"{known.lists[-1]} and {known.labels[0]}".replace("{}", "K")
+        console.print(f"{known.name}: {known.official_files.replace('{}', 'K')}; or {lists}")
+    console.print()
+    console.print(f"of the embedded world: {', '.join(BENCHMARKS)}")
+    console.print("or a path: labels.csv and split.txt, a folder for each class, or a CSV path,label")
+
+
+@data.command()
+def stats(
+    benchmark: BenchmarkFlag = None,
+    annotations: AnnotationsFlag = None,
+    videos: VideosFlag = None,
+    data_root: DataRootFlag = None,
+    labels: LabelsFlag = None,
+    classes: ClassesFlag = None,
+    trust: TrustFlag = None,
+    multi_label: MultiLabelFlag = False,
+    durations: Annotated[bool, typer.Option("--durations", help="Open every video and say how long they are.")] = False,
+    allow_outside_root: OutsideFlag = None,
+    json: JsonFlag = False,
+) -> None:
+    """Count videos, classes, labels of a video, durations, and what is missing on the disk.
+
+    Example: maxi data stats -b ucf101,hmdb51 --data-root data
+    """
+    from maxi_core.evaluation.benchmarks.opening import open_benchmark
+    from maxi_core.evaluation.surveying import survey
+
+    found = [
+        one
+        for name in named(benchmark)
+        for one in survey(
+            open_benchmark(
+                name,
+                annotations=annotations,
+                videos=videos,
+                data_root=data_root,
+                labels=labels,
+                classes=classes,
+                trust=trust,
+                multi_label=multi_label,
+            ),
+            durations=durations,
+            allow_outside=bool(allow_outside_root),
+        )
+    ]
+    show_json({"schema": SCHEMA, "splits": [one.as_record() for one in found]}) if json else _show(found)
+
+
+def _show(found: "list[Survey]") -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("benchmark", overflow="fold")
+    for title in ("videos", "classes", "per class", "labels", "missing", "seconds"):
+        table.add_column(title, justify="right", overflow="fold")
+    for one in found:
+        low, middle, high = one.per_class
+        many = f"{one.labels[1]:.1f}" if one.labels[2] > 1 else "1"
+        missing = "?" if one.missing is None else str(len(one.missing))
+        seconds = "?" if one.seconds is None else f"{one.seconds[0]:.1f}-{one.seconds[3]:.1f}, {one.seconds[2]:.1f}"
+        counts = (str(len(one.split.samples)), str(len(one.split.classes)), f"{low}-{high}, {middle:.1f}")
+        table.add_row(visible(one.split.label), *counts, many, missing, seconds)
+    console = stdout()
+    console.print(table)
+    console.print("ranges are smallest-largest, mean", style="dim")
+    for one in found:
+        for text in one.split.notes:
+            console.print(visible(f"{one.split.label}: {text}"), style="yellow")
+        if one.missing:
+            some = ", ".join(one.missing[:SHOWN]) + (", ..." if len(one.missing) > SHOWN else "")
+            console.print(visible(f"{one.split.label}: missing: {some}"), style="yellow")
+
+
+@data.command()
+def convert(
+    benchmark: BenchmarkFlag = None,
+    annotations: AnnotationsFlag = None,
+    videos: VideosFlag = None,
+    data_root: DataRootFlag = None,
+    labels: LabelsFlag = None,
+    classes: ClassesFlag = None,
+    trust: TrustFlag = None,
+    multi_label: MultiLabelFlag = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for labels.csv and split*.txt.")] = None,
+) -> None:
+    """Turn the files of a benchmark into a labels CSV and split lists.
+
+    Example: maxi data convert -b hmdb51 --annotations testTrainMulti_7030_splits --out lists/hmdb51
+    """
+    from maxi_core.evaluation.benchmarks.listing import Listing, Row
+    from maxi_core.evaluation.benchmarks.lists import write_list
+    from maxi_core.evaluation.benchmarks.opening import open_benchmark
+
+    names = named(benchmark)
+    if out is None or len(names) != 1:
+        raise UsageError("one benchmark goes into one folder", "name one with -b, and its folder with --out")
+    opened = open_benchmark(
+        names[0],
+        annotations=annotations,
+        videos=videos,
+        data_root=data_root,
+        labels=labels,
+        classes=classes,
+        trust=trust,
+        multi_label=multi_label,
+    )
+    for split in opened.splits:
+        rows = tuple(
+            Row(sample.path, tuple(split.classes[place] for place in sample.labels)) for sample in split.samples
+        )
+        alone = len(opened.splits) == 1
+        same = len({one.classes for one in opened.splits}) == 1
+        folder = out if same else out / split.name
+        path = folder / (f"split{split.name}.txt" if same and not alone else "split.txt")
+        write_list(Listing(split.classes, rows, split.files), path, folder / "labels.csv")
+        note(f"{path}: {len(rows)} videos, {len(split.classes)} classes")
+
+
+@data.command()
+def shots(
+    benchmark: BenchmarkFlag = None,
+    annotations: AnnotationsFlag = None,
+    count: Annotated[int, typer.Option("--shots", min=1, help="Videos of each class: 2, 4, 8, 16 in the paper.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for labels.csv and split.txt.")] = None,
+) -> None:
+    """Draw K videos of each class from a training split, for few-shot training.
+
+    Example: maxi data shots -b hmdb51 --annotations testTrainMulti_7030_splits --shots 4 --out lists/hmdb51-4
+    """
+    from maxi_core.evaluation.benchmarks.listing import Annotations
+    from maxi_core.evaluation.benchmarks.lists import write_list
+    from maxi_core.evaluation.benchmarks.training import training_split
+    from maxi_core.evaluation.shots import few_shot
+
+    names = named(benchmark)
+    if out is None or len(names) != 1 or annotations is None:
+        raise UsageError("one training split goes into one folder", "name it with -b, --annotations and --out")
+    chosen = few_shot(training_split(names[0], Annotations(annotations)), count, seed)
+    write_list(chosen, out / "split.txt", out / "labels.csv")
+    note(f"{out / 'split.txt'}: {len(chosen.rows)} videos, {count} of each of {len(chosen.classes)} classes")

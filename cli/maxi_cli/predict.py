@@ -1,0 +1,167 @@
+"""`maxi predict`: what is done in videos, out of given labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maxi_cli.evaluate import load
+from maxi_cli.flags import (
+    ConfigFlag,
+    DecoderFlag,
+    JsonFlag,
+    NoPluginFlag,
+    OptionFlag,
+    OutsideFlag,
+    QuietFlag,
+    VideoTimeoutFlag,
+    WorkersFlag,
+    read_catalog,
+    read_recipe,
+)
+from maxi_cli.progress import follow
+from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.evaluation.predicting import Prediction
+    from maxi_core.types import Video
+
+SCHEMA = 1
+BAR = 20  # columns of a whole share
+
+
+def predict(
+    model: Annotated[str | None, typer.Argument(help="Run, checkpoint or export folder, ARCH/TAG, or sandbox.")] = None,
+    videos: Annotated[list[str] | None, typer.Argument(metavar="VIDEO...", help="Videos, folders or lists.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Labels to choose from, with commas.")] = None,
+    dictionary: Annotated[str | None, typer.Option(help="Or a file of labels, or a known name: kinetics400.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Best labels that are shown.")] = 5,
+    window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Slide a window of this length.")] = None,
+    stride: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time between windows; none: no gap.")] = None,
+    strip: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the windows as a PNG strip.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of each video or window.")] = None,
+    views: Annotated[str | None, typer.Option(help="CLIPSxCROPS whose softmax is summed, such as 4x3.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Prompt of a label, with {} in its place.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
+    decoder: DecoderFlag = None,
+    workers: WorkersFlag = None,
+    video_timeout: VideoTimeoutFlag = None,
+    allow_outside_root: OutsideFlag = None,
+    config: ConfigFlag = None,
+    option: OptionFlag = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Name what is done in videos, out of given labels; the shares are of these labels only.
+
+    Example: maxi predict sandbox clip.mp4 --labels "arm wrestling, juggling balls" --window 4 --stride 2
+    """
+    from maxi_core.evaluation.predicting import predict as run
+    from maxi_core.evaluation.protocol import Protocol, parse_views
+    from maxi_core.sections import EvalSection
+    from maxi_core.video.options import VideoOptions
+
+    catalog = read_catalog(no_plugin)
+    aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.device": device}
+    aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
+    aliases |= {"video.allow_outside_root": allow_outside_root}
+    recipe = read_recipe(catalog, config, option, aliases)
+    section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
+    names = _labels(labels, dictionary)
+    if model is None or not videos:
+        raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
+    if stride is not None and window is None:
+        raise UsageError("--stride is the time between windows", "give --window too")
+    asked = _windows(videos, window, stride, reading)
+    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
+    (loaded,) = load(catalog, [model], section)
+    answers = run(loaded, asked, names, protocol, top=top, reading=reading)
+    found = list(follow(quiet=quiet)("predicting", len(asked), answers))
+    if strip is not None:
+        from maxi_core.evaluation.strip import write_strip
+
+        write_strip(found, strip, reading)
+        note(f"the strip is in {strip}")
+    show_json(_as_json(model, section.prompt, found)) if json else _show(found)
+    if found and all(one.failed for one in found):
+        raise typer.Exit(ExitCode.FAILED)
+    if not found:
+        raise typer.Exit(ExitCode.NOTHING)
+
+
+def _labels(labels: str | None, dictionary: str | None) -> list[str]:
+    from maxi_core.dictionaries import read_dictionary
+
+    if (labels is None) == (dictionary is None):
+        raise UsageError("which labels?", "give either --labels 'a, b' or --dictionary NAME")
+    if labels is not None:
+        return [name.strip() for name in labels.split(",") if name.strip()]
+    assert dictionary is not None
+    return list(read_dictionary(dictionary).entries)
+
+
+def _windows(videos: list[str], window: float | None, stride: float | None, reading: Any) -> "list[Video]":
+    from maxi_core.evaluation.predicting import sliding
+    from maxi_core.video.inputs import find_videos
+
+    found = [video for place in videos for video in find_videos(place, allow_outside_root=reading.allow_outside_root)]
+    if window is None:
+        return found
+    return [part for video in found for part in sliding(video, window, window if stride is None else stride)]
+
+
+def _as_json(model: str, prompt: str, found: "list[Prediction]") -> dict[str, object]:
+    from dataclasses import asdict
+
+    predictions = [
+        {
+            "video": one.video.id,
+            "path": str(one.video.path),
+            "start": one.video.start,
+            "end": one.video.end,
+            "top": [asdict(guess) for guess in one.guesses],
+            "skipped": one.failed.reason if one.failed else None,
+            "flag": one.flag or None,
+        }
+        for one in found
+    ]
+    return {"schema": SCHEMA, "model": model, "prompt": prompt, "predictions": predictions}
+
+
+def _show(found: "list[Prediction]") -> None:
+    from itertools import groupby
+
+    for path, group in groupby(found, lambda one: one.video.path):
+        parts = list(group)
+        if len(parts) > 1 or parts[0].video.start is not None:
+            _show_timeline(str(path.name), parts)
+        else:
+            _show_one(parts[0])
+
+
+def _show_one(one: "Prediction") -> None:
+    console = stdout()
+    console.print(visible(one.video.id), style="bold")
+    if one.failed is not None:
+        console.print(visible(f"  {one.failed.reason}"), style="yellow", soft_wrap=True)
+    for guess in one.guesses:
+        bar = "#" * round(BAR * guess.share)
+        console.print(visible(f"  {guess.share:6.1%}  {guess.cosine:+.3f}  {guess.label:.40}  {bar}"), soft_wrap=True)
+    if one.flag:
+        console.print(visible(f"  {one.flag}"), style="yellow", soft_wrap=True)
+
+
+def _show_timeline(name: str, parts: "list[Prediction]") -> None:
+    from maxi_core.evaluation.strip import time_of
+
+    console = stdout()
+    console.print(visible(name), style="bold")
+    for one in parts:
+        if one.failed is not None:
+            console.print(visible(f"  {time_of(one):>14}  {one.failed.reason}"), style="yellow", soft_wrap=True)
+            continue
+        best = one.guesses[0]
+        bar = "#" * round(BAR * best.share)
+        console.print(visible(f"  {time_of(one):>14}  {best.share:6.1%}  {best.label:.34}  {bar}"), soft_wrap=True)

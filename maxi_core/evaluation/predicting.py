@@ -1,0 +1,104 @@
+"""What is done in a video, out of given labels: `predict`, and windows that slide over a long one."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from maxi_core.clip.loading import Loaded
+from maxi_core.errors import UsageError
+from maxi_core.evaluation.encoder import Encoder
+from maxi_core.evaluation.metrics import softmax
+from maxi_core.evaluation.protocol import CONSUMER, Protocol
+from maxi_core.types import Failed, Video
+from maxi_core.video.options import VideoOptions
+from maxi_core.video.reader import read_videos
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One label of a video: the share that the softmax over all labels gives it, and its cosine (mean over views)."""
+
+    label: str
+    share: float
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The best labels of a video or window, best first; none, and a reason, if it could not be read.
+
+    `flag` says what is missing from a video that was cut short but could be used.
+    """
+
+    video: Video
+    guesses: tuple[Guess, ...]
+    failed: Failed | None = None
+    flag: str = ""
+
+
+def predict(
+    loaded: Loaded,
+    videos: Iterable[Video | Path | str],
+    labels: Sequence[str],
+    protocol: Protocol | None = None,
+    *,
+    top: int = 5,
+    reading: VideoOptions | None = None,
+) -> Iterator[Prediction]:
+    """Yield the best `top` labels of each video, in order; the labels are encoded once.
+
+    The softmax is over the labels given: it says which of them fits best, not whether any does. Of equal scores the
+    earlier label is first. Raises UsageError if there is no label or one comes twice.
+    """
+    encoder = Encoder(loaded, protocol or Protocol(frames=loaded.model.frames))
+    names = [label.strip() for label in labels]
+    if not names or not all(names):
+        raise UsageError("there are no labels to choose from", "name some: --labels 'arm wrestling, juggling'")
+    if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+        raise UsageError(f"the label '{twice[0]}' comes twice", "name it once")
+    texts = encoder.encode_names(names).astype(np.float64).T  # (D, C)
+    options = (reading or VideoOptions()).model_copy(update={"short_side": encoder.side})
+    asked = (one if isinstance(one, Video) else Video(str(one), Path(one)) for one in videos)
+    for video, frames in read_videos(asked, {CONSUMER: encoder.protocol.sampling()}, options):
+        if isinstance(frames, Failed):
+            yield Prediction(video, (), frames)
+            continue
+        views = encoder.protocol.view(frames[CONSUMER], loaded.clip.image_size)
+        cosines = encoder.encode_video(views).astype(np.float64) @ texts  # (V, C)
+        shares, means = softmax(encoder.scale * cosines).mean(axis=0), cosines.mean(axis=0)
+        best = np.argsort(-(means if len(cosines) == 1 else shares), kind="stable")[:top]
+        guesses = tuple(Guess(names[place], float(shares[place]), float(means[place])) for place in best)
+        yield Prediction(video, guesses, None, frames.flag)
+
+
+def sliding(video: Video, window: float, stride: float) -> tuple[Video, ...]:
+    """Cut a video into windows of `window` seconds that begin every `stride` seconds; the last one reaches its end,
+    unless the stride leaves gaps.
+
+    A video that is shorter than a window stays whole, and so does one that cannot be opened: reading it says why.
+    Raises UsageError for lengths that are not above 0.
+    """
+    from maxi_core.video.problems import VideoError
+    from maxi_core.video.pyav_decoder import describe, opened
+
+    if window <= 0 or stride <= 0:
+        raise UsageError(f"a window of {window:g} s every {stride:g} s cannot slide", "both are above 0")
+    try:
+        with opened(video.path) as (container, stream):
+            length = describe(container, stream).duration
+    except VideoError:
+        length = None
+    if length is None or length <= window:
+        return (video,)
+    windows = []
+    for number in range(math.ceil(length / stride)):
+        start = number * stride
+        end = None if start + window >= length - 1e-9 else start + window
+        name = f"{video.id}#t={start:g}" + ("" if end is None else f",{end:g}")  # as a media fragment
+        windows.append(Video(name, video.path, start, end))
+        if end is None:
+            break
+    return tuple(windows)

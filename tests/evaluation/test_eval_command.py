@@ -1,0 +1,101 @@
+"""`maxi eval` as it is typed: tables, JSON, files, exit codes, and mistakes in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from maxi_core.evaluation.saving import folder_name
+
+
+def arguments(world, out: Path, *more: str) -> list[str]:
+    fast = ["--frames", "2", "--workers", "0", "--device", "cpu", "--quiet"]
+    return [str(world.model), "--benchmark", str(world.benchmark), *fast, "--out", str(out), *more]
+
+
+def test_the_table_has_80_columns_and_says_what_the_score_is_of(maxi, world, tmp_path: Path) -> None:
+    ran = maxi("eval", *arguments(world, tmp_path, "--dictionary", "kinetics400"))
+    assert ran.code == 0, ran.err
+    assert all(
+        len(line) <= 80 for line in ran.out.splitlines() if str(world.model) not in line and "scores.json" not in line
+    )
+    assert "top-1" in ran.out
+    assert "prompt 'a photo of a walk.', 2 frames, views 1x1" in ran.out
+    assert "bench:1 in-dictionary" in ran.out
+    record = json.loads((tmp_path / folder_name(str(world.model)) / "scores.json").read_text())[0]
+    wanted = {"benchmark", "split", "metrics", "n", "skipped", "classes", "prompt", "names", "frames", "views",
+              "normalisation", "model", "ensemble", "list_sha256", "seed", "version", "groups"}  # fmt: skip
+    assert wanted <= record.keys()
+
+
+def test_several_models_and_benchmarks_go_in_one_process(maxi, world, tmp_path: Path) -> None:
+    (world.benchmark / "half.txt").write_text("videos/00.mp4 0\nvideos/05.mp4 1\n")
+    benchmarks = f"{world.benchmark},{world.benchmark / 'half.txt'}"
+    fast = ["--frames", "2", "--workers", "0", "--device", "cpu", "--json", "--out", str(tmp_path)]
+    ran = maxi("eval", str(world.model), str(world.other), "--benchmark", benchmarks, *fast)
+    document = json.loads(ran.out)
+    assert [[one["benchmark"] for one in model["scores"]] for model in document["models"]] == [["bench", "half"]] * 2
+    assert document["seconds"]["encoded"] == 2 * 12
+    assert sum(document["seconds"]["shares"].values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--views", "4"], "not CLIPSxCROPS"),
+        (["--prompt", "a photo"], "has not exactly one {}"),
+        (["--decoder", "nope"], "nope"),
+        (["-o", "eval.frame=3"], "did you mean"),
+        (["--classes", "{missing}"], "cannot read"),
+        (["--dictionary", "kinetics401"], "no dictionary 'kinetics401'"),
+    ],
+)
+def test_a_mistake_is_said_in_one_line_before_any_work(maxi, world, tmp_path: Path, more, said: str) -> None:
+    filled = [word.format(missing=tmp_path / "none.csv") for word in more]
+    ran = maxi("eval", *arguments(world, tmp_path / "out", *filled))
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+    assert said in ran.err
+
+
+def test_no_model_no_benchmark_and_two_models_of_one_name_are_refused(maxi, world, tmp_path: Path) -> None:
+    assert "which model?" in maxi("eval", "--benchmark", str(world.benchmark)).err
+    assert "which benchmark?" in maxi("eval", "sandbox").err
+    ran = maxi("eval", str(world.model), str(world.model), "-b", str(world.benchmark), "--out", str(tmp_path))
+    assert "would both be written to" in ran.err
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_with_its_keys_and_never_replaced(
+    maxi, world, tmp_path: Path
+) -> None:
+
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    weights = load_file(world.model / "open_clip_model.safetensors")
+    document = json.loads((world.model / "open_clip_config.json").read_text())
+    weights["strange.weight"] = weights.pop("ln_final.weight")
+    save_file(weights, folder / "model.safetensors")
+    about = {"schema": 1, "config": document["model_cfg"], "preprocess": document["preprocess_cfg"], "frames": 2,
+             "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "temporal": {"name": "mean", "options": {}}}  # fmt: skip
+    (folder / "maxi.json").write_text(json.dumps(about))
+    (folder / "DONE").touch()
+    ran = maxi("eval", str(folder), "-b", str(world.benchmark), "--workers", "0", "--out", str(tmp_path / "out"))
+    assert ran.code == 2
+    assert "ln_final.weight missing; strange.weight unexpected" in ran.err
+    assert not list(tmp_path.glob("out/*/scores.json"))
+
+
+def test_too_many_skipped_videos_end_with_code_3_and_all_with_code_1(maxi, world, tmp_path: Path) -> None:
+    folder = tmp_path / "bench"
+    (folder / "videos").mkdir(parents=True)
+    (folder / "labels.csv").write_text("id,name\n0,walk\n")
+    (folder / "split.txt").write_text("videos/a.mp4 0\nvideos/b.mp4 0\n")
+    (folder / "videos/a.mp4").write_bytes((world.benchmark / "videos/00.mp4").read_bytes())
+    common = [str(world.model), "-b", str(folder), "--frames", "2", "--workers", "0", "--out", str(tmp_path / "out")]
+    assert maxi("eval", *common).code == 0
+    assert maxi("eval", *common, "--max-skipped", "0").code == 3
+    (folder / "videos/a.mp4").unlink()
+    ran = maxi("eval", *common)
+    assert ran.code == 1
+    assert "not one of 2 videos could be used" in ran.err
