@@ -28,11 +28,15 @@ LENGTH = 256  # bytes of a lease
 TRIES = 4  # a process that only looks holds the lock for a moment
 
 
+class InUseError(MaxiError):
+    """Another process has what we want to write to."""
+
+
 @contextmanager
 def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
     """Hold a folder (or a part of it, by the `name` of its lock) alone, and make it if it is not there.
 
-    Raises MaxiError that names the process, host and time of whoever has it, UsageError if it cannot be written. The
+    Raises InUseError that names the process, host and time of whoever has it, UsageError if it cannot be written. The
     lock of a process that died is taken over: at once on one machine, from another after `STALE` beats.
     """
     path = folder / name
@@ -43,7 +47,7 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}", "choose another --out") from None
     try:
         if found := _holder(file, path, fcntl.LOCK_EX):
-            raise MaxiError(f"{folder} is in use by {found}", "wait for it, or choose another --out")
+            raise InUseError(f"{folder} is in use by {found}", "wait for it, or choose another --out")
         stop = threading.Event()
         lease = {"pid": os.getpid(), "host": socket.gethostname(), "since": utc_stamp(), "beat": 0}
         _write(file, path, lease)

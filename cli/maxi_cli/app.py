@@ -12,6 +12,7 @@ from maxi_cli.data import data
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
 from maxi_cli.logs import LEVELS, set_up_logs
+from maxi_cli.merge import merge
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(bags)
 app.command()(show)
 app.command()(stats)
+app.command()(merge)
 app.command("eval")(evaluate)
 app.command()(compare)
 app.command()(predict)

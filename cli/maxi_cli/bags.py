@@ -27,12 +27,13 @@ from maxi_cli.flags import (
     read_recipe,
 )
 from maxi_cli.logs import log_to
+from maxi_cli.made import report, report_share
 from maxi_cli.progress import watching
 from maxi_cli.terminal import show_json, stdout, visible
-from maxi_core.errors import ExitCode, UsageError
+from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maxi_core.bags.job import Job, Made
+    from maxi_core.bags.job import Job
     from maxi_core.plugins import Catalog
     from maxi_core.recipe import Recipe
 
@@ -62,6 +63,9 @@ def bags(
     clip_seconds: ClipSecondsFlag = None,
     allow_outside_root: OutsideFlag = None,
     max_skipped: Annotated[int | None, typer.Option(help="Stop when more videos cannot be used.")] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Answer one of N shares; the last one makes the bags.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write and ask nothing.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Use a run folder that was made of something else.")
@@ -80,6 +84,8 @@ def bags(
     """
     from maxi_core.bags.job import run_job
     from maxi_core.bags.planning import plan
+    from maxi_core.bags.shard import FOLDER, parse_shard, shard_of_environment
+    from maxi_core.bags.sharing import run_shard
 
     catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"bags.videos": videos, "bags.dictionary": dictionary, "bags.keep": keep}
@@ -92,11 +98,15 @@ def bags(
     if dry_run:
         show_json({"schema": SCHEMA, **plan(job)}) if json else _show_plan(plan(job))
         return
-    with log_to(job.out / "run.log"):
-        made = run_job(job, watching(quiet=quiet))
-    show_json({"schema": SCHEMA, **_as_json(job, made)}) if json else _show(job, made)
-    if not made.tally.videos:
-        raise typer.Exit(ExitCode.NOTHING)
+    part = parse_shard(shard) if shard else shard_of_environment(os.environ)
+    if part is None:
+        with log_to(job.out / "run.log"):
+            made = run_job(job, watching(quiet=quiet))
+        report(job, made, json=json)
+        return
+    with log_to(job.out / FOLDER / f"{part.name}.log"):
+        share = run_shard(job, part, watching(quiet=quiet))
+    report_share(job, share, json=json)
 
 
 def _recipe(
@@ -142,41 +152,3 @@ def _show_plan(plan: dict[str, object]) -> None:
     console = stdout()
     for key, value in plan.items():
         console.print(visible(f"{key:12} {value}"), soft_wrap=True)
-
-
-def _as_json(job: "Job", made: "Made") -> dict[str, object]:
-    tally = made.tally
-    return {
-        "out": str(job.out),
-        "videos": tally.videos,
-        "matched": tally.matched,
-        "kept": tally.kept,
-        "threshold": tally.threshold,
-        "texts": sum(made.sizes),
-        "empty": sum(not size for size in made.sizes),
-        "asked": tally.asked,
-        "skipped": len(made.skipped),
-    }
-
-
-def _show(job: "Job", made: "Made") -> None:
-    tally, console = made.tally, stdout()
-    if not tally.videos:
-        console.print("there are no videos")
-        return
-    console.print(
-        f"{tally.kept} bags of {tally.videos} videos: {tally.matched} matched, "
-        f"{tally.kept} kept (score {tally.threshold:.4f} or better)"
-    )
-    if made.sizes:
-        mean = sum(made.sizes) / len(made.sizes)
-        empty = sum(not size for size in made.sizes)
-        console.print(f"{mean:.1f} texts in a bag ({min(made.sizes)} to {max(made.sizes)}), {empty} bags empty")
-    asked = ", ".join(f"{name} {count}" for name, count in tally.asked.items())
-    console.print(f"asked now: {asked}; all else was known", soft_wrap=True)
-    for record in made.skipped[:3]:
-        console.print(visible(f"skipped at {record['stage']}: {record['video']}: {record['message']}"), style="yellow")
-    if len(made.skipped) > 3:
-        console.print(f"... {len(made.skipped)} skipped in all: {job.out / 'skipped.jsonl'}", style="yellow")
-    shown = os.path.relpath(job.out)
-    console.print(visible(f"next: maxi show {shown}, maxi stats {shown}"), soft_wrap=True)

@@ -10,10 +10,12 @@ from maxi_core.bags.askers import Players, shelf_about, shelf_name
 from maxi_core.bags.pipeline import Flow, Tally, Watching, make_bags
 from maxi_core.bags.records import BAGS, to_line
 from maxi_core.bags.run import RECIPE, SKIPPED, differences, finished, locked, read_manifest, write_manifest
+from maxi_core.bags.shard import at_work
 from maxi_core.bags.shelf import digest
 from maxi_core.environment import versions
 from maxi_core.errors import UsageError
 from maxi_core.files import utc_stamp, write_lines, write_text
+from maxi_core.locks import InUseError
 from maxi_core.types import Dictionary, Failed
 from maxi_core.version import __version__
 from maxi_core.video.inputs import VideoList
@@ -70,11 +72,13 @@ class Skips:
 def run_job(job: Job, watching: Watching) -> Made:
     """Make the bags and write bags.jsonl, skipped.jsonl, recipe.toml and manifest.json into the run folder.
 
-    The same command goes on where a stopped one was. Raises MaxiError if another process has the folder, UsageError if
+    The same command goes on where a stopped one was. Raises InUseError if another process has the folder, UsageError if
     the folder was made of other videos, another dictionary, another matcher or by another maxi (unless `overwrite`),
     and TooManySkippedError when more videos cannot be matched than `max_skipped`.
     """
     with locked(job.out):
+        if busy := at_work(job.out):
+            raise InUseError(f"{job.out} is in use by {busy}", "wait for it, or choose another --out")
         manifest = begin(job)
         _clear(job.out)
         made, checksum = _make(job, manifest, watching)

@@ -1,0 +1,99 @@
+"""Many workers on one run: each answers its share of the videos into the store, and the last one makes the bags.
+
+A share is all that is asked of a video: match, captions, their forms. What needs all videos (which matches are kept,
+which entries are expanded, the bags) is left to the merge, which is the run of one process over a store that knows the
+answers, so its files are those of one process to the byte.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from maxi_core.bags.askers import shelf_about, shelf_name
+from maxi_core.bags.job import Job, Made, Skips, begin, made_of, run_job
+from maxi_core.bags.pipeline import Flow, Tally, Watching, answer_share
+from maxi_core.bags.shard import FOLDER, Shard, at_work, begun
+from maxi_core.bags.shelf import digest
+from maxi_core.errors import UsageError
+from maxi_core.files import utc_stamp, write_text
+from maxi_core.locks import InUseError, holder_of, locked
+from maxi_core.sources import Expander
+
+SCHEMA = 1
+RECIPE = "recipe.toml"  # in the folder of the shares: what `maxi merge` makes the bags by
+
+
+@dataclass(frozen=True)
+class Share:
+    """What became of a share: its counts, the shares that are still to be done, and the bags if it was the last."""
+
+    shard: Shard
+    tally: Tally
+    skipped: tuple[dict[str, object], ...]
+    missing: tuple[Shard, ...] = ()
+    made: Made | None = None
+
+
+def run_shard(job: Job, shard: Shard, watching: Watching) -> Share:
+    """Answer a share into the store; whoever finishes last makes the bags as `run_job` does.
+
+    Raises as `run_job` does, and InUseError if another process has this share or makes the bags.
+    """
+    folder = job.out / FOLDER
+    with locked(folder, shard.lock):
+        if found := holder_of(job.out):
+            raise InUseError(f"{job.out} is in use by {found}", "wait for it, or choose another --out")
+        begin(job)
+        write_text(folder / RECIPE, job.recipe)
+        key, tally, skips = _key(job), Tally(), Skips(job.max_skipped)
+        flow = Flow(job.store, watching, skips.skip, skips.videos.use, job.strict)
+        try:
+            answer_share(shard.share(job.videos), job.dictionary, job.players, flow, tally)
+        finally:
+            skips.write(folder / f"{shard.name}.skipped.jsonl")
+        record = {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **asdict(tally)}
+        write_text(folder / f"{shard.name}.json", json.dumps(record, indent=2) + "\n")
+    missing = _missing(job.out, key, shard.of)
+    share = Share(shard, tally, tuple(skips.records), missing)
+    if missing or at_work(job.out):  # whoever is still at work will find all shares done
+        return share
+    try:
+        return replace(share, made=run_job(job, watching))
+    except InUseError:  # another one that finished at the same time makes the bags
+        return share
+
+
+def merge(job: Job, watching: Watching) -> Made:
+    """Make the bags of a run whose shares are all done; raises UsageError that names those that are not."""
+    key = _key(job)
+    missing = [_missing(job.out, key, of) for of in sorted({shard.of for shard in begun(job.out)})]
+    if not missing:
+        raise UsageError(f"no share of {job.out} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
+    if left := min(missing, key=len):
+        which = ", ".join(str(shard) for shard in left)
+        raise UsageError(
+            f"{len(left)} of {left[0].of} shares of {job.out} are not done: {which}",
+            f"run them (again): maxi bags ... --shard {left[0]}",
+        )
+    return run_job(job, watching)
+
+
+def _missing(folder: Path, key: str, of: int) -> tuple[Shard, ...]:
+    """Return the shares of as many that are not done with what `key` stands for."""
+    return tuple(shard for shard in Shard(of, 1).others() if not _done(folder, key, shard))
+
+
+def _done(folder: Path, key: str, shard: Shard) -> bool:
+    try:
+        record = json.loads((folder / FOLDER / f"{shard.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("share") == key
+
+
+def _key(job: Job) -> str:
+    """Return what the answers of a share depend on: another video, source or option makes a share to be done anew."""
+    sources = [source for source in job.players.every() if not isinstance(source, Expander)]
+    shelves = [shelf_name(shelf_about(source)) for source in sources]
+    return digest(made_of(job), shelves, os.fspath(job.store.absolute()))
