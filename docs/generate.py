@@ -45,7 +45,10 @@ def _names(group: Any, before: str) -> Iterator[str]:
 
 def options_page() -> str:
     """Return docs/options.md: every option of the core and of the built-in plugins."""
-    parts = [f"# Options\n\n{MADE}\nEach is `-o name.key=value`, `[name] key` in maxi.toml, or `MAXI_NAME_KEY`.\n"]
+    parts = [
+        f"# Options\n\n{MADE}\nEach is `-o name.key=value`, `[name] key` in maxi.toml, or `MAXI_NAME_KEY`.\n"
+        "A default in brackets is typed as nothing at all: `-o bags.store=`.\n"
+    ]
     for name in CORE:
         model = core_section(name)
         parts.append(f"## {name}\n\n{inspect.getdoc(model)}\n\n{_table(name, model)}")

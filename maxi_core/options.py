@@ -50,10 +50,12 @@ class OptionHelp:
 
     @property
     def shown_default(self) -> str:
-        """The default as one would type it."""
+        """The default as one would type it; what is typed as nothing at all (`-o name.key=`) stands in brackets."""
         if isinstance(self.default, (tuple, list)):
-            return ",".join(str(item) for item in self.default) or "empty"
-        return "none" if self.default is None else str(self.default)
+            return ",".join(str(item) for item in self.default) or "(empty)"
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        return "(none)" if self.default is None else str(self.default) or "(empty)"
 
 
 def describe(model: type[BaseModel]) -> list[OptionHelp]:

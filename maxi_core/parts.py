@@ -52,18 +52,26 @@ def cast_parts(catalog: Catalog, names: Iterable[str]) -> dict[str, str | tuple[
     return {part.key: found[part.key] if part.several else found[part.key][0] for part in PARTS if part.key in found}
 
 
-def drop_parts(sources: SourcesSection, names: Iterable[str]) -> dict[str, str | tuple[str, ...]]:
+def drop_parts(catalog: Catalog, sources: SourcesSection, names: Iterable[str]) -> dict[str, str | tuple[str, ...]]:
     """Take sources out of their parts, as `--without` does: {key of `[sources]`: who is left}.
+
+    A source may be named as `dist:name` on either side.
 
     Raises UsageError for a name that plays no part, and for the matcher, without which there is no run.
     """
     left: dict[str, str | tuple[str, ...]] = {}
     for name in names:
-        part = next((part for part in PARTS if name in part.names(sources)), None)
-        if part is None:
+        key = _key(catalog, name)
+        part = next((part for part in PARTS if key in [_key(catalog, one) for one in part.names(sources)]), None)
+        if part is None or name == "none":
             raise UsageError(f"--without {name}: '{name}' plays no part in this recipe")
         if part.key == "matcher":
             raise UsageError(f"--without {name}: a run needs a matcher", "name another one with --sources")
         texts = left.get(part.key, part.names(sources))
-        left[part.key] = tuple(text for text in texts if text != name) if part.several else "none"
+        left[part.key] = tuple(text for text in texts if _key(catalog, text) != key) if part.several else "none"
     return left
+
+
+def _key(catalog: Catalog, name: str) -> str:
+    offers = catalog.named(name)
+    return catalog.key(offers[0]) if len(offers) == 1 else name

@@ -195,22 +195,41 @@ def from_env(env: Mapping[str, str], catalog: Catalog) -> list[Setting]:
         if not name.startswith(ENV_PREFIX) or name in ENV_OWN:
             continue
         if name not in known:
-            raise UsageError(
-                f"the environment sets {name}, which is no option{nearest(name, [*known, *ENV_OWN])}", f"unset {name}"
-            )
-        section, key = known[name]
+            raise _no_option(name, known, catalog)
+        if len(known[name]) > 1:
+            both = " and ".join(f"[{section}] {key}" for section, key in known[name])
+            raise UsageError(f"the environment sets {name}, which is the name of both {both}", "set them with -o")
+        section, key = known[name][0]
         settings.append(Setting(section, key, env[name], name))
     return settings
 
 
-def _variables(catalog: Catalog) -> dict[str, tuple[str, str]]:
+def _no_option(name: str, known: Iterable[str], catalog: Catalog) -> UsageError:
+    """Return the error for a variable that names nothing; of a plugin that does not work, why it does not."""
+    for plugin in catalog.plugins:
+        if plugin.state != "ok" and name.startswith(_variable(plugin.name, "")):
+            return UsageError(
+                f"the environment sets {name}, and plugin '{plugin.label}' {plugin.version} is {plugin.state}: "
+                f"{plugin.error}",
+                f"see maxi plugins {plugin.name}, or unset {name}",
+            )
+    near = nearest(name, [*known, *ENV_OWN])
+    return UsageError(f"the environment sets {name}, which is no option{near}", f"unset {name}")
+
+
+def _variables(catalog: Catalog) -> dict[str, list[tuple[str, str]]]:
+    """Return what each variable may mean: `[a] b_c` and `[a-b] c` share one."""
     models: dict[str, type[BaseModel]] = {offer.name: offer.cls.Options for offer in catalog.offers}
     models |= {name: core_section(name) for name in CORE}
-    return {
-        f"{ENV_PREFIX}{section}_{key}".upper().replace("-", "_"): (section, key)
-        for section, model in models.items()
-        for key in model.model_fields
-    }
+    found: dict[str, list[tuple[str, str]]] = {}
+    for section, model in models.items():
+        for key in model.model_fields:
+            found.setdefault(_variable(section, key), []).append((section, key))
+    return found
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{ENV_PREFIX}{section}_{key}".upper().replace("-", "_")
 
 
 def from_flag(text: str, origin: str = "-o") -> Setting:

@@ -4,11 +4,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from maxi_core.options import Options
 
-KNOWN_NAMES = ("sandbox", "kinetics400")  # of videos and dictionaries
+KNOWN_VIDEOS = ("sandbox",)
+KNOWN_DICTIONARIES = ("sandbox", "kinetics400")  # the latter also as kinetics400:N
 
 
 class SourcesSection(Options):
@@ -32,9 +33,10 @@ class BagsSection(Options):
 
     @field_validator("videos", "dictionary")
     @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
+    def _absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
         """Make a path absolute, so that the settled recipe means the same from any folder; names stay as they are."""
-        if value is None or value.partition(":")[0] in KNOWN_NAMES:
+        known = KNOWN_VIDEOS if info.field_name == "videos" else KNOWN_DICTIONARIES
+        if value is None or value.partition(":")[0] in known:
             return value
         try:
             path = Path(value).expanduser()

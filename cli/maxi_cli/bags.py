@@ -127,7 +127,7 @@ def _recipe(
         parts += [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
     if without is not None:
         now = read_recipe(catalog, config, option, aliases, more=parts).core("sources", SourcesSection)
-        left = drop_parts(now, _names(without))
+        left = drop_parts(catalog, now, _names(without))
         parts += [Setting("sources", key, who, "--without", typed=False) for key, who in left.items()]
     return read_recipe(catalog, config, option, aliases, more=parts, players=True)
 

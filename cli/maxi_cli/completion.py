@@ -40,6 +40,11 @@ def complete_option(incomplete: str) -> list[str]:
 
 
 def _catalog() -> "Catalog":
+    from maxi_cli.flags import read_catalog
+    from maxi_core.errors import MaxiError
     from maxi_core.plugins import discover
 
-    return discover()
+    try:
+        return read_catalog()
+    except MaxiError:  # the command itself will say what is wrong
+        return discover(only=[])

@@ -126,10 +126,26 @@ def _from_flags(options: Iterable[str], aliases: Mapping[str, object]) -> "list[
         section, _, key = path.partition(".")
         flag = FLAG_OF.get(path, f"--{key.replace('_', '-')}")
         for other in settings:
-            if (other.section, other.key.replace("-", "_")) == (section, key) and other.value != str(value):
+            if (other.section, other.key.replace("-", "_")) == (section, key) and not _same(other, value):
                 raise UsageError(f"{flag} {value} and {other.origin} say different things", "give one of them")
         settings.append(Setting(section, key, value, flag, typed=isinstance(value, str)))
     return settings
+
+
+def _same(setting: "Setting", value: object) -> bool:
+    """Whether -o and a flag of the core say the same: `-o video.timeout=60` and `--video-timeout 60.0` do."""
+    from pydantic import ValidationError
+
+    from maxi_core.options import from_text
+    from maxi_core.sections import core_section
+
+    model, key = core_section(setting.section), setting.key.replace("-", "_")
+    try:
+        typed = [from_text(model, key, str(said)) for said in (setting.value, value)]
+        one, other = (getattr(model.model_validate({key: said}), key) for said in typed)
+    except (ValidationError, KeyError):
+        return setting.value == str(value)
+    return bool(one == other)
 
 
 def _is_set(name: str) -> bool:

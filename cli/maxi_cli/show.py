@@ -1,13 +1,12 @@
 """`maxi show`: one text bag as the paper's figure 6 shows it, or the list of them."""
 
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maxi_cli.flags import JsonFlag
-from maxi_cli.terminal import show_json, stdout, visible
+from maxi_cli.terminal import show_json, show_json_list, stdout, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +35,7 @@ def show(
         bag = find_bag(run, video)
         show_json(as_record(bag)) if json else _show_bag(bag, stdout())
     elif json:
-        show_json({"schema": 1, "bags": [as_record(bag) for bag in islice(read_bags(run), LISTED)]})
+        show_json_list({"schema": 1}, "bags", map(as_record, read_bags(run)))
     else:
         _show_list(read_bags(run), run)
 

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from maxi_core.secrets import masked, without_secrets
@@ -42,6 +42,15 @@ def _console(*, stderr: bool) -> "Console":
 def show_json(document: Mapping[str, object]) -> None:
     """Print a document for programs, without secrets; ASCII, so that any name survives any terminal."""
     sys.stdout.write(json.dumps(masked(document), indent=2, default=str) + "\n")
+
+
+def show_json_list(head: Mapping[str, object], key: str, items: Iterable[Mapping[str, object]]) -> None:
+    """Print a document whose last value is a list of any length, one item a line, as they come."""
+    opening = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in head.items())
+    sys.stdout.write(f"{{{opening}{json.dumps(key)}: [")
+    for number, item in enumerate(items):
+        sys.stdout.write((",\n  " if number else "\n  ") + json.dumps(masked(item), default=str))
+    sys.stdout.write("\n]}\n")
 
 
 def complain(message: str) -> None:

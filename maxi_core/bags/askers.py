@@ -11,7 +11,7 @@ from maxi_core.bags.asking import Asker
 from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
 from maxi_core.bags.shelf import ABOUT, Shelf, digest
 from maxi_core.border import fingerprint
-from maxi_core.secrets import is_secret
+from maxi_core.secrets import is_secret, masked
 from maxi_core.sources import Augmenter, Captioner, Expander, Matcher, Source
 from maxi_core.types import Dictionary, Form, Match, Video
 
@@ -114,9 +114,19 @@ def unknown(store: Path, source: Source, keys: Iterable[str]) -> int:
         shelves = [
             stack.enter_context(Shelf(path.parent, {}))
             for path in store.glob(f"{source.name}-*/{ABOUT}")
-            if json.loads(path.read_text(encoding="utf-8")).get("options") == _options(source)
+            if _says(path, source)
         ]
         return sum(not any(key in shelf for shelf in shelves) for key in keys)
+
+
+def _says(path: Path, source: Source) -> bool:
+    """Whether an about file is of this source with these options; one that is damaged is of nobody."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    mine = (source.name, masked(_options(source)))
+    return isinstance(about, dict) and (about.get("source"), about.get("options")) == mine
 
 
 def _options(source: Source) -> dict[str, object]:

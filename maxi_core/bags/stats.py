@@ -99,11 +99,15 @@ def _share(scores: Sequence[float], right: Sequence[bool | None], keep: float, *
 
 
 def word_uses(bags: Iterable[TextBag], word: str) -> list[WordUse]:
-    """Return for each matched entry how many of its bags hold `word` in one of their texts, most first."""
+    """Return for each matched entry how many of its bags hold `word` in one of their texts, most first.
+
+    Raises UsageError for a blank word.
+    """
     seen: Counter[str] = Counter()
     holding: Counter[str] = Counter()
     sources: dict[str, Counter[str]] = {}
-    wanted = word.casefold().split()
+    if not (wanted := word.casefold().split()):
+        raise UsageError("which word? it is blank", "for example --word wave")
     for bag in bags:
         if not bag.kept:
             continue
@@ -123,7 +127,7 @@ def _holds(words: list[str], wanted: list[str]) -> bool:
 def read_labels(path: Path) -> dict[str, str]:
     """Read true labels from a CSV with the header `video,label`; raises UsageError with the line of a mistake."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             if not {"video", "label"} <= set(rows.fieldnames or ()):
                 raise UsageError(
@@ -137,8 +141,9 @@ def read_labels(path: Path) -> dict[str, str]:
                 if row["video"] in labels:
                     raise UsageError(f"{path}:{rows.line_num} labels {row['video']} again")
                 labels[row["video"]] = row["label"]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the labels {path}: {error}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read the labels {path}: {why}", "name a CSV in UTF-8") from None
     return labels
 
 

@@ -283,6 +283,21 @@ def test_a_dry_run_counts_writes_nothing_and_asks_nobody(world) -> None:
     assert json.loads(world.bags("--dry-run", "--json").out)["calls"] == {"toygpt": unmatched}
 
 
+def test_a_dry_run_is_not_misled_by_other_shelves_and_damaged_ones(world) -> None:
+    world.bags()
+    store = world.folder / "store"
+    (about,) = store.glob("toygpt-*/about.json")
+    other = store / "toygpt-x-0123456789abcdef"
+    other.mkdir()
+    (other / "about.json").write_text(about.read_text().replace('"toygpt"', '"toygpt-x"'))
+    for segment in about.parent.glob("*.jsonl"):
+        segment.rename(other / segment.name)
+    assert json.loads(world.bags("--dry-run", "--json").out)["calls"] == {"toygpt": 4}
+    for damage in ("{", "[]", '{"options": 5}'):
+        about.write_text(damage)
+        assert json.loads(world.bags("--dry-run", "--json").out)["calls"] == {"toygpt": 4}
+
+
 def test_json_on_stdout_says_what_was_made(world) -> None:
     document = json.loads(world.bags("--json").out)
     assert (document["schema"], document["videos"], document["kept"]) == (1, 6, 6)

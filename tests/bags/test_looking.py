@@ -38,6 +38,16 @@ def test_one_bag_as_json_is_its_record(world) -> None:
     assert json.loads(world.maxi("show", str(world.out), "clip 2", "--json").out) == world.records()[2]
 
 
+def test_the_list_as_json_has_every_bag(world) -> None:
+    for place in range(30):
+        world.add(f"more {place}.mp4")
+    world.bags()
+    document = json.loads(world.maxi("show", str(world.out), "--json").out)
+    assert document == {"schema": 1, "bags": world.records()}
+    (world.out / "bags.jsonl").write_text("")
+    assert json.loads(world.maxi("show", str(world.out), "--json").out) == {"schema": 1, "bags": []}
+
+
 def test_a_folder_without_bags_is_one_line(world) -> None:
     for command in ("show", "stats"):
         ran = world.maxi(command, str(world.folder))
@@ -85,13 +95,18 @@ def test_with_labels_the_share_of_right_matches_is_shown_at_each_share_kept(worl
 def test_wrong_label_files_are_one_line_with_their_place(world) -> None:
     world.bags()
     table = world.folder / "labels.csv"
+    table.write_bytes(b"\xef\xbb\xbfvideo,label\r\nclip 0.mp4,waving a flag\r\n")  # as spreadsheets save it
+    assert world.maxi("stats", str(world.out), "--labels", str(table)).code == ExitCode.DONE
     for content, line in {
+        "video,label\na," + "x" * 200_000: "cannot read the labels",
         "id,name\n": "has no columns video and label but id, name",
         "video,label\na,\n": "labels.csv:2 lacks its video or its label",
         "video,label\na,b\na,c\n": "labels.csv:3 labels a again",
     }.items():
         table.write_text(content)
-        assert line in world.maxi("stats", str(world.out), "--labels", str(table)).err
+        ran = world.maxi("stats", str(world.out), "--labels", str(table))
+        assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
+        assert line in ran.err
 
 
 def test_a_word_is_traced_to_entries_and_sources(world) -> None:
@@ -103,3 +118,8 @@ def test_a_word_is_traced_to_entries_and_sources(world) -> None:
     assert all(use["sources"]["toyblip"] == use["videos"] for use in document["uses"])
     assert "'waving' stands in" in world.maxi("stats", str(world.out), "--word", "waving").out
     assert "no bag holds 'sleep'" in world.maxi("stats", str(world.out), "--word", "sleep").out
+    ran = world.maxi("stats", str(world.out), "--word", " ")
+    assert (ran.code, ran.err) == (
+        ExitCode.USAGE,
+        "maxi: error: which word? it is blank; for example --word wave\n",
+    )

@@ -22,9 +22,9 @@ def test_options_are_described_in_words() -> None:
     assert [(row.key, row.type, row.shown_default) for row in describe(Sample)] == [
         ("rate", "number >= 0 <= 2", "0.4"),
         ("mode", "chat | completions", "chat"),
-        ("words", "list of text", "empty"),
-        ("folder", "path or none", "none"),
-        ("fast", "true or false", "False"),
+        ("words", "list of text", "(empty)"),
+        ("folder", "path or none", "(none)"),
+        ("fast", "true or false", "false"),
     ]
 
 

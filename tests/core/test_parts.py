@@ -61,16 +61,24 @@ def test_a_temporal_module_is_no_source(catalog: Catalog) -> None:
         cast_parts(catalog, ["mean"])
 
 
-def test_without_drops_one_and_keeps_the_rest() -> None:
+def test_without_drops_one_and_keeps_the_rest(catalog: Catalog) -> None:
     sources = SourcesSection(texts=("gpt", "eyes"))
-    assert drop_parts(sources, ["gpt"]) == {"texts": ("eyes",)}
-    assert drop_parts(sources, ["gpt", "eyes", "verbs"]) == {"texts": (), "augmenter": "none"}
+    assert drop_parts(catalog, sources, ["gpt"]) == {"texts": ("eyes",)}
+    assert drop_parts(catalog, sources, ["gpt", "eyes", "verbs"]) == {"texts": (), "augmenter": "none"}
 
 
-@pytest.mark.parametrize(("name", "line"), [("dictionary", "a run needs a matcher"), ("blip", "plays no part")])
-def test_without_refuses_what_cannot_go(name: str, line: str) -> None:
+def test_without_knows_a_source_by_either_spelling(catalog: Catalog) -> None:
+    sources = SourcesSection(texts=("gpt:gpt", "eyes"))
+    assert drop_parts(catalog, sources, ["gpt", "eyes:eyes"]) == {"texts": ()}
+    assert drop_parts(catalog, sources, ["maxi:verbs"]) == {"augmenter": "none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("dictionary", "a run needs a matcher"), ("blip", "plays no part"), ("none", "plays no part")]
+)
+def test_without_refuses_what_cannot_go(catalog: Catalog, name: str, line: str) -> None:
     with pytest.raises(UsageError, match=line):
-        drop_parts(SourcesSection(), [name])
+        drop_parts(catalog, SourcesSection(), [name])
 
 
 def test_the_cast_of_a_recipe_is_in_the_order_of_the_flow(catalog: Catalog) -> None:

@@ -97,6 +97,22 @@ def test_an_unknown_variable_of_ours_is_an_error_and_anybody_elses_is_not(catalo
     assert from_env({"POLITE_LIMIT": "3", "MAXI_HOME": "/x", "MAXI_LOAD_PLUGINS": ""}, catalog) == []
 
 
+def test_a_variable_of_a_plugin_that_is_broken_or_off_says_so(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="MAXI_BROKEN_LIMIT, and plugin 'broken:broken' 1.0 is broken: ModuleNotFound"):
+        from_env({"MAXI_BROKEN_LIMIT": "3"}, catalog)
+    with pytest.raises(UsageError, match="plugin 'polite:polite' 1.0 is off: left out by --no-plugin"):
+        from_env({"MAXI_POLITE_LIMIT": "3"}, discover(without=["polite"]))
+
+
+def test_a_variable_that_two_options_share_is_refused_with_both(fake_dist: FakeDist) -> None:
+    fake_dist("a", EXPANDER.format(name="a").replace("limit:", "b_limit:"))
+    fake_dist("a-b", EXPANDER.format(name="a-b"))
+    catalog = discover()
+    with pytest.raises(UsageError, match=r"MAXI_A_B_LIMIT, which is the name of both \[a\] b_limit and \[a-b\] limit"):
+        from_env({"MAXI_A_B_LIMIT": "3"}, catalog)
+    assert from_env({"MAXI_A_B_WORDS": "x"}, catalog)[0].section == "a-b"
+
+
 def test_players_must_exist_in_their_role(catalog: Catalog) -> None:
     with pytest.raises(PluginError, match="'polite' is an expander, and a matcher is wanted here"):
         settle(catalog, [from_flag("sources.matcher=polite")], players=True)
