@@ -70,6 +70,7 @@ CORE = {
     "bags": "maxi_core.sections:BagsSection",
     "eval": "maxi_core.sections:EvalSection",
     "sources": "maxi_core.sections:SourcesSection",
+    "train": "maxi_core.training.options:TrainSection",
     "video": "maxi_core.video.options:VideoOptions",
 }
 

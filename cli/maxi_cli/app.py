@@ -9,6 +9,7 @@ from maxi_cli.check import check
 from maxi_cli.check_plugin import check_plugin
 from maxi_cli.compare import compare
 from maxi_cli.data import data
+from maxi_cli.ensemble import ensemble
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
 from maxi_cli.logs import LEVELS, set_up_logs
@@ -18,6 +19,7 @@ from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
 from maxi_cli.show import show
 from maxi_cli.stats import stats
+from maxi_cli.train import train
 from maxi_core.errors import UsageError
 from maxi_core.version import __version__
 
@@ -33,6 +35,8 @@ app.command()(bags)
 app.command()(show)
 app.command()(stats)
 app.command()(merge)
+app.command()(train)
+app.command()(ensemble)
 app.command("eval")(evaluate)
 app.command()(compare)
 app.command()(predict)

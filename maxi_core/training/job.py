@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
-from maxi_core.bags.run import MANIFEST, RECIPE, locked
+from maxi_core.bags.run import MANIFEST, RECIPE
 from maxi_core.batches.loading import Batches
 from maxi_core.clip.checkpoints import checkpoints_of, read_weights
 from maxi_core.clip.loading import MEAN, Loaded
 from maxi_core.environment import versions
 from maxi_core.errors import MaxiError
 from maxi_core.files import utc_stamp, write_text
+from maxi_core.locks import locked
 from maxi_core.secrets import without_secrets
 from maxi_core.training.about import about_checkpoint
 from maxi_core.training.ensemble import mixed
@@ -63,8 +64,8 @@ class Resuming:
 class TrainJob:
     """Everything that a training run is made of, its weights chosen (`choose_trainable`) and its temperature set.
 
-    `settings` is all that decides the result, as texts to compare on resume; `record` goes into each maxi.json.
-    `validate` is asked every `validate_every` epochs, on rank 0; its first number says which checkpoint is best.
+    `batch_size` is that of a micro-batch. `settings` is all that decides the result, as texts to compare on resume;
+    `record` goes into each maxi.json. `validate` is asked every `validate_every` epochs, on rank 0; its first number says which checkpoint is best.
     `reports` are told of every record that goes into metrics.jsonl.
     """
 
@@ -72,6 +73,7 @@ class TrainJob:
     batches: Batches
     plan: LoopPlan
     out: Path
+    batch_size: int
     weight_decay: float = 0.001
     saving: SavePlan = SavePlan()
     resuming: Resuming = Resuming()

@@ -13,9 +13,10 @@ from maxi_core.clip.video_clip import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.training.clock import Clock
 from maxi_core.training.objective import Bags, loss_of
+from maxi_core.training.options import Precision
 from maxi_core.training.ranks import ALONE, Ranks, device_errors
 from maxi_core.training.schedule import Schedule
-from maxi_core.training.steps import BatchSource, LoopPlan, NotFiniteError, Precision, Step
+from maxi_core.training.steps import BatchSource, LoopPlan, NotFiniteError, Step
 
 
 def steps_per_epoch(batches: BatchSource, accumulate: int, world: int = 1) -> int:

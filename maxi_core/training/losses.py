@@ -5,13 +5,14 @@ bags have the label of each video, `own` (B,) the number of each video's own bag
 that every loss is finite in half precision too, whatever the scale of the logits.
 """
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "nce", "ce"]
+from maxi_core.training.options import Loss
+
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from maxi_core.training import losses
 from maxi_core.training.gathering import gather
-from maxi_core.training.losses import Loss
+from maxi_core.training.options import Loss
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
 from maxi_core.batches.batch import Batch
 from maxi_core.clip.video_clip import SIGMA_FLOOR
 from maxi_core.errors import MaxiError
-from maxi_core.training.losses import Loss
-
-Precision = Literal["fp32", "amp_bf16", "amp_fp16"]
+from maxi_core.training.options import Loss, Precision
 
 
 class BatchSource(Protocol):

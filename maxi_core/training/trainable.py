@@ -1,15 +1,15 @@
 """Which weights are trained, and the optimizer over them (SPEC section 6)."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from maxi_core.clip.video_clip import VideoCLIP
 from maxi_core.errors import UsageError
+from maxi_core.training.options import Freeze
 
-Freeze = Literal["none", "image", "text", "both"]
 BETAS, EPS = (0.9, 0.98), 1e-8
 
 AFTER_BLOCKS = ("ln_post", "proj", "ln_final", "text_projection")  # trained with the last blocks

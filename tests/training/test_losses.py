@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from maxi_core.training import losses
-from maxi_core.training.losses import LOSSES, Loss
+from maxi_core.training.losses import LOSSES
 from maxi_core.training.objective import Bags, loss_of
+from maxi_core.training.options import Loss
 
 Y = torch.tensor([0, 0, 1, 2])
 POSITIVE = Y[:, None] == Y

@@ -1,0 +1,223 @@
+"""`maxi train`: multiple instance learning on text bags."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maxi_cli.flags import (
+    ConfigFlag,
+    DecoderFlag,
+    FrameCacheFlag,
+    JsonFlag,
+    NoPluginFlag,
+    OptionFlag,
+    PluginFlag,
+    QuietFlag,
+    WorkersFlag,
+    read_catalog,
+    read_recipe,
+)
+from maxi_cli.logs import log_to
+from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.training.job import Trained, TrainJob
+    from maxi_core.training.ranks import Ranks
+
+SCHEMA = 1
+
+
+def train(
+    run: Annotated[Path | None, typer.Argument(help="Run folder of maxi bags.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Option(help="ARCH/TAG, checkpoint, run or export folder, sandbox.")] = None,
+    keep: Annotated[float | None, typer.Option(help="Share of all videos to train on, the best matched.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of this training; else NAME in the run folder.")] = None,
+    name: Annotated[str | None, typer.Option(help="What this training is called.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="mil_nce, mil_nce_pairs, mil_nce_instance, mil_max, nce or ce.")
+    ] = None,
+    temporal: Annotated[str | None, typer.Option(help="Temporal module (see maxi plugins).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Videos on each rank at once.")] = None,
+    accum_freq: Annotated[int | None, typer.Option(help="Batches whose gradients are one step.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times that every video is seen.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    wd: Annotated[float | None, typer.Option(help="Weight decay.")] = None,
+    warmup: Annotated[int | None, typer.Option(help="Steps of warm-up; else the first 5 epochs.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of each video.")] = None,
+    bag_size: Annotated[int | None, typer.Option(help="Texts of each bag in a step.")] = None,
+    freeze: Annotated[str | None, typer.Option(help="Towers not to train: none, image, text or both.")] = None,
+    ensemble: Annotated[float | None, typer.Option(help="Share of the original to mix in at the end.")] = None,
+    gather: Annotated[bool | None, typer.Option("--gather", help="Take negatives from all ranks.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, amp_bf16 or amp_fp16.")] = None,
+    grad_checkpointing: Annotated[
+        bool | None, typer.Option("--grad-checkpointing", help="Half the memory for a third more time.")
+    ] = None,
+    grad_clip_norm: Annotated[float | None, typer.Option(help="Longest gradient.")] = None,
+    skip_nonfinite: Annotated[int | None, typer.Option(help="Steps that may be left out for NaN.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random comes from it.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Benchmark or list of labelled videos, for --loss ce.")] = None,
+    shots: Annotated[int | None, typer.Option(help="Labelled videos of each class.")] = None,
+    val: Annotated[str | None, typer.Option(help="Benchmarks to evaluate on while training, with commas.")] = None,
+    val_frequency: Annotated[int | None, typer.Option(help="Epochs between evaluations.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder with one folder for each benchmark.")] = None,
+    save_frequency: Annotated[int | None, typer.Option(help="Epochs between checkpoints.")] = None,
+    report_to: Annotated[str | None, typer.Option(help="tensorboard, wandb, with commas.")] = None,
+    resume: Annotated[str | None, typer.Option(help="latest, or a checkpoint folder of this training.")] = None,
+    force_resume: Annotated[bool, typer.Option("--force-resume", help="Go on with other settings.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the checkpoints that are there.")] = False,
+    decoder: DecoderFlag = None,
+    workers: WorkersFlag = None,
+    frame_cache: FrameCacheFlag = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Take two steps, say what all take; write nothing.")
+    ] = False,
+    config: ConfigFlag = None,
+    option: OptionFlag = None,
+    plugin: PluginFlag = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Train a CLIP on the text bags of a run; with --loss ce, on its matches or on labels.
+
+    Example: maxi train runs/mine --model ViT-B-16-quickgelu/openai --keep 0.9 --out runs/mine/vitb16
+    """
+    catalog = read_catalog(no_plugin, plugin, config)
+    aliases: dict[str, Any] = {
+        "train.run": run, "train.model": model, "train.keep": keep, "train.out": out, "train.name": name,
+        "train.loss": loss, "train.temporal": temporal, "train.batch_size": batch_size, "train.accum_freq": accum_freq,
+        "train.epochs": epochs, "train.lr": lr, "train.wd": wd, "train.warmup": warmup, "train.frames": frames,
+        "train.bag_size": bag_size, "train.freeze": freeze, "train.ensemble": ensemble, "train.gather": gather,
+        "train.precision": precision, "train.grad_checkpointing": grad_checkpointing,
+        "train.grad_clip_norm": grad_clip_norm, "train.skip_nonfinite": skip_nonfinite, "train.seed": seed,
+        "train.device": device, "train.labels": labels, "train.shots": shots, "train.val": val,
+        "train.val_frequency": val_frequency, "train.save_frequency": save_frequency, "train.report_to": report_to,
+        "eval.data_root": data_root, "video.decoder": decoder, "video.workers": workers,
+        "video.frame_cache": frame_cache,
+    }  # fmt: skip
+    recipe = read_recipe(catalog, config, option, aliases)
+    from maxi_core.training.job import Resuming
+    from maxi_core.training.options import TrainSection
+    from maxi_core.training.planning import make_training
+    from maxi_core.training.ranks import joined
+
+    if resume is not None and overwrite:
+        raise UsageError("--resume goes on and --overwrite begins anew", "give one of them")
+    resuming = Resuming(resume, force_resume, overwrite)
+    wanted = recipe.core("train", TrainSection).device
+    with joined(wanted) as (ranks, where):
+        job = make_training(
+            catalog, recipe, tuple(sys.argv), device=where, ranks=ranks, resuming=resuming, dry=dry_run
+        )  # fmt: skip
+        if ranks.first and not quiet:
+            _say_what(job, ranks)
+        if dry_run:
+            _try(job, ranks, json=json)
+        else:
+            _train(job, ranks, json=json, quiet=quiet)
+
+
+def _train(job: "TrainJob", ranks: "Ranks", *, json: bool, quiet: bool) -> None:
+    from contextlib import nullcontext
+
+    from maxi_cli.training_progress import follow
+    from maxi_core.training.job import run_training
+    from maxi_core.training.stopping import StoppedError
+
+    try:
+        with log_to(job.out / "run.log") if ranks.first else nullcontext():
+            trained = run_training(job, follow(quiet=quiet or not ranks.first), ranks)
+    except StoppedError as error:
+        if ranks.first:
+            note(str(error))
+        raise typer.Exit(error.exit_code) from None
+    if not ranks.first:
+        return
+    if json:
+        show_json({"schema": SCHEMA, **_as_json(job, trained)})
+    else:
+        _show(job, trained)
+
+
+def _say_what(job: "TrainJob", ranks: "Ranks") -> None:
+    """Print what will be trained, on what and for how long."""
+    from maxi_core.training.loop import steps_per_epoch
+    from maxi_core.training.trainable import counts
+
+    plan, size = job.plan, job.batch_size
+    steps = steps_per_epoch(job.batches, plan.accumulate, ranks.world)
+    every = size * ranks.world * plan.accumulate
+    note(f"{job.loaded.clip.name} on {job.settings['data']}, {job.loaded.clip.device}, {plan.precision}")
+    note(f"global batch {every}: {size} videos x {ranks.world} ranks x {plan.accumulate} accumulated")
+    note(f"{plan.epochs} epochs of {steps} steps, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {plan.loss}")
+    if plan.warmup >= plan.epochs * steps:
+        note("the warm-up is as long as the training: the learning rate never gets to --lr (see --warmup)")
+    shown = ", ".join(
+        f"{name} {_short(part)} of {_short(total)}" for name, (part, total) in counts(job.loaded.model).items()
+    )
+    note(f"trained weights: {shown}")
+    empty = job.batches.counts.empty
+    if empty:
+        note(f"{empty} bags have no texts: their videos learn the prompt of their match alone")
+
+
+def _short(number: int) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 1e5 else str(number)
+
+
+def _try(job: "TrainJob", ranks: "Ranks", *, json: bool) -> None:
+    """Take two steps and say what they took."""
+    from dataclasses import asdict
+    from itertools import islice
+
+    from maxi_core.training.job import peak_memory
+    from maxi_core.training.loop import train as loop
+    from maxi_core.training.trainable import make_optimizer
+
+    optimizer = make_optimizer(job.loaded.model, job.weight_decay)
+    taken = list(islice(loop(job.loaded.model, job.batches, optimizer, job.plan, ranks=ranks), 2))
+    peak, last = peak_memory(job.loaded.clip.device), taken[-1]
+    if not ranks.first:
+        return
+    seconds = last.of * (last.videos / len(taken)) / last.videos_per_s
+    if json:
+        show_json({"schema": SCHEMA, "peak_bytes": peak, "seconds": seconds, "steps": [asdict(step) for step in taken]})
+        return
+    console = stdout()
+    for step in taken:
+        console.print(f"step {step.number}: loss {step.loss:.4f}, {step.videos_per_s:.1f} videos/s")
+    console.print(f"memory: {peak / 2**30:.1f} GiB at most so far")
+    console.print(f"time: about {seconds / 60:.0f} min for {last.of} steps; nothing was written")
+
+
+def _as_json(job: "TrainJob", trained: "Trained") -> dict[str, object]:
+    step = trained.step
+    return {
+        "out": str(job.out),
+        "checkpoint": str(trained.checkpoint),
+        "best": trained.best,
+        "steps": step.number if step else None,
+        "loss": step.loss if step else None,
+        "sigma": step.sigma if step else None,
+        "scores": dict(trained.scores),
+        "broken": trained.broken,
+    }
+
+
+def _show(job: "TrainJob", trained: "Trained") -> None:
+    console, step = stdout(), trained.step
+    if step is None:
+        console.print("every step was taken already")
+    else:
+        console.print(f"{step.number} steps, loss {step.loss:.4f}, sigma {step.sigma:.4f}")
+    for name, value in trained.scores.items():
+        console.print(visible(f"{name}: {value:.2f}"))
+    if trained.broken:
+        console.print(f"{trained.broken} videos could not be read and were replaced: {job.out / 'skipped.jsonl'}")
+    console.print(visible(f"checkpoint: {os.path.relpath(trained.checkpoint)}"), soft_wrap=True)
+    console.print(visible(f"next: maxi eval {os.path.relpath(job.out)} --benchmark NAME"), soft_wrap=True)

@@ -1,0 +1,71 @@
+"""The `[train]` section of a recipe: names and meanings as in open_clip, defaults as in the paper (SPEC section 6)."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from maxi_core.options import Options
+from maxi_core.prompts import TRAINING
+
+Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "nce", "ce"]
+Freeze = Literal["none", "image", "text", "both"]
+Precision = Literal["fp32", "amp_bf16", "amp_fp16"]
+Report = Literal["tensorboard", "wandb"]
+
+
+class TrainSection(Options):
+    """What `maxi train` trains, on what, how long and how exactly."""
+
+    run: Path | None = Field(None, description="run folder of maxi bags; none with labels")
+    labels: str | None = Field(None, description="benchmark or list of labelled videos to train on instead, for ce")
+    shots: int | None = Field(None, ge=1, description="videos of each class, drawn by the seed; none: all")
+    model: str = Field("ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, sandbox")
+    out: Path | None = Field(None, description="folder of this training; none: name, in the run folder")
+    name: str = Field("train", description="what this training is called, in folders and reports")
+    keep: float | None = Field(None, gt=0, le=1, description="share of all videos to train on; none: what the run kept")
+
+    loss: Loss = Field("mil_nce", description="objective (SPEC section 5)")
+    temporal: str | None = Field(None, description="temporal module; none: what the model has, or mean")
+    frames: int = Field(16, ge=1, description="frames of each video")
+    bag_size: int = Field(16, ge=1, description="texts of each bag in a step")
+    template: str = Field(TRAINING, description="text1 of a prompt, with {} for the matched entry")
+    augmentation: Literal["paper", "spatial", "none"] = Field("paper", description="paper, without colour, or none")
+    flip: bool = Field(True, description="mirror half of the videos; false where left and right are different actions")
+    normalisation: Literal["model", "imagenet"] | None = Field(
+        None, description="of the pixels; none: what the checkpoint was trained with, or the model's own"
+    )
+
+    batch_size: int = Field(16, ge=1, description="videos on each rank at once")
+    accum_freq: int = Field(1, ge=1, description="batches whose gradients are one step")
+    epochs: int = Field(10, ge=1, description="times that every video is seen")
+    lr: float = Field(5e-6, gt=0, description="highest learning rate")
+    wd: float = Field(0.001, ge=0, description="weight decay, on all weights")
+    warmup: int | None = Field(None, ge=0, description="steps of warm-up from 0; none: warmup_epochs says")
+    warmup_epochs: float = Field(5.0, ge=0, description="epochs of warm-up from 0")
+    grad_clip_norm: float | None = Field(None, gt=0, description="longest gradient; none: no limit")
+    sigma: float | None = Field(None, gt=0, description="temperature to begin with; none: 0.02, or the checkpoint's")
+    sigma_floor: float = Field(0.001, gt=0, description="lowest temperature")
+    gather: bool = Field(False, description="negatives from all ranks, and not from each rank's own batch only")
+    seed: int = Field(0, ge=0, description="everything random comes from it")
+    skip_nonfinite: int = Field(0, ge=0, description="steps that may be left out because something is not finite")
+
+    freeze: Freeze = Field("none", description="towers that are not trained")
+    last_blocks: int | None = Field(None, ge=1, description="train only so many last blocks of a tower; none: all")
+    token_embedding: bool = Field(False, description="train the token embedding too, which the authors do not")
+    ensemble: float | None = Field(
+        None, ge=0, le=1, description="share of the original mixed in at the end; none: none"
+    )
+
+    precision: Precision = Field("fp32", description="amp_bf16 and amp_fp16 are faster where the device has them")
+    grad_checkpointing: bool = Field(False, description="half the memory of the image tower for a third more time")
+    device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
+    hold_gb: float = Field(2.0, ge=0, description="most gigabytes of decoded frames kept in memory between epochs")
+
+    save_frequency: int = Field(1, ge=1, description="epochs between checkpoints")
+    keep_last: int = Field(2, ge=1, description="checkpoints that are kept, beside the best one")
+    val: tuple[str, ...] = Field(
+        (), description="benchmarks to evaluate on while training; the first says what is best"
+    )
+    val_frequency: int = Field(1, ge=1, description="epochs between evaluations")
+    report_to: tuple[Report, ...] = Field((), description="tensorboard, wandb; metrics.jsonl is always written")

@@ -1,0 +1,188 @@
+"""From a settled recipe to a training job: model, examples, batches, and what makes two runs the same."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from maxi_core.bags.records import BAGS
+from maxi_core.bags.run import read_manifest
+from maxi_core.batches.bag_index import open_bags
+from maxi_core.batches.batch import BatchPlan, Examples
+from maxi_core.batches.labelled import labelled
+from maxi_core.batches.loading import Batches
+from maxi_core.clip.loading import Loaded, load_video_clip, temporal_maker
+from maxi_core.clip.video_clip import SIGMA
+from maxi_core.errors import UsageError
+from maxi_core.plugins import Catalog
+from maxi_core.recipe import Recipe
+from maxi_core.sections import EvalSection
+from maxi_core.temporal import Temporal
+from maxi_core.training.job import Resuming, SavePlan, TrainJob, Validate
+from maxi_core.training.loop import steps_per_epoch
+from maxi_core.training.options import TrainSection
+from maxi_core.training.ranks import ALONE, Ranks
+from maxi_core.training.reporting import make_reports
+from maxi_core.training.steps import LoopPlan
+from maxi_core.training.trainable import choose_trainable
+from maxi_core.types import Video
+from maxi_core.video.options import VideoOptions
+from maxi_core.video.skips import SkipLog
+
+
+@dataclass(frozen=True)
+class Source:
+    """The examples of a training and what identifies them: where they are from, a checksum, what they were made of."""
+
+    examples: Examples
+    name: str
+    checksum: str
+    dictionary: str
+
+
+def make_training(
+    catalog: Catalog,
+    recipe: Recipe,
+    argv: tuple[str, ...] = (),
+    *,
+    device: str | None = None,
+    ranks: Ranks = ALONE,
+    resuming: Resuming | None = None,
+    dry: bool = False,
+) -> TrainJob:
+    """Load the model, open the bags and settle everything; raises UsageError for what is missing or does not fit.
+
+    A `dry` job writes nothing and reports to nobody.
+    """
+    section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
+    out = _out(section)
+    source = _source(section, recipe, video)
+    loaded = _model(catalog, recipe, section, device or section.device)
+    plan = BatchPlan(
+        section.batch_size, section.frames, section.bag_size, section.seed, section.template,
+        section.augmentation, section.flip, section.hold_gb,
+    )  # fmt: skip
+    log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
+    batches = Batches(source.examples, plan, loaded.clip.tokenize, loaded.clip.image_size, video, log)
+    per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
+    warmup = round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup
+    loop = LoopPlan(
+        section.loss, section.epochs, section.lr, warmup, section.accum_freq, section.precision,
+        section.grad_clip_norm, section.gather, section.skip_nonfinite, section.sigma_floor, section.seed,
+    )  # fmt: skip
+    if section.precision == "amp_fp16" and loaded.clip.device.type != "cuda":
+        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {loaded.clip.device}", "try --precision amp_bf16")
+    settings = _settings(section, source, loaded, video, ranks)
+    record = {"prompt": section.template, "loss": section.loss, "data": source.name, "dictionary": source.dictionary}
+    recipe_text = recipe.to_toml()
+    return TrainJob(
+        loaded,
+        batches,
+        loop,
+        out,
+        section.batch_size,
+        section.wd,
+        SavePlan(section.save_frequency, section.keep_last, section.ensemble),
+        resuming or Resuming(),
+        settings,
+        {**record, "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest()},
+        _validation(section, recipe, video) if section.val else None,
+        section.val_frequency,
+        make_reports(section.report_to, out, section.name, settings) if ranks.first and not dry else (),
+        recipe_text,
+        argv,
+    )
+
+
+def _out(section: TrainSection) -> Path:
+    if section.run is None and section.labels is None:
+        raise UsageError("which bags? neither RUN nor [train] run says", "type the run folder of maxi bags")
+    if section.out is not None:
+        return section.out
+    if section.run is None:
+        raise UsageError("where to? neither --out nor [train] out says", "type --out")
+    return section.run / section.name
+
+
+def _source(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Source:
+    if section.labels is not None:
+        return _labelled(section, recipe, video)
+    if section.shots is not None:
+        raise UsageError("--shots are of labelled videos, and bags have no labels", "add --labels")
+    assert section.run is not None
+    examples = open_bags(section.run, section.keep)
+    made = read_manifest(section.run)
+    made_of, sums = made.get("made_of"), made.get("sha256")
+    checksum = sums.get(BAGS, "") if isinstance(sums, dict) else ""
+    dictionary = made_of.get("dictionary", "") if isinstance(made_of, dict) else ""
+    return Source(examples, f"{len(examples)} bags of {section.run.name}", checksum[:12], dictionary)
+
+
+def _labelled(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Source:
+    from maxi_core.evaluation.benchmarks.opening import open_benchmark
+    from maxi_core.evaluation.benchmarks.places import Places
+
+    if section.loss != "ce":
+        raise UsageError(f"labels have no bags, and the loss {section.loss} needs them", "type --loss ce")
+    assert section.labels is not None
+    benchmark = open_benchmark(section.labels, data_root=recipe.core("eval", EvalSection).data_root)
+    if benchmark.videos is None:
+        raise UsageError(f"where are the videos of {section.labels}?", "set [eval] data_root")
+    split = benchmark.splits[0]
+    placed = Places(benchmark.videos, allow_outside=video.allow_outside_root).place(split)
+    pairs: list[tuple[Video, int]] = [
+        (one, sample.labels[0]) for one, sample in zip(placed.videos, split.samples, strict=True)
+    ]
+    examples = labelled(pairs, split.classes, section.shots, section.seed)
+    return Source(examples, f"{len(examples)} labelled videos of {split.label}", split.sha256[:12], split.label)
+
+
+def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> Loaded:
+    temporal: Temporal | None = None
+    if section.temporal is not None:
+        catalog.find(section.temporal, ("temporal",))
+        made = recipe.make(catalog, section.temporal)
+        assert isinstance(made, Temporal)
+        temporal = made
+    loaded = load_video_clip(
+        section.model,
+        device,
+        frames=section.frames,
+        temporal=temporal,
+        make_temporal=temporal_maker(catalog),
+        normalisation=section.normalisation,
+        checkpointing=section.grad_checkpointing,
+    )
+    if section.sigma is not None or loaded.checkpoint is None:
+        loaded.model.set_sigma(section.sigma or SIGMA)
+    choose_trainable(loaded.model, section.freeze, section.last_blocks, section.token_embedding)
+    return loaded
+
+
+def _validation(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Validate:
+    from maxi_core.evaluation.protocol import Protocol
+    from maxi_core.training.validating import make_validation
+
+    shown = recipe.core("eval", EvalSection)
+    protocol = Protocol(frames=section.frames, prompt=shown.prompt, spelling=shown.names)
+    return make_validation(section.val, shown.data_root, protocol, video)
+
+
+# settings that change no result, or are compared as something else
+_LOOSE = frozenset({
+    *("run", "labels", "model", "out", "name", "keep", "shots", "batch_size", "accum_freq", "gather", "device"),
+    *("hold_gb", "grad_checkpointing", "save_frequency", "keep_last", "val", "val_frequency", "report_to", "ensemble"),
+})  # fmt: skip
+
+
+def _settings(
+    section: TrainSection, source: Source, loaded: Loaded, video: VideoOptions, ranks: Ranks
+) -> dict[str, str]:
+    """Return what decides the result, as texts that a person can compare."""
+    batch = f"{section.batch_size} x {section.accum_freq * ranks.world}" + (
+        f", gathered from {ranks.world}" if section.gather else ""
+    )
+    named = {"data": f"{source.name} ({source.checksum})", "model": f"{loaded.clip.name} ({loaded.clip.identity[:12]})"}
+    named |= {"batch": batch, "video": json.dumps([video.decoder, video.square_pixels])}
+    plain = {key: str(value) for key, value in section if key not in _LOOSE}
+    return {**named, **plain, "temporal": json.dumps(dict(loaded.temporal), sort_keys=True)}
