@@ -72,6 +72,16 @@ def test_a_broken_video_is_recorded_once_with_its_reason_and_not_read_again(
     assert len(records) == 3
 
 
+def test_a_video_that_was_broken_once_stays_so_while_the_process_lives(batches: Maker, damaged, tmp_path: Path) -> None:
+    """Else one that hangs would cost its minute in every epoch."""
+    made = batches(damaged)
+    before = [digest(batch) for batch in made.epoch(0)]
+    for number in BROKEN:
+        (tmp_path / f"broken {number}.mp4").write_bytes((batches.films / f"{number}.mp4").read_bytes())
+    assert [digest(batch) for batch in made.epoch(0)] == before
+    assert [digest(batch) for batch in batches(damaged).epoch(0)] != before
+
+
 def test_more_broken_videos_than_allowed_end_the_epoch(batches: Maker, damaged) -> None:
     for workers in (0, 1):
         made = batches(damaged, log=SkipLog(None, 1, "train"), workers=workers)
