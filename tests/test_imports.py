@@ -12,7 +12,22 @@ import pytest
 from maxi_core.conformance import HEAVY
 
 ROOT = Path(__file__).parent.parent
-HELP = [[name, "--help"] for name in ("bags", "show", "stats", "check", "env", "eval", "new-plugin", "check-plugin")]
+HELP = [
+    [name, "--help"]
+    for name in (
+        "bags",
+        "show",
+        "stats",
+        "check",
+        "env",
+        "eval",
+        "compare",
+        "predict",
+        "data",
+        "new-plugin",
+        "check-plugin",
+    )
+]
 
 
 def imported_by(path: Path) -> set[str]:

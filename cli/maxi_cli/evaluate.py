@@ -152,13 +152,13 @@ def _run(
     json: bool,
     quiet: bool,
 ) -> None:
-    from maxi_core.bags.run import locked
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.protocol import Protocol, parse_views
     from maxi_core.evaluation.ranks import joined
     from maxi_core.evaluation.saving import folders_for
     from maxi_core.files import maxi_home
+    from maxi_core.locks import locked
 
     protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
     entries = read_dictionary(section.dictionary).entries if section.dictionary else None
