@@ -5,6 +5,7 @@ such locks to one machine, so the lock file is a lease too: its holder changes a
 finds the lease of another machine waits whether the number changes; no clock is compared.
 """
 
+import errno
 import fcntl
 import json
 import logging
@@ -135,7 +136,8 @@ def _beat(path: Path, lease: dict[str, object], stop: threading.Event) -> None:
 def _write(file: int, path: Path, lease: Mapping[str, object]) -> None:
     """Write the lease in one piece of one length, so that no reader sees it half."""
     try:
-        os.pwrite(file, json.dumps(lease).ljust(LENGTH).encode(), 0)
+        if os.pwrite(file, json.dumps(lease).ljust(LENGTH).encode(), 0) < LENGTH:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file)
     except OSError as error:
         raise UsageError(f"cannot write to {path}: {error.strerror or error}", "make room there") from None

@@ -51,6 +51,9 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
             return ExitCode.DONE
         if bug is None:
             raise
+        if isinstance(bug, OSError) and (reason := _stdout_refuses(bug)):
+            complain(f"cannot write to stdout: {reason}")
+            return ExitCode.FAILED
         complain(f"a bug in maxi: {type(bug).__name__}: {bug}; {_kept_traceback()}")
         return ExitCode.FAILED
     return returned if isinstance(returned, int) else ExitCode.DONE
@@ -65,8 +68,30 @@ def _nobody_reads() -> bool:
         return False
     if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
         return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _let_stdout_go()
     return True
+
+
+def _stdout_refuses(error: OSError) -> str:
+    """Return why nothing more can be written to stdout, such as a full disk, "" if it can.
+
+    Of an unbuffered one only the error itself tells; one of our own files would have been a MaxiError.
+    """
+    from maxi_core.files import FULL
+
+    try:
+        sys.stdout.flush()
+        refused = error if error.errno in FULL and error.filename is None else None
+    except OSError as again:
+        refused = again
+    if refused is None:
+        return ""
+    _let_stdout_go()
+    return refused.strerror or str(refused)
+
+
+def _let_stdout_go() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help_of(error: typer.TyperException) -> str:

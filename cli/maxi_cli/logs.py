@@ -2,11 +2,13 @@
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from maxi_cli.terminal import note
 from maxi_core.errors import UsageError
 from maxi_core.secrets import without_secrets
 
@@ -19,6 +21,19 @@ class Discreet(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
         return without_secrets(super().format(record))
+
+
+class LogFile(logging.FileHandler):
+    """A log file that a full disk ends in one line, not in a traceback for each record."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name is logging's)
+        """Say once that the log is not written any more."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            logging.getLogger("maxi").removeHandler(self)
+            note(f"{self.baseFilename} cannot be written any more: {error.strerror or error}")
+        else:
+            super().handleError(record)
 
 
 def set_up_logs(level: str) -> None:
@@ -47,7 +62,7 @@ def log_to(path: Path) -> Iterator[None]:
     """Write everything that maxi logs, debugging and tracebacks too, at the end of a run's log file, in UTC."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"cannot write to {path.parent}: {error.strerror or error}", "choose another --out") from None
     formatter = Discreet("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
