@@ -1,6 +1,7 @@
 """A wheel built from what git tracks holds everything and works without the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from maxi_core.testing import checks_for
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"maxi_core": "maxi_core", "plugins/maxi_plugins": "maxi_plugins", "cli/maxi_cli": "maxi_cli"}
@@ -79,9 +82,19 @@ def test_every_dependency_has_a_floor_and_every_builtin_needs_no_extra() -> None
     assert set(project["optional-dependencies"]) <= {"dev", "docs"}
 
 
-def test_the_third_party_example_installs_is_listed_and_passes_its_own_test(tmp_path: Path) -> None:
-    example = tmp_path / "maxi-synonyms"
-    shutil.copytree(ROOT / "docs" / "examples" / "maxi-synonyms", example)
+@pytest.mark.parametrize(
+    ("dist", "row"),
+    [
+        ("maxi-synonyms", ["synonyms", "expander", "synonyms", "maxi-synonyms", "1.0", "ok"]),
+        ("maxi-descriptors", ["descriptors", "expander", "descriptors", "maxi-descriptors", "1.0"]),
+        ("maxi-vlm", ["vlm", "captioner", "vlm", "maxi-vlm", "1.0", "ok"]),
+    ],
+)
+def test_each_third_party_example_installs_is_listed_and_passes_its_own_tests(
+    tmp_path: Path, dist: str, row: list[str]
+) -> None:
+    example = tmp_path / dist
+    shutil.copytree(ROOT / "docs" / "examples" / dist, example, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     site = tmp_path / "site"
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site)
     call(*pip, example)
@@ -90,12 +103,16 @@ def test_the_third_party_example_installs_is_listed_and_passes_its_own_test(tmp_
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0.1\n")
     (info / "entry_points.txt").write_text("[maxi]\nbroken = broken\n")
-    listed = call(sys.executable, "-m", "maxi_cli", "plugins", PYTHONPATH=str(site))
-    rows = [line.split() for line in listed.splitlines()]
-    assert ["synonyms", "expander", "synonyms", "maxi-synonyms", "1.0", "ok"] in rows
+    listed = call(sys.executable, "-m", "maxi_cli", "plugins", PYTHONPATH=str(site), COLUMNS="120")
+    assert row in [line.split()[: len(row)] for line in listed.splitlines()]
     assert "broken:broken is broken: ModuleNotFoundError" in listed
-    tests = call(sys.executable, "-m", "pytest", "-q", "-c", example / "pyproject.toml", example, PYTHONPATH=str(site))
-    assert "16 passed" in tests
+    tests = call(
+        sys.executable, "-m", "pytest", "-q", "-W", "error", "-c", example / "pyproject.toml", example,
+        PYTHONPATH=str(site),
+    )  # fmt: skip
+    passed = re.search(r"(\d+) passed", tests)
+    assert passed is not None
+    assert int(passed[1]) > len(checks_for(row[1]))  # the contract, and something of its own
 
 
 @pytest.mark.slow
