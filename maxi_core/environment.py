@@ -2,8 +2,10 @@
 
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 
 from maxi_core.files import maxi_home
 from maxi_core.secrets import is_secret, without_secrets
@@ -21,14 +23,40 @@ VARIABLES = (
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of maxi, Python and the packages it stands on."""
+    """Return the versions of maxi (and its git revision, if it runs from a checkout), Python and what it stands on."""
     found = {"maxi": __version__, "python": platform.python_version()}
+    if revision := git_revision(Path(__file__).parent):
+        found["revision"] = revision
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def git_revision(folder: Path) -> str:
+    """Return the commit of a checkout whose folder this is, ` with changes` behind it if there are; "" for any other.
+
+    A folder that git does not track, such as one in site-packages inside of somebody's checkout, has none.
+    """
+
+    def git(*words: str) -> str:
+        done = subprocess.run(  # noqa: S603 (fixed words)
+            ["git", "-C", str(folder), *words],  # noqa: S607 (git is where the user has it)
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+        return done.stdout.strip()
+
+    try:
+        if not git("ls-files", "--", "."):
+            return ""
+        return git("rev-parse", "HEAD") + (" with changes" if git("status", "--porcelain", "-uno", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def machine() -> dict[str, str]:

@@ -16,7 +16,10 @@ FAULTY = EXPANDER.format(name="faulty")
         ("def fingerprint(self): return None", "'faulty' has a fingerprint that is not a dict of texts: None"),
         ("def fingerprint(self): return {'weights': object()}", "that is not a dict of texts: {'weights': <object"),
         ("def fingerprint(self): return ['a']", "'faulty' has a fingerprint that is not a dict of texts: ['a']"),
-        ("def __init__(self, options): 1 / 0", "'faulty:faulty' raised ZeroDivisionError: division by zero when it was"),
+        (
+            "def __init__(self, options): 1 / 0",
+            "'faulty:faulty' raised ZeroDivisionError: division by zero when it was",
+        ),
         ("def __init__(self): pass", "'faulty:faulty' raised TypeError: "),
     ],
 )

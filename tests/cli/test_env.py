@@ -15,6 +15,30 @@ def test_versions_devices_decoders_and_folders_are_printed(maxi) -> None:
     assert document["plugins"]["maxi:mean"] == "ok"
 
 
+def test_the_revision_of_a_checkout_is_told_and_of_nothing_else(tmp_path) -> None:
+    import subprocess
+
+    from maxi_core.environment import git_revision
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        return subprocess.run(["git", "-C", tmp_path, *who, *words], capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "ours" / "a.py").write_text("x")
+    assert git_revision(tmp_path / "ours") == ""
+    git("init", "-q")
+    git("add", "ours")
+    git("commit", "-q", "-m", "one")
+    commit = git("rev-parse", "HEAD").strip()
+    assert git_revision(tmp_path / "ours") == commit
+    (tmp_path / "ours" / "a.py").write_text("y")
+    assert git_revision(tmp_path / "ours") == f"{commit} with changes"
+    assert git_revision(tmp_path / "site") == ""
+    assert git_revision(tmp_path / "none") == ""
+
+
 def test_secrets_are_set_or_unset_and_never_shown(maxi, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://me:canary@localhost/v1")
