@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 CONFIG_FILE = Path("maxi.toml")
 
 ConfigFlag: TypeAlias = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Recipe to read instead of ./maxi.toml.")
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot."
+    ),
 ]
 OptionFlag: TypeAlias = Annotated[
     list[str] | None,
@@ -82,9 +85,11 @@ def read_catalog(
     """
     from maxi_core.plugin_files import files_of, with_files
     from maxi_core.plugins import discover
+    from maxi_core.recipes import shipped
 
     if _is_set("MAXI_TRACE_PLUGINS"):
         logging.getLogger("maxi.plugins").setLevel(logging.DEBUG)
+    config = shipped(config) if config else None
     names = os.environ.get("MAXI_LOAD_PLUGINS")
     only = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
     catalog = discover(only, list(no_plugin or ()), strict=_is_set("MAXI_STRICT_PLUGINS"))
@@ -108,7 +113,9 @@ def read_recipe(
     """
     from maxi_core.plugin_files import without_files
     from maxi_core.recipe import from_env, from_file, settle
+    from maxi_core.recipes import shipped
 
+    config = shipped(config) if config else None
     file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
     settings = without_files(from_file(file), file, typed=config is not None) if file else []
     settings += from_env(os.environ, catalog)

@@ -65,8 +65,8 @@ class TrainJob:
     """Everything that a training run is made of, its weights chosen (`choose_trainable`) and its temperature set.
 
     `batch_size` is that of a micro-batch. `settings` is all that decides the result, as texts to compare on resume;
-    `record` goes into each maxi.json. `validate` is asked every `validate_every` epochs, on rank 0; its first number says which checkpoint is best.
-    `reports` are told of every record that goes into metrics.jsonl.
+    `record` goes into each maxi.json. `validate` is asked every `validate_every` epochs, on rank 0; its first number
+    says which checkpoint is best. `reports` are told of every record that goes into metrics.jsonl.
     """
 
     loaded: Loaded

@@ -1,0 +1,44 @@
+"""The recipes that ship: they settle, say the paper's numbers, and name a source in every line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from maxi_core.plugins import discover
+from maxi_core.recipe import from_file, settle
+from maxi_core.recipes import SHIPPED, shipped
+from maxi_core.training.options import TrainSection
+from maxi_core.video.options import VideoOptions
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_line_of_a_recipe_names_its_source(name: str) -> None:
+    lines = shipped(Path(name)).read_text().splitlines()
+    said = [line for line in lines if re.match(r"\w+ = ", line) and not line.startswith("schema")]
+    assert len(said) > 10
+    assert [line for line in said if not re.search(r"# .*(SPEC \d|as in training)", line)] == []
+
+
+def test_the_k400_recipe_is_the_papers() -> None:
+    recipe = settle(discover(only=[]), from_file(shipped(Path("maxi-k400"))), players=True)
+    train = recipe.core("train", TrainSection)
+    assert train.batch_size * 4 * train.accum_freq == 256
+    assert (train.epochs, train.lr, train.wd, train.frames, train.bag_size) == (10, 5e-6, 0.001, 16, 16)
+    assert (train.loss, train.keep, train.ensemble, train.seed, train.normalisation) == (
+        *("mil_nce", 0.9, 0.2, 1024, "imagenet"),
+    )
+    assert not recipe.core("video", VideoOptions).square_pixels
+
+
+def test_the_few_shot_recipe_is_the_papers() -> None:
+    train = settle(discover(only=[]), from_file(shipped(Path("maxi-fewshot")))).core("train", TrainSection)
+    assert (train.frames, train.batch_size * 4 * train.accum_freq, train.epochs, train.lr) == (32, 64, 50, 2e-6)
+    assert (train.loss, train.seed) == ("ce", 1024)
+
+
+def test_a_file_of_that_name_goes_before_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shipped(Path("maxi-k400")).is_file()
+    Path("maxi-k400").write_text("")
+    assert shipped(Path("maxi-k400")) == Path("maxi-k400")
