@@ -89,6 +89,10 @@ def test_the_index_is_made_once_and_anew_when_the_bags_change(tmp_path: Path) ->
     write_run(tmp_path, [bag("a", "waving", 0.3), bag("b", "kicking", 0.3)])
     assert len(open_bags(run)) == 2
     assert index_of_home().stat().st_ino != made
+    size = (run / "bags.jsonl").stat().st_size
+    write_run(tmp_path, [bag("a", "boxing", 0.3), bag("b", "kicking", 0.3)])
+    assert (run / "bags.jsonl").stat().st_size == size
+    assert open_bags(run).classes == ("boxing", "kicking")
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"x" * 100, None])
