@@ -154,15 +154,20 @@ def _run(
 ) -> None:
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
+    from maxi_core.evaluation.evaluating import folder_of
     from maxi_core.evaluation.protocol import Protocol, parse_views
     from maxi_core.evaluation.ranks import joined
     from maxi_core.evaluation.saving import folders_for
     from maxi_core.files import maxi_home
     from maxi_core.locks import locked
+    from maxi_core.video.decoders import resolve
 
     protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
     entries = read_dictionary(section.dictionary).entries if section.dictionary else None
     folders = folders_for(models, section.out)
+    resolve(reading.decoder)  # a misspelt one, and a missing folder, are errors now and not after models were loaded
+    for benchmark in opened:
+        folder_of(benchmark)
     with joined() as ranks, ExitStack() as stack:
         if ranks.rank == 0:
             for folder in folders:

@@ -1,5 +1,6 @@
 """A loaded model under a protocol: videos and class names in, features out, and all that its features depend on."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -13,6 +14,10 @@ from maxi_core.clip.loading import Loaded
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.prompts import fill
 
+logger = logging.getLogger("maxi")
+
+CUT = "are too long for the model and were cut"
+STRIPPED = "have the name of a special token in them, which was taken out"
 Features = NDArray[np.float32]
 
 
@@ -58,8 +63,14 @@ class Encoder:
         return np.asarray(features.float().cpu().numpy(), dtype=np.float32)
 
     def encode_names(self, names: Sequence[str]) -> Features:
-        """Return the features of class names in the prompt, (C, D) of length 1."""
+        """Return the features of class names in the prompt, (C, D) of length 1; logs a warning for those cut."""
         tokens = self.loaded.clip.tokenize([fill(self.protocol.prompt, name) for name in names])
+        for places, what in (
+            (tokens.truncated, "are too long for the model and were cut"),
+            (tokens.stripped, STRIPPED),
+        ):
+            if places:
+                logger.warning("%d of %d class names %s: '%s'", len(places), len(names), what, names[places[0]])
         with torch.inference_mode():
             features = self.loaded.model.encode_text(tokens.ids)
         return np.asarray(features.float().cpu().numpy(), dtype=np.float32)

@@ -98,14 +98,21 @@ def evaluate(
     return Evaluated(tuple(scored), clock)
 
 
+def folder_of(benchmark: Benchmark) -> Path:
+    """Return the folder of a benchmark's videos; raises UsageError if none was named or it is not there."""
+    if benchmark.videos is None:
+        raise UsageError(f"where are the videos of {benchmark.name}?", "name their folder with --videos")
+    if not benchmark.videos.is_dir():
+        raise UsageError(f"there is no folder of videos at {benchmark.videos}", "correct --videos")
+    return benchmark.videos
+
+
 def _placed(
     benchmarks: Sequence[Benchmark], reading: VideoOptions, missing: Missing
 ) -> list[tuple[Benchmark, Split, tuple[Video, ...]]]:
     found = []
     for benchmark in benchmarks:
-        if benchmark.videos is None:
-            raise UsageError(f"where are the videos of {benchmark.name}?", "name their folder with --videos")
-        places = Places(benchmark.videos, allow_outside=reading.allow_outside_root)
+        places = Places(folder_of(benchmark), allow_outside=reading.allow_outside_root)
         for split in benchmark.splits:
             placed = places.place(split)
             if placed.missing:

@@ -86,6 +86,40 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_its_keys_and_never_repla
     assert not list(tmp_path.glob("out/*/scores.json"))
 
 
+def test_a_checkpoint_with_a_temporal_module_gets_it_from_the_plugins(maxi, world, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    document = json.loads((world.model / "open_clip_config.json").read_text())
+    weights = load_file(world.model / "open_clip_model.safetensors")
+    scores = {}
+    for name, options in (("mean", {}), ("crossframe", {}), ("nobodys", {})):
+        folder = tmp_path / name
+        folder.mkdir()
+        save_file(weights, folder / "model.safetensors")
+        about = {"schema": 1, "config": document["model_cfg"], "preprocess": document["preprocess_cfg"], "frames": 2,
+                 "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "temporal": {"name": name, "options": options},
+                 "ensemble": {"original": "a", "trained": "b", "ratio": 0.2}}  # fmt: skip
+        (folder / "maxi.json").write_text(json.dumps(about))
+        (folder / "DONE").touch()
+        ran = maxi("eval", str(folder), "-b", str(world.benchmark), "--frames", "2", "--workers", "0",
+                   "--out", str(tmp_path / "out"))  # fmt: skip
+        if name == "nobodys":
+            assert ran.code == 2
+            assert "temporal module 'nobodys', which cannot be had here" in ran.err
+            continue
+        assert ran.code == 0, ran.err
+        (found,) = (tmp_path / "out").glob(f"*-{name}")
+        (record,) = json.loads((found / "scores.json").read_text())
+        assert (record["temporal"]["name"], record["ensemble"]["ratio"]) == (name, 0.2)
+        scores[name] = (found / "predictions-bench-1.jsonl").read_text()
+    assert scores["mean"] != scores["crossframe"]
+
+
+def test_a_missing_folder_of_videos_is_said_before_a_model_is_loaded(maxi, world, tmp_path: Path) -> None:
+    ran = maxi("eval", "no/such-model", "-b", str(world.benchmark), "--videos", str(tmp_path / "none"))
+    assert (ran.code, "there is no folder of videos at" in ran.err) == (2, True)
+
+
 def test_too_many_skipped_videos_end_with_code_3_and_all_with_code_1(maxi, world, tmp_path: Path) -> None:
     folder = tmp_path / "bench"
     (folder / "videos").mkdir(parents=True)

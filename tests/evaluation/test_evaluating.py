@@ -64,6 +64,15 @@ def test_the_default_protocol_is_that_of_the_paper(world) -> None:
     assert record["statistics"] == [[0.5, 0.4, 0.3], [0.2, 0.3, 0.25]]
 
 
+def test_class_names_that_are_cut_are_logged(world, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "split.txt").write_text("videos/00.mp4 0\n")
+    (tmp_path / "labels.csv").write_text(f"id,name\n0,{'very ' * 90}long\n1,walk\n")
+    bench = open_benchmark(str(tmp_path), videos=world.benchmark)
+    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    evaluate([loaded], [bench], Protocol(frames=2), reading=HERE)
+    assert "1 of 2 class names are too long for the model and were cut" in caplog.text
+
+
 def test_scores_equal_those_of_the_straightforward_way(world) -> None:
     """Frames of 32 pixels are scaled by the decoder's library and by torchvision, so they differ by rounding."""
     result = scores_of(world, Protocol(frames=4))
