@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
+import maxi_core
 from maxi_core import hookspecs
 from maxi_core.plugins import discover
 from maxi_core.sections import CORE, core_section
-from maxi_core.sources import ROLES
+from maxi_core.sources import ROLES, Source
 from maxi_core.temporal import Temporal
+from maxi_core.testing import checks_for
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 GUIDE = (DOCS / "writing-a-plugin.md").read_text(encoding="utf-8")
 HOOKS = [name for name in vars(hookspecs) if name.startswith("maxi_register")]
 METHODS = [(role, method) for role in (*ROLES.values(), Temporal) for method in sorted(role.__abstractmethods__)]
+METHODS += [(Source, name) for name, value in vars(Source).items() if inspect.isfunction(value) and name[0] != "_"]
 
 
 def generator():
@@ -44,6 +47,17 @@ def test_each_role_method_has_a_heading_with_its_signature(role, method) -> None
     written = inspect.getsource(getattr(role, method)).partition("def ")[2].partition(":\n")[0]
     written = written.replace('"', "")
     assert f"### `{role.__name__}.{written}`" in GUIDE
+
+
+@pytest.mark.parametrize("role", [*ROLES, "temporal"])
+def test_the_guide_names_every_sentence_of_the_contract(role: str) -> None:
+    assert [sentence for sentence in checks_for(role) if sentence not in GUIDE] == []
+
+
+def test_the_page_on_stability_names_everything_public() -> None:
+    page = (DOCS / "stability.md").read_text(encoding="utf-8")
+    assert [name for name in (*maxi_core.__all__, *HOOKS) if f"`{name}`" not in page] == []
+    assert f"MAXI_API = {hookspecs.API_VERSION}" in page
 
 
 @pytest.mark.parametrize("file", ["maxi_synonyms.py", "tests/test_synonyms.py"])

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 import maxi_core
-from maxi_core import Captioner, Failed, Video, hookimpl
+from maxi_core import Captioner, Failed, TextsOf, Video, hookimpl
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.texts import tidy
 
@@ -96,16 +96,17 @@ class Vlm(Captioner):
         from maxi_core.video.sampling import Sampling
 
         wanted = {self.name: Sampling("uniform", self.options.frames)}
-        waiting: deque[Failed | Future[list[str] | Failed | MaxiError]] = deque()
+        waiting: deque[tuple[Video, Failed | Future[list[str] | Failed | MaxiError]]] = deque()
         with ThreadPoolExecutor(self.options.concurrency) as pool:
             try:
-                for _, frames in read_videos(videos, wanted, self.video):
+                for video, frames in read_videos(videos, wanted, self.video):
                     failed = isinstance(frames, Failed)
-                    waiting.append(frames if failed else pool.submit(self._describe, frames[self.name]))
+                    asked = frames if failed else pool.submit(self._describe, frames[self.name])
+                    waiting.append((video, asked))
                     if len(waiting) >= self.options.concurrency:
-                        yield _answer(waiting.popleft())
+                        yield _answer(*waiting.popleft())
                 while waiting:
-                    yield _answer(waiting.popleft())
+                    yield _answer(*waiting.popleft())
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -166,11 +167,11 @@ class Vlm(Captioner):
         return tidy(str(error).replace(self._client.api_key, "***"), 200)
 
 
-def _answer(waiting: "Failed | Future[list[str] | Failed | MaxiError]") -> list[str] | Failed:
-    answer = waiting if isinstance(waiting, Failed) else waiting.result()
+def _answer(video: Video, asked: "Failed | Future[list[str] | Failed | MaxiError]") -> list[str] | Failed:
+    answer = asked if isinstance(asked, Failed) else asked.result()
     if isinstance(answer, MaxiError):
         raise answer
-    return answer
+    return answer if isinstance(answer, Failed) else TextsOf(video, answer)  # so that it is kept at once
 
 
 @hookimpl
