@@ -34,6 +34,15 @@ def fingerprint(source: Source) -> dict[str, str]:
     return said
 
 
+def notes(source: Source) -> list[str]:
+    """Return what a source notes of its answers; a fault of it is a note, too, since the bags are made by then."""
+    try:
+        return [str(note) for note in source.notes()]
+    except Exception as error:
+        log.debug("%s raised when it was asked for its notes", source.name, exc_info=True)
+        return [" ".join(f"its notes cannot be had: {type(error).__name__}: {error}".split())]
+
+
 def inject(source: Injector, dictionary: Dictionary, augmenter: Augmenter | None) -> Dictionary:
     """Return the dictionary that an injector makes of another; raises PluginError if it is not one."""
     with blamed(source.name, "when it was given the dictionary"):

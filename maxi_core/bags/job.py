@@ -12,6 +12,7 @@ from maxi_core.bags.records import BAGS, to_line
 from maxi_core.bags.run import RECIPE, SKIPPED, differences, finished, locked, read_manifest, write_manifest
 from maxi_core.bags.shard import at_work
 from maxi_core.bags.shelf import digest
+from maxi_core.border import notes
 from maxi_core.environment import versions
 from maxi_core.errors import UsageError
 from maxi_core.files import utc_stamp, write_lines, write_text
@@ -83,8 +84,8 @@ def run_job(job: Job, watching: Watching) -> Made:
         _clear(job.out)
         made, checksum = _make(job, manifest, watching)
         write_text(job.out / RECIPE, job.recipe)
-        notes = {source.name: found for source in job.players.every() if (found := source.notes())}
-        write_manifest(job.out, {**manifest, **_results(made, checksum), "notes": notes})
+        noted = {source.name: found for source in job.players.every() if (found := notes(source))}
+        write_manifest(job.out, {**manifest, **_results(made, checksum), "notes": noted})
         return made
 
 

@@ -128,11 +128,18 @@ def test_a_text_that_cannot_be_augmented_is_recorded_once_however_often_it_comes
     assert [(record["video"], record["stage"]) for record in records] == [("a person waving", "augment")]
 
 
-def test_what_a_source_has_to_note_of_its_answers_is_in_the_manifest(world, fake_dist) -> None:
-    body = "def notes(self): return ['asked without temperature']\n        def expand"
+@pytest.mark.parametrize(
+    ("said", "noted"),
+    [
+        ("return ['asked without temperature']", "asked without temperature"),
+        ("return 1 / 0", "its notes cannot be had: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_a_source_has_to_note_of_its_answers_is_in_the_manifest(world, fake_dist, said, noted) -> None:
+    body = f"def notes(self): {said}\n        def expand"
     fake_dist("noting", EXPANDER.format(name="noting").replace("def expand", body))
     world.bags(sources=f"{CAST},noting")
-    assert manifest(world)["notes"] == {"noting": ["asked without temperature"]}
+    assert manifest(world)["notes"] == {"noting": [noted]}
 
 
 def test_the_files_of_a_run_can_be_read_by_whom_the_umask_lets(world) -> None:
