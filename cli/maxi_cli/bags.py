@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +88,7 @@ def bags(
     from maxi_core.bags.shard import FOLDER, parse_shard, shard_of_environment
     from maxi_core.bags.sharing import run_shard
 
+    part = shard_of_environment(os.environ) if shard is None else parse_shard(shard)
     catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"bags.videos": videos, "bags.dictionary": dictionary, "bags.keep": keep}
     aliases |= {"bags.out": out, "bags.store": store, "bags.root": root}
@@ -96,9 +98,9 @@ def bags(
     recipe = _recipe(catalog, config, option, aliases, sources, without)
     job = _job(catalog, recipe, strict=strict, overwrite=overwrite, dry=dry_run)
     if dry_run:
+        job = job if part is None else replace(job, videos=part.share(job.videos))
         show_json({"schema": SCHEMA, **plan(job)}) if json else _show_plan(plan(job))
         return
-    part = parse_shard(shard) if shard else shard_of_environment(os.environ)
     if part is None:
         with log_to(job.out / "run.log"):
             made = run_job(job, watching(quiet=quiet))

@@ -56,6 +56,19 @@ def test_bags_of_another_version_of_maxi_are_not_mixed_with_ours(world) -> None:
     assert world.bags("--overwrite").code == ExitCode.DONE
 
 
+def test_another_model_behind_the_same_name_is_another_matcher(world, monkeypatch) -> None:
+    toys = world.folder / "site" / "toys.py"
+    body = "def fingerprint(self): return {'weights': os.environ['WEIGHTS']}\n\n    def match(self"
+    toys.write_text(toys.read_text().replace("def match(self", body, 1))
+    monkeypatch.setenv("WEIGHTS", "1")
+    assert world.bags().code == ExitCode.DONE
+    monkeypatch.setenv("WEIGHTS", "2")
+    ran = world.bags()
+    assert ran.code == ExitCode.USAGE
+    assert "matcher: was toymatch-" in ran.err
+    assert ran.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("rows", "line"),
     [

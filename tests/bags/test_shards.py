@@ -145,7 +145,12 @@ def test_shares_are_disjoint_whole_and_in_order(many) -> None:
     assert sorted(video.id for part in parts for video in part) == sorted(video.id for video in videos)
 
 
-@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/4/2", "¹/4"])
+def test_a_dry_run_of_a_share_counts_the_share(many) -> None:
+    assert json.loads(share(many, "2/5", "--dry-run", "--json").out)["videos"] == 5
+    assert not many.out.exists()
+
+
+@pytest.mark.parametrize("text", ["", "0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/4/2", "¹/4"])
 def test_a_share_that_is_none_is_one_line(world, text: str) -> None:
     ran = world.bags("--shard", text)
     assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
