@@ -17,6 +17,7 @@ from maxi_core.temporal import tell_frames
 
 SIGMA = 0.02  # where training starts (SPEC section 5)
 SIGMA_FLOOR = 0.001  # never below
+HIGHEST = 700.0  # a logarithm whose number still is one in float64
 
 Pooling = Callable[[Tensor], Tensor]
 
@@ -71,7 +72,7 @@ class VideoCLIP(nn.Module):
     @property
     def sigma(self) -> float:
         """The temperature now, never below the floor."""
-        return max(math.exp(-float(self.logit_scale.detach())), SIGMA_FLOOR)
+        return max(math.exp(min(-float(self.logit_scale.detach()), HIGHEST)), SIGMA_FLOOR)
 
     def set_sigma(self, sigma: float = SIGMA) -> None:
         """Put the temperature to `sigma`."""

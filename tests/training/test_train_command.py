@@ -246,3 +246,21 @@ def test_what_is_wrong_is_one_line(world: Path, tmp_path: Path, maxi: Maxi, more
 def test_without_a_run_it_says_what_to_type(maxi: Maxi) -> None:
     ran = maxi("train")
     assert (ran.code, "which bags? neither RUN nor [train] run says" in ran.err) == (2, True)
+
+
+def test_torchruns_processes_train_as_one_that_accumulates(world: Path, tmp_path: Path) -> None:
+    two, one = tmp_path / "two", tmp_path / "one"
+    more = ["--batch-size=2", "--epochs=1"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "maxi_cli"]
+    done = subprocess.run(
+        [*command, *arguments(world, two, *more)],
+        env=environment(), capture_output=True, text=True, check=False, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "global batch 4: 2 videos x 2 ranks x 1 accumulated" in done.stderr
+    assert done.stdout.count("checkpoint:") == 1, "rank 0 alone prints"
+    alone = [sys.executable, "-m", "maxi_cli", *arguments(world, one, *more, "--accum-freq=2", "-q")]
+    subprocess.run(alone, env=environment(), check=True)
+    losses = [[record["loss"] for record in metrics(out)] for out in (two, one)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert len(losses[0]) == 4
