@@ -65,10 +65,7 @@ class Encoder:
     def encode_names(self, names: Sequence[str]) -> Features:
         """Return the features of class names in the prompt, (C, D) of length 1; logs a warning for those cut."""
         tokens = self.loaded.clip.tokenize([fill(self.protocol.prompt, name) for name in names])
-        for places, what in (
-            (tokens.truncated, "are too long for the model and were cut"),
-            (tokens.stripped, STRIPPED),
-        ):
+        for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
             if places:
                 logger.warning("%d of %d class names %s: '%s'", len(places), len(names), what, names[places[0]])
         with torch.inference_mode():

@@ -35,14 +35,18 @@ class Ranks:
 def joined(env: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
     """Join the processes that torchrun started; without torchrun this one is alone.
 
-    What travels is small and on the CPU, so gloo carries it everywhere.
+    What travels is small and on the CPU, so gloo carries it everywhere. Where there are GPUs, each process of a machine
+    takes the one of its number as `cuda`.
     """
     size = int(env.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Ranks()
         return
+    import torch
     from torch import distributed
 
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(env.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     distributed.init_process_group("gloo")
     try:
         yield Ranks(int(env["RANK"]), size)

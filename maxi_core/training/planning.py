@@ -119,13 +119,13 @@ def _source(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Sourc
 
 
 def _labelled(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Source:
-    from maxi_core.evaluation.benchmarks.opening import open_benchmark
+    from maxi_core.evaluation.benchmarks.opening import open_training
     from maxi_core.evaluation.benchmarks.places import Places
 
     if section.loss != "ce":
         raise UsageError(f"labels have no bags, and the loss {section.loss} needs them", "type --loss ce")
     assert section.labels is not None
-    benchmark = open_benchmark(section.labels, data_root=recipe.core("eval", EvalSection).data_root)
+    benchmark = open_training(section.labels, data_root=recipe.core("eval", EvalSection).data_root)
     if benchmark.videos is None:
         raise UsageError(f"where are the videos of {section.labels}?", "set [eval] data_root")
     split = benchmark.splits[0]

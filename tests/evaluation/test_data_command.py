@@ -9,7 +9,7 @@ import pytest
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
 from maxi_core.evaluation.benchmarks.lists import read_list
-from maxi_core.evaluation.benchmarks.opening import open_benchmark
+from maxi_core.evaluation.benchmarks.opening import open_benchmark, open_training
 from maxi_core.evaluation.benchmarks.training import training_split
 from maxi_core.evaluation.shots import few_shot
 
@@ -61,6 +61,16 @@ def test_few_shot_lists_hold_k_training_videos_of_each_class_and_grow_with_k(tmp
     assert {row.path for row in drawn[2].rows} < {row.path for row in drawn[4].rows}
     assert few_shot(listing, 2, seed=3) == drawn[2]
     assert any(few_shot(listing, 2, seed=other) != drawn[2] for other in range(4, 9))
+
+
+def test_the_training_videos_of_a_benchmark_are_never_those_it_is_scored_on(tmp_path: Path) -> None:
+    training(tmp_path)
+    scored = open_benchmark("hmdb51:1", annotations=tmp_path).splits[0]
+    trained = open_training("hmdb51", annotations=tmp_path).splits[0]
+    assert (len(scored.samples), len(trained.samples)) == (2, 10)
+    assert not {sample.id for sample in scored.samples} & {sample.id for sample in trained.samples}
+    with pytest.raises(UsageError, match="no training split is known of 'uav-human'"):
+        open_training("uav-human", annotations=tmp_path)
 
 
 def test_more_shots_than_videos_are_refused() -> None:

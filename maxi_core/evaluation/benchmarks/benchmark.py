@@ -112,6 +112,9 @@ def make_split(
     notes = list(notes)
     if published is not None and len(samples) != published:
         notes.append(f"{len(samples)} videos, and {published} in the published split")
+    seen_classes = len({place for sample in samples for place in sample.labels})
+    if published is not None and seen_classes < len(listing.classes):
+        notes.append(f"only {seen_classes} of {len(listing.classes)} classes have videos")
     if listing.unlabelled:
         notes.append(f"{listing.unlabelled} videos without any label are left out")
     classes = tuple(spell(name, spelling) for name in listing.classes)
