@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 SHORTEST = 8  # characters; what is shorter is a placeholder, and blotting it out would only mangle texts
+LONGEST = 4096  # characters of a key file
 MASK = "***"
 _NAME = re.compile(
     r"(^|_)((API|ACCESS|SECRET|PRIVATE)?_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE
@@ -41,7 +42,8 @@ def keep_secrets_of(options: Iterable[tuple[str, object]]) -> None:
             keep_secret(value)
         elif key.endswith("_file") and is_secret(key.removesuffix("_file")) and isinstance(value, Path):
             with suppress(OSError, ValueError):  # who needs the file will say that it cannot be read
-                keep_secret(*value.read_text(encoding="utf-8").split())
+                with value.open(encoding="utf-8") as file:
+                    keep_secret(*file.read(LONGEST).split())
 
 
 def without_secrets(text: str, env: Mapping[str, str] | None = None) -> str:

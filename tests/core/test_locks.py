@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def foreign(folder: Path, **more: object) -> Path:
     return folder / LOCK
 
 
+def until(holds: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < 20
+        time.sleep(0.02)
+
+
 def test_a_held_folder_is_refused_by_process_host_and_time_and_free_afterwards(tmp_path: Path) -> None:
     with locked(tmp_path / "run"):
         with pytest.raises(MaxiError, match=rf"in use by process {os.getpid()} on {socket.gethostname()} since 20.*Z"):
@@ -44,7 +52,8 @@ def test_parts_of_a_folder_are_held_by_themselves(tmp_path: Path) -> None:
         assert not holder_of(tmp_path)
 
 
-def test_a_holder_that_was_killed_is_taken_over_at_once(tmp_path: Path) -> None:
+def test_a_holder_that_was_killed_is_taken_over_at_once(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(locks, "BEAT", 10.0)
     program = (
         "import os, sys; from pathlib import Path; from maxi_core.locks import locked\n"
         "with locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
@@ -53,7 +62,7 @@ def test_a_holder_that_was_killed_is_taken_over_at_once(tmp_path: Path) -> None:
     assert json.loads((tmp_path / LOCK).read_text())["pid"]
     began = time.monotonic()
     with locked(tmp_path):
-        assert time.monotonic() - began < 0.15
+        assert time.monotonic() - began < 10.0
 
 
 def test_the_lease_of_another_machine_without_a_sign_of_life_is_taken_over(tmp_path: Path) -> None:
@@ -64,7 +73,8 @@ def test_the_lease_of_another_machine_without_a_sign_of_life_is_taken_over(tmp_p
         assert json.loads((tmp_path / LOCK).read_text())["host"] == socket.gethostname()
 
 
-def test_the_lease_of_another_machine_that_shows_a_sign_of_life_is_respected(tmp_path: Path) -> None:
+def test_the_lease_of_another_machine_that_shows_a_sign_of_life_is_respected(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(locks, "BEAT", 1.0)
     foreign(tmp_path)
     beat = threading.Timer(0.1, lambda: foreign(tmp_path, beat=4))
     beat.start()
@@ -93,11 +103,10 @@ def test_a_holder_shows_signs_of_life_and_says_when_it_was_robbed(tmp_path: Path
 
     monkeypatch.setattr(logging.getLogger("maxi"), "propagate", True)
     with locked(tmp_path):
-        time.sleep(0.3)
-        assert json.loads((tmp_path / LOCK).read_text())["beat"] > 0
+        until(lambda: json.loads((tmp_path / LOCK).read_text())["beat"] > 0)
         assert len((tmp_path / LOCK).read_bytes()) == locks.LENGTH
         foreign(tmp_path)
-        time.sleep(0.3)
+        until(lambda: bool(caplog.text))
     assert "was taken over by process 7 on another" in caplog.text
 
 
