@@ -41,9 +41,9 @@ def keep_secrets_of(options: Iterable[tuple[str, object]]) -> None:
         if is_secret(key) and isinstance(value, str):
             keep_secret(value)
         elif key.endswith("_file") and is_secret(key.removesuffix("_file")) and isinstance(value, Path):
-            with suppress(OSError, ValueError):  # who needs the file will say that it cannot be read
-                with value.open(encoding="utf-8") as file:
-                    keep_secret(*file.read(LONGEST).split())
+            # who needs the file will say that it cannot be read
+            with suppress(OSError, ValueError), value.open(encoding="utf-8") as file:
+                keep_secret(*file.read(LONGEST).split())
 
 
 def without_secrets(text: str, env: Mapping[str, str] | None = None) -> str:
