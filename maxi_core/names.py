@@ -10,7 +10,8 @@ _SHORTEST_PLURAL = 4  # letters; shorter words that end in s are mostly no plura
 
 def name_key(name: str) -> str:
     """Return what is left of a name without case, spaces and punctuation: `ApplyEyeMakeup` is `apply eye_makeup`."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+    key = name.casefold().replace(" ", "")
+    return key if key.isalnum() else "".join(filter(str.isalnum, key))
 
 
 def near_duplicates(names: Sequence[str]) -> Iterator[tuple[str, str]]:

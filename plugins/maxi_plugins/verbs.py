@@ -1,7 +1,7 @@
 """`verbs`: the verbs and verb phrases of captions and phrases, as lemma and gerund (SPEC section 3)."""
 
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,9 @@ class Verbs(Augmenter):
         forms: tuple[FormKind, ...] = Field(
             ("verb", "verb-phrase"), min_length=1, description="the forms taken of each text"
         )
+        processes: int = Field(1, ge=1, le=256, description="processes that read texts, for files of many captions")
+
+        EFFORT = ("processes",)
 
         @field_validator("model")
         @classmethod
@@ -66,38 +69,55 @@ class Verbs(Augmenter):
 
     @cached_property
     def _reader(self) -> "Reader":
-        if self.options.model == RULES:
-            from maxi_plugins.english.rules import Rules
+        if self.options.processes == 1:
+            return _reader_of(self.options.model)
+        if self.options.model != RULES:  # what is not there is said here and not by another process
+            from maxi_plugins.english.pipeline import pipeline_folder
 
-            return Rules()
-        from maxi_plugins.english.pipeline import Pipeline, pipeline_folder
+            pipeline_folder(self.options.model)
+        from maxi_plugins.english.crowd import Crowd
 
-        return Pipeline(pipeline_folder(self.options.model))
+        return Crowd(_reader_of, self.options.model, self.options.processes)
 
     def _answers(self, reader: "Reader", texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
         for clauses in reader.read(tidy(text) for text in texts):
             yield clauses if isinstance(clauses, Failed) else self._forms(clauses)
 
     def _forms(self, clauses: list["Clause"]) -> list[Form]:
+        from maxi_plugins.english.inflection import gerund
+
         found: dict[str, Form] = {}
-        for form in (form for clause in clauses for form in _forms(clause)):
-            if form.kind in self.options.forms:
+        for clause in clauses:
+            # Without a gerund the lemma stands alone (SPEC section 3), unless the text itself has it: "breadcrumbing".
+            doing = gerund(clause.lemma) or (clause.written if clause.written.endswith("ing") else None)
+            for form in _forms(clause, doing, self.options.forms):
                 found.setdefault(form.text, form)
         return list(found.values())
 
 
-def _forms(clause: "Clause") -> Iterator[Form]:
-    from maxi_plugins.english.inflection import gerund
-
-    # Without a gerund the lemma stands alone (SPEC section 3), unless the text itself has it: "breadcrumbing".
-    doing = gerund(clause.lemma) or (clause.written if clause.written.endswith("ing") else None)
-    yield Form(clause.lemma, "verb", clause.lemma)
-    if doing:
-        yield Form(doing, "verb", clause.lemma)
+def _forms(clause: "Clause", doing: str | None, kinds: Collection[FormKind]) -> Iterator[Form]:
+    if "verb" in kinds:
+        yield from _verb_forms(clause.lemma, doing)
     for thing in clause.things:
-        yield Form(f"{doing or clause.written} {thing.text}", "verb-phrase", clause.lemma)
-        if thing.noun:
+        if "verb-phrase" in kinds:
+            yield Form(f"{doing or clause.written} {thing.text}", "verb-phrase", clause.lemma)
+        if "noun" in kinds and thing.noun:
             yield Form(thing.noun.lower(), "noun", thing.noun.lower())
+
+
+def _reader_of(model: str) -> "Reader":
+    if model == RULES:
+        from maxi_plugins.english.rules import Rules
+
+        return Rules()
+    from maxi_plugins.english.pipeline import Pipeline, pipeline_folder
+
+    return Pipeline(pipeline_folder(model))
+
+
+@lru_cache(10_000)
+def _verb_forms(lemma: str, doing: str | None) -> tuple[Form, ...]:
+    return (Form(lemma, "verb", lemma), *((Form(doing, "verb", lemma),) if doing else ()))
 
 
 @hookimpl

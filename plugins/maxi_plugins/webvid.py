@@ -2,7 +2,8 @@
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from maxi_core.sources import Augment
 from maxi_core.texts import tidy
 from maxi_plugins.captions_file import read_captions
 
-CHUNK = 2000  # captions that the augmenter gets at once
+CHUNK = 4096  # captions that the augmenter gets at once
 COLUMNS = "a file with one caption a line, or a CSV such as WebVid's"
 
 
@@ -46,10 +47,10 @@ class Webvid(Injector):
         has already, by its letters and digits, does not count. Memory does not grow with the file. Raises UsageError
         if the captions cannot be read or hold fewer than `noise` new verbs and verb phrases.
         """
-        known = {name_key(entry) for entry in dictionary.entries}
-        draw = Draw(self.options.noise, self.options.seed)
+        known = frozenset(map(name_key, dictionary.entries))
+        draw = Draw(self.options.noise, self.options.seed, known)
         for text, lemma in _candidates(self._captions(), augment):
-            if name_key(text) not in known and name_key(lemma) not in known:
+            if _key_of_lemma(lemma) not in known:
                 draw.offer(text)
         noise = draw.drawn()
         if len(noise) < self.options.noise:
@@ -83,12 +84,14 @@ class Webvid(Injector):
 class Draw:
     """The `count` candidates whose seeded hash is smallest: a random sample of the distinct ones, in one pass.
 
+    Those whose key is among the `known` ones are no candidates.
+
     The same for every order in which they are offered and however often each is; memory grows with `count` only. Of
     candidates that differ only in case, spaces and punctuation the first one by alphabet counts.
     """
 
-    def __init__(self, count: int, seed: int) -> None:
-        self._count, self._seed = count, seed
+    def __init__(self, count: int, seed: int, known: Collection[str] = ()) -> None:
+        self._count, self._seed, self._known = count, seed, known
         self._ranks: list[tuple[int, str]] = []  # a heap with the largest hash first: hashes are negated
         self._texts: dict[str, str] = {}
 
@@ -97,7 +100,7 @@ class Draw:
         key = name_key(text)
         if key in self._texts:
             self._texts[key] = min(self._texts[key], text)
-        elif key and self._enters(-self._hash(key), key):
+        elif key and key not in self._known and self._enters(-self._hash(key), key):
             self._texts[key] = text
 
     def drawn(self) -> list[str]:
@@ -116,6 +119,9 @@ class Draw:
 
     def _hash(self, key: str) -> int:
         return int.from_bytes(hashlib.blake2b(f"{self._seed}\n{key}".encode(), digest_size=8).digest())
+
+
+_key_of_lemma = lru_cache(10_000)(name_key)
 
 
 def _candidates(captions: Iterator[str], augment: Augment) -> Iterator[tuple[str, str]]:

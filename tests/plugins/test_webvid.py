@@ -3,7 +3,10 @@
 import csv
 import gzip
 import io
+import json
 import random
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -226,3 +229,41 @@ def test_the_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
     print_of = {name: Webvid(Webvid.Options(captions=path)).fingerprint() for name, path in
                 {"one": CAPTIONS, "two": tmp_path / "copy.csv", "other": Path(__file__)}.items()}  # fmt: skip
     assert print_of["one"] == print_of["two"] != print_of["other"]
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from maxi_core import Dictionary
+from maxi_core.conformance.questions import plain_augment
+from maxi_plugins.webvid import Webvid
+options = Webvid.Options(captions=Path(sys.argv[1]), noise=100)
+assert len(Webvid(options).inject(Dictionary("none", ("x",)), plain_augment).entries) == 101
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    peaks = {}
+    for rows in (1000, 50_000):
+        path = tmp_path / f"{rows}.csv.gz"
+        with gzip.open(path, "wt", compresslevel=1) as file:
+            file.write("videoid,name\n")
+            file.writelines(f"{row},someone is doing{row}ing things in a park\n" for row in range(rows))
+        done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
+        peaks[rows] = float(done.stdout)
+    assert peaks[50_000] - peaks[1000] < 10
+
+
+def test_one_command_makes_the_over_specified_dictionary_and_one_the_under_specified(maxi, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_text("a dry run looks into no video")
+
+    def planned(*more: str) -> str:
+        ran = maxi("bags", str(tmp_path), "--out", str(tmp_path / "run"), "--dry-run", "--json", *more)
+        assert ran.code == 0, ran.err
+        return str(json.loads(ran.out)["dictionary"])
+
+    noisy = ["--sources", "webvid", "-o", f"webvid.captions={CAPTIONS}", "-o", "verbs.model=rules"]
+    over = planned("--dictionary", "kinetics400", *noisy, "-o", "webvid.noise=30")
+    assert over == "kinetics400+webvid30@seed0 (430 entries)"
+    assert planned("--dictionary", "kinetics400:200").endswith("(200 entries)")

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from maxi_plugins.english.words import common_verbs, word_lists
 
 TAGS = ("VB", "VBZ", "VBG", "VBD", "VBN")
-REMEMBERED = 100_000  # words: the vocabulary of millions of captions
+REMEMBERED = 5_000  # words of each kind; the lexicon remembers more of what it has made of them
 
 Inflect = Callable[..., tuple[str, ...] | None]
 Table = Mapping[str, tuple[str, ...]]

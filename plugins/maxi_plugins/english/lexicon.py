@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from maxi_plugins.english.inflection import REMEMBERED, is_noun, lemma_of_gerund, readings
+from maxi_plugins.english.inflection import is_noun, lemma_of_gerund, readings
 from maxi_plugins.english.words import common_verbs, word_lists
 
 # Lists whose words have one part of speech only, under the letter that tagging.py uses for it (H is
@@ -12,19 +12,22 @@ _CLOSED = {
     "possessive": "D", "determiner": "D", "be": "X", "modal": "X", "have": "H", "do": "H", "conjunction": "C",
     "opener": "S", "pronoun": "R", "preposition": "P", "adverb": "B",
 }  # fmt: skip
+REMEMBERED = 30_000  # words, about 12 MB: names and typing errors of millions of captions come once
+_DEPENDS = frozenset(("like", "her", "to", "that", "can"))  # words of closed classes that tagging.py looks at
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word with all that can be said of it without its neighbours.
 
-    `closed` is the part of speech of a closed class, "" for an open one; `lemmas` has the lemma under each Penn tag
-    that the word may have; `common` says that it is a verb often enough to be one without -ing or -ed, `noun` that it
-    is as often a noun.
+    `closed` is the part of speech of a closed class, "" for an open one, and `always` is the same where no neighbour
+    can change it; `lemmas` has the lemma under each Penn tag that the word may have; `common` says that it is a verb
+    often enough to be one without -ing or -ed, `noun` that it is as often a noun.
     """
 
     text: str
     closed: str = ""
+    always: str = ""
     lemmas: dict[str, str] = field(default_factory=dict)
     common: bool = False
     noun: bool = False
@@ -49,11 +52,13 @@ class Lexicon:
         if text in self.lists["noun only"]:
             return Word(text, noun=True)
         if closed or (not lemmas and len(text) > 4 and text.endswith("ly")):
-            return Word(text, closed or "B", lemmas, adjective=adjective, animate=animate)
+            closed = closed or "B"
+            always = "" if closed == "H" or text in _DEPENDS else closed
+            return Word(text, closed, always, lemmas, adjective=adjective, animate=animate)
         known = {lemmas[tag] for tag in ("VB", "VBZ") if tag in lemmas}
         common = bool(known & common_verbs()) or (bool(known) and not any(is_noun(lemma) for lemma in known))
         noun = not common or bool(known & self.lists["noun or verb"])
-        return Word(text, "", lemmas, common, noun, adjective, animate)
+        return Word(text, "", "", lemmas, common, noun, adjective, animate)
 
     def _closed(self, text: str) -> str:
         for name, letter in _CLOSED.items():

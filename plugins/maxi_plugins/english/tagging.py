@@ -51,31 +51,32 @@ class Tagger:
     def tag(self, text: str) -> Tagged:
         """Return the words of a text with their parts of speech."""
         written = _TOKEN.findall(text)
-        look_up = self.lexicon.look_up
-        words = [look_up(token.lower().replace(_APOSTROPHE, "'")) for token in written]
+        lowered = [word.lower().replace(_APOSTROPHE, "'") for word in written]
+        words = list(map(self.lexicon.look_up, lowered))
         at = Tagged(written, [*words, _END, _END, _END])
         for place, word in enumerate(words):
-            self._note(at, place, word, self._decide(at, place, word))
+            self._note(at, place, word, word.always or self._decide(at, place, word))
         at.tags += [",", ","]
         return at
 
     def _note(self, at: Tagged, place: int, word: Word, decided: str) -> None:
-        letter, _, penn = decided.partition(" ")  # a main verb comes with its Penn tag
+        letter = decided[0]
         at.tags.append(letter)
         if letter == "B":
             return
         at.before = letter
-        if letter == "V":
-            lemma = at.lemmas[place] = word.lemmas[penn]
-            at.verb = (lemma, penn)
-        if letter == "X":
-            at.auxiliary = word.text
         if letter in "NR":
             at.head = word
         elif letter == "D":
             at.single = word.text in self.lists["singular"]
         elif letter != "A":
             at.single = False
+            if letter == "V":
+                penn = decided[2:]  # a main verb comes with its Penn tag
+                lemma = at.lemmas[place] = word.lemmas[penn]
+                at.verb = (lemma, penn)
+            elif letter == "X":
+                at.auxiliary = word.text
 
     def _decide(self, at: Tagged, place: int, word: Word) -> str:
         if word.closed == "H":
