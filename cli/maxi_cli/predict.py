@@ -13,6 +13,7 @@ from maxi_cli.flags import (
     NoPluginFlag,
     OptionFlag,
     OutsideFlag,
+    PluginFlag,
     QuietFlag,
     VideoTimeoutFlag,
     WorkersFlag,
@@ -50,6 +51,7 @@ def predict(
     allow_outside_root: OutsideFlag = None,
     config: ConfigFlag = None,
     option: OptionFlag = None,
+    plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -63,7 +65,7 @@ def predict(
     from maxi_core.sections import EvalSection
     from maxi_core.video.options import VideoOptions
 
-    catalog = read_catalog(no_plugin)
+    catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.device": device}
     aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
     aliases |= {"video.allow_outside_root": allow_outside_root}

@@ -25,7 +25,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run
 
 def folder_name(model: str) -> str:
     """Return MODEL as the name of a folder: `ViT-B-16/openai` is `ViT-B-16-openai`, `runs/mine/x` is `mine-x`."""
-    parts = [part for part in re.split(r"[/\\:]+", model) if part not in ("", ".", "..", "~")]
+    parts = [part for part in re.split(r"[/\\:]+", model) if part not in ("", ".", "..", "~", "checkpoints")]
     return re.sub(r"[^\w.+-]+", "-", "-".join(parts[-2:])) or "model"
 
 

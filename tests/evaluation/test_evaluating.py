@@ -263,6 +263,7 @@ def test_videos_with_several_labels_get_a_mean_average_precision(world, tmp_path
         ("ViT-B-16-quickgelu/openai", "ViT-B-16-quickgelu-openai"),
         ("runs/mine/vitb16/", "mine-vitb16"),
         ("sandbox", "sandbox"),
+        ("a/run/checkpoints/step-3", "run-step-3"),
     ],
 )
 def test_a_model_s_scores_lie_in_a_folder_named_after_it(model: str, folder: str) -> None:

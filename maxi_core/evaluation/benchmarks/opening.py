@@ -5,12 +5,11 @@ from pathlib import Path
 
 from maxi_core.errors import UsageError, nearest
 from maxi_core.evaluation.benchmarks.agreement import Trust
-from maxi_core.evaluation.benchmarks.benchmark import Benchmark, make_split
+from maxi_core.evaluation.benchmarks.benchmark import Benchmark
 from maxi_core.evaluation.benchmarks.known import KNOWN, Known, check_split, find_known, read_known
 from maxi_core.evaluation.benchmarks.labels import Spelling, in_order, read_labels
 from maxi_core.evaluation.benchmarks.listing import Annotations
 from maxi_core.evaluation.benchmarks.own import read_own
-from maxi_core.evaluation.benchmarks.training import training_split
 from maxi_core.names import name_key
 
 
@@ -47,28 +46,6 @@ def open_benchmark(
         only = tuple(split.only(names, str(classes)) for split in benchmark.splits)
         benchmark = replace(benchmark, splits=only)
     return benchmark
-
-
-def open_training(
-    name: str,
-    *,
-    annotations: Path | None = None,
-    videos: Path | None = None,
-    data_root: Path | None = None,
-    labels: Path | None = None,
-) -> Benchmark:
-    """Return the *training* videos of a benchmark, as `open_benchmark` returns those it is scored on.
-
-    Of a known benchmark it is the official training split (`ucf101`, `hmdb51:2`); a path is what it says. Raises
-    UsageError for a known benchmark whose training split is not there: its test videos are never taken instead.
-    """
-    known, _ = _known(name)
-    if known is None or Path(name).exists():
-        return _other(name, videos, labels, multi_label=False, spelling="written")
-    annotations, videos = _places(known, annotations, videos, data_root)
-    listing = training_split(name, Annotations(annotations))
-    split = make_split(known.name, "train", listing, by_stem=True)
-    return Benchmark(known.name, known.metric, (split,), videos)
 
 
 def _known(name: str) -> tuple[Known | None, str]:
