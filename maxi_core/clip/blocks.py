@@ -48,6 +48,28 @@ def residual(block: Any, x: Tensor, mask: Tensor | None = None, at: Tensor | Non
     return out
 
 
+def attends_apart(block: nn.Module) -> bool:
+    """Whether a block is open_clip's own but for its attention, which says that its queries may be fewer than its keys.
+
+    A temporal module says so by an attribute `queries_apart` that is true: `residual_apart` gives what the block would.
+    """
+    from open_clip.transformer import ResidualAttentionBlock
+
+    if type(block) is not ResidualAttentionBlock or is_touched(block):
+        return False
+    attention: Any = block.attn
+    return bool(getattr(attention, "queries_apart", False)) and not is_touched(attention)
+
+
+def residual_apart(block: Any, x: Tensor, at: Tensor) -> Tensor:
+    """Return the output of a block that attends apart at the places `at` (r, E) only, (r, L, W) -> (r, E, W)."""
+    normal = block.ln_1(x)
+    seen, _ = block.attn(_at(normal, at), normal, normal, need_weights=False)
+    x = _at(x, at) + block.ls_1(seen)
+    out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
+    return out
+
+
 def _at(x: Tensor, places: Tensor) -> Tensor:
     """Return the rows of `x` (r, L, W) at `places` (r, E), -> (r, E, W)."""
     return x.gather(1, places[:, :, None].expand(-1, -1, x.shape[-1]))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from maxi_core.clip.blocks import is_plain, is_touched, residual
+from maxi_core.clip.blocks import attends_apart, is_plain, is_touched, residual, residual_apart
 
 
 def is_stock(visual: Any) -> bool:
@@ -84,6 +84,8 @@ def _block(block: nn.Module, x: Tensor, at: Tensor | None, batch_first: bool) ->
     """Compute a block that is open_clip's own, or ask a changed one in the order of dimensions it was made for."""
     if is_plain(block):
         return residual(block, x, at=at)
+    if at is not None and batch_first and attends_apart(block):
+        return residual_apart(block, x, at)
     out: Tensor = block(x) if batch_first else block(x.transpose(0, 1)).transpose(0, 1)
     return out
 

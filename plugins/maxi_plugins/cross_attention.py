@@ -29,6 +29,8 @@ class CrossFrameAttention(nn.Module):
     frames of a video in the next call: see `maxi_core.temporal.tell_frames`.
     """
 
+    queries_apart = True  # the last layer is needed at its class token only
+
     def __init__(self, attention: Any, offsets: Sequence[int], frames: int) -> None:
         """Take over the parameters of `attention`, torch's own or one like this."""
         super().__init__()
@@ -45,14 +47,20 @@ class CrossFrameAttention(nn.Module):
     ) -> tuple[Tensor, None]:
         """Return the output, (B * T, L, W) or (L, B * T, W) as the stock's, and no weights.
 
-        Raises MaxiError if the batch is not made of whole videos of `frames` frames, or something else than
-        self-attention without a mask is asked for.
+        `query` may hold some of the tokens, `key` and `value` are all of them. Raises MaxiError if the batch is not
+        made of whole videos of `frames` frames, or something else than self-attention without a mask is asked for.
         """
-        if query is not key or query is not value or need_weights or attn_mask is not None:
+        if key is not value or need_weights or attn_mask is not None:
             raise MaxiError("cross-frame attention is self-attention without mask and without weights")
-        x = query if self.batch_first else query.transpose(0, 1)  # (B * T, L, W)
-        q, k, v = functional.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
-        heads = (len(x), -1, self.num_heads, x.shape[-1] // self.num_heads)
+        x = key if self.batch_first else key.transpose(0, 1)  # (B * T, L, W)
+        weight, bias, width = self.in_proj_weight, self.in_proj_bias, x.shape[-1]
+        if query is key:
+            q, k, v = functional.linear(x, weight, bias).chunk(3, dim=-1)
+        else:
+            asking = query if self.batch_first else query.transpose(0, 1)
+            q = functional.linear(asking, weight[:width], None if bias is None else bias[:width])
+            k, v = functional.linear(x, weight[width:], None if bias is None else bias[width:]).chunk(2, dim=-1)
+        heads = (len(x), -1, self.num_heads, width // self.num_heads)
         q, k, v = (part.reshape(heads).transpose(1, 2) for part in (q, self._averaged(k), v))  # (B * T, H, L, d)
         seen = functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.out_proj(seen.transpose(1, 2).flatten(2))

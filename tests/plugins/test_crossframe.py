@@ -271,6 +271,15 @@ def test_the_fast_tower_and_checkpointing_give_the_same(batch_first: bool, check
         assert torch.allclose(found[name], gradient, rtol=1e-4, atol=1e-5 * largest), name
 
 
+def test_the_fast_tower_computes_its_last_layer_at_the_class_token_only() -> None:
+    visual, pixels, lengths = tower(), images(8), []
+    attached(visual, 4)
+    for block in visual.transformer.resblocks:
+        block.mlp.register_forward_pre_hook(lambda _, arguments: lengths.append(arguments[0].shape[1]))
+    encode_images(visual, pixels)
+    assert lengths == [17, 17, 1]
+
+
 def test_open_clips_own_checkpointing_gives_the_same_gradients() -> None:
     visual, pixels = tower(), images(8)
     pooling = attached(visual, 4)
