@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.evaluate import (
+from maxi_cli.benchmark_flags import (
     AnnotationsFlag,
     BenchmarkFlag,
     ClassesFlag,

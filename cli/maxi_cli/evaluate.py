@@ -1,13 +1,24 @@
 """`maxi eval`: zero-shot scores of models on benchmarks."""
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maxi_cli.benchmark_flags import (
+    AnnotationsFlag,
+    BenchmarkFlag,
+    ClassesFlag,
+    DataRootFlag,
+    LabelsFlag,
+    MultiLabelFlag,
+    NamesFlag,
+    TrustFlag,
+    VideosFlag,
+    named,
+)
 from maxi_cli.flags import (
     ConfigFlag,
     DecoderFlag,
@@ -25,35 +36,19 @@ from maxi_cli.flags import (
     read_recipe,
 )
 from maxi_cli.progress import follow
-from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_cli.score_table import show_scores
+from maxi_cli.terminal import note, show_json
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
     from maxi_core.clip.loading import Loaded
     from maxi_core.evaluation.benchmarks.benchmark import Benchmark, Split
-    from maxi_core.evaluation.evaluating import Evaluated, ModelScores
+    from maxi_core.evaluation.evaluating import Evaluated
     from maxi_core.plugins import Catalog
     from maxi_core.sections import EvalSection
 
 SCHEMA = 1
 SHOWN = 3
-
-BenchmarkFlag = Annotated[
-    list[str] | None,
-    typer.Option("--benchmark", "-b", help="Benchmarks, with commas: a known name, NAME:SPLIT, or a path."),
-]
-AnnotationsFlag = Annotated[
-    Path | None, typer.Option(help="Folder of the annotation files of the one benchmark.", show_default=False)
-]
-VideosFlag = Annotated[Path | None, typer.Option(help="Folder of its videos.", show_default=False)]
-DataRootFlag = Annotated[Path | None, typer.Option(help="Folder with one folder for each benchmark, named after it.")]
-LabelsFlag = Annotated[Path | None, typer.Option(help="CSV id,name of a list of your own.")]
-ClassesFlag = Annotated[Path | None, typer.Option(help="CSV id,name of the classes to keep: base or novel halves.")]
-TrustFlag = Annotated[
-    Literal["lists", "official"] | None, typer.Option(help="Which side is right where lists and official files differ.")
-]
-MultiLabelFlag = Annotated[bool, typer.Option("--multi-label", help="Videos of your own list may have several labels.")]
-NamesFlag = Annotated[Literal["written", "spaced"] | None, typer.Option(help="Spelling of class names.")]
 
 
 def evaluate(
@@ -130,16 +125,6 @@ def evaluate(
         for name in wanted
     ]
     _run(catalog, models, opened, section, reading, json=json, quiet=quiet)
-
-
-def named(benchmarks: list[str] | None) -> list[str]:
-    """Return the benchmarks that --benchmark names; a comma in an existing path is part of it."""
-    names = []
-    for text in benchmarks or []:
-        names += [text] if Path(text).exists() else [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError("which benchmark?", "name one with --benchmark (see maxi data list)")
-    return list(dict.fromkeys(names))
 
 
 def _run(
@@ -224,52 +209,7 @@ def _finish(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quie
         show_json(plain({"schema": SCHEMA, "models": models, "seconds": seconds}))
         return
     for scores, folder in zip(evaluated.models, folders, strict=True):
-        _show(scores, folder)
+        show_scores(scores, folder)
     if evaluated.clock.encoded and not quiet:
         split = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         note(f"{evaluated.clock.whole:.1f} s for {evaluated.clock.encoded} videos: {split}")
-
-
-def _show(scores: "ModelScores", folder: Path) -> None:
-    from rich.table import Table
-
-    console = stdout()
-    table = Table(box=None, pad_edge=False)
-    table.add_column("benchmark", overflow="fold")
-    for title in ("split", "videos", "skipped", "top-1", "top-5", "mean class", "mAP"):
-        table.add_column(title, justify="right", no_wrap=True)
-    records = scores.records()
-    for record in records:
-        cells = [_percent(record, name) for name in ("top1", "top5", "mean_class", "map")]
-        counts = (str(record["split"]), str(record["n"]), str(record["skipped"]))
-        table.add_row(visible(record["benchmark"]), *counts, *cells)
-    encoder, first = scores.encoder, records[0]
-    console.print(visible(encoder.name), style="bold")
-    console.print(table)
-    _show_groups(scores)
-    console.print(
-        visible(f"prompt '{first['example']}', {first['frames']} frames, views {first['views']}"),
-        soft_wrap=True,
-        style="dim",
-    )
-    notes = (f"{result.split.label}: {text}" for result in scores.results for text in result.split.notes)
-    for text in dict.fromkeys(notes):
-        console.print(visible(text), style="yellow")
-    console.print(visible(f"in {os.path.relpath(folder)}: scores.json, predictions-*.jsonl"), soft_wrap=True)
-
-
-def _percent(record: dict[str, Any], name: str) -> str:
-    if name not in record["metrics"]:
-        return "-"
-    deviation = record.get("deviations", {}).get(name)
-    return f"{100 * record['metrics'][name]:.1f}" + ("" if deviation is None else f"±{100 * deviation:.1f}")
-
-
-def _show_groups(scores: "ModelScores") -> None:
-    console = stdout()
-    for result in scores.results:
-        for group, found in result.record.get("groups", {}).items():
-            names = [name for name in ("top1", "mean_class", "map") if name in found]
-            numbers = ", ".join(f"{name} {100 * found[name]:.1f}" for name in names)
-            counts = f"{found['classes']} classes, {found['n']} videos"
-            console.print(f"{visible(result.split.label)} {group}: {counts}, {numbers}")

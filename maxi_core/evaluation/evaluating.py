@@ -71,7 +71,9 @@ def evaluate(
     """
     protocol, reading, ranks = protocol or Protocol(), reading or VideoOptions(), ranks or Ranks()
     placed = _placed(benchmarks, reading, missing if ranks.rank == 0 else lambda _split, _ids: None)
-    videos = keyed(video for split in placed for video in split[2])
+    # what is missing last: a list that begins with it is not yet hopeless
+    found_first = sorted((video for split in placed for video in split[2]), key=lambda video: not video.path.exists())
+    videos = keyed(found_first)
     log = SkipLog(None, reading.max_skipped, "eval")
 
     def told(video: Video, failed: Failed | None) -> None:

@@ -172,6 +172,16 @@ def test_a_broken_video_is_skipped_counted_and_wrong(world, tmp_path: Path) -> N
     assert predictions[3]["rank"] == 5
 
 
+def test_a_list_that_begins_with_many_missing_videos_is_still_evaluated(world, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("id,name\n0,walk\n1,run\n")
+    gone = "".join(f"gone{number}.mp4 0\n" for number in range(60))
+    (tmp_path / "split.txt").write_text(f"{gone}videos/00.mp4 1\n")
+    bench = open_benchmark(str(tmp_path), videos=world.benchmark)
+    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    (result,) = evaluate([loaded], [bench], Protocol(frames=2), reading=HERE).models[0].results
+    assert (result.record["n"], result.record["skipped"]) == (61, 60)
+
+
 def test_more_skipped_videos_than_allowed_end_the_evaluation(world, tmp_path: Path) -> None:
     loaded = load_video_clip(str(world.model), "cpu", frames=2)
     bench = [open_benchmark(str(broken(world, tmp_path)))]
