@@ -16,6 +16,8 @@ HELP = [
     [name, "--help"]
     for name in (
         "bags",
+        "train",
+        "ensemble",
         "show",
         "stats",
         "check",

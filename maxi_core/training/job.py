@@ -20,6 +20,7 @@ from maxi_core.files import utc_stamp, write_text
 from maxi_core.locks import locked
 from maxi_core.secrets import without_secrets
 from maxi_core.training.about import about_checkpoint
+from maxi_core.training.curve import draw_curve
 from maxi_core.training.ensemble import mixed
 from maxi_core.training.loop import steps_per_epoch, train
 from maxi_core.training.metrics import MetricsFile
@@ -228,6 +229,7 @@ class _Run:
                 last = save_checkpoint(
                     job.out, step_name(number, share), weights, self._about(number, per_epoch, share)
                 )
+            draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
             write_text(job.out / MANIFEST, json.dumps(self._manifest(number, last), indent=2, default=str) + "\n")
             return str(last)
 

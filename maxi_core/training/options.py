@@ -18,7 +18,8 @@ class TrainSection(Options):
     """What `maxi train` trains, on what, how long and how exactly."""
 
     run: Path | None = Field(None, description="run folder of maxi bags; none with labels")
-    labels: str | None = Field(None, description="benchmark or list of labelled videos to train on instead, for ce")
+    labels: Path | None = Field(None, description="list or folder of labelled videos to train on instead, for ce")
+    videos: Path | None = Field(None, description="folder that the paths of labels start from; none: the list's own")
     shots: int | None = Field(None, ge=1, description="videos of each class, drawn by the seed; none: all")
     model: str = Field("ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, sandbox")
     out: Path | None = Field(None, description="folder of this training; none: name, in the run folder")

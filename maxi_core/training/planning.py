@@ -56,7 +56,7 @@ def make_training(
     """
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
     out = _out(section)
-    source = _source(section, recipe, video)
+    source = _source(section, video)
     loaded = _model(catalog, recipe, section, device or section.device)
     plan = BatchPlan(
         section.batch_size, section.frames, section.bag_size, section.seed, section.template,
@@ -104,9 +104,9 @@ def _out(section: TrainSection) -> Path:
     return section.run / section.name
 
 
-def _source(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Source:
+def _source(section: TrainSection, video: VideoOptions) -> Source:
     if section.labels is not None:
-        return _labelled(section, recipe, video)
+        return _labelled(section, video)
     if section.shots is not None:
         raise UsageError("--shots are of labelled videos, and bags have no labels", "add --labels")
     assert section.run is not None
@@ -118,23 +118,27 @@ def _source(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Sourc
     return Source(examples, f"{len(examples)} bags of {section.run.name}", checksum[:12], dictionary)
 
 
-def _labelled(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Source:
-    from maxi_core.evaluation.benchmarks.opening import open_training
+def _labelled(section: TrainSection, video: VideoOptions) -> Source:
+    from maxi_core.evaluation.benchmarks.own import read_own
     from maxi_core.evaluation.benchmarks.places import Places
 
     if section.loss != "ce":
         raise UsageError(f"labels have no bags, and the loss {section.loss} needs them", "type --loss ce")
     assert section.labels is not None
-    benchmark = open_training(section.labels, data_root=recipe.core("eval", EvalSection).data_root)
-    if benchmark.videos is None:
-        raise UsageError(f"where are the videos of {section.labels}?", "set [eval] data_root")
+    if not section.labels.exists():  # no known benchmark either: their splits are for testing
+        raise UsageError(f"there are no labels at {section.labels}", "name a list or folder (see maxi data shots)")
+    benchmark = read_own(section.labels, section.videos, None, multi_label=False, spelling="written")
+    assert benchmark.videos is not None
     split = benchmark.splits[0]
     placed = Places(benchmark.videos, allow_outside=video.allow_outside_root).place(split)
+    if placed.missing:
+        some = ", ".join(placed.missing[:3])
+        raise UsageError(f"{len(placed.missing)} labelled videos are nowhere ({some}, ...)", "correct --videos")
     pairs: list[tuple[Video, int]] = [
         (one, sample.labels[0]) for one, sample in zip(placed.videos, split.samples, strict=True)
     ]
     examples = labelled(pairs, split.classes, section.shots, section.seed)
-    return Source(examples, f"{len(examples)} labelled videos of {split.label}", split.sha256[:12], split.label)
+    return Source(examples, f"{len(examples)} labelled videos of {benchmark.name}", split.sha256[:12], "")
 
 
 def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> Loaded:
@@ -170,8 +174,9 @@ def _validation(section: TrainSection, recipe: Recipe, video: VideoOptions) -> V
 
 # settings that change no result, or are compared as something else
 _LOOSE = frozenset({
-    *("run", "labels", "model", "out", "name", "keep", "shots", "batch_size", "accum_freq", "gather", "device"),
-    *("hold_gb", "grad_checkpointing", "save_frequency", "keep_last", "val", "val_frequency", "report_to", "ensemble"),
+    *("run", "labels", "videos", "model", "out", "name", "keep", "shots", "batch_size", "accum_freq", "gather"),
+    *("device", "hold_gb", "grad_checkpointing", "save_frequency", "keep_last", "val", "val_frequency", "report_to"),
+    "ensemble",
 })  # fmt: skip
 
 

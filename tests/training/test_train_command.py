@@ -197,6 +197,23 @@ def test_a_temporal_module_is_remembered_and_its_weights_are_kept(world: Path, t
     assert "was trained with the temporal module 'transformer'" in again.err
 
 
+def test_labels_train_the_supervised_baseline(world: Path, tmp_path: Path, maxi: Maxi) -> None:
+    rows = [f"{number}.mp4,{('waving', 'running')[number % 2]}" for number in range(16)]
+    (tmp_path / "train.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    base = ["train", "--model", str(world / "model"), *SMALL, "--labels", str(tmp_path / "train.csv"), "--out"]
+    base += [str(tmp_path / "out"), "--videos", str(world / "clips"), "-q"]
+    refused = maxi(*base)
+    assert refused.code == 2
+    assert "labels have no bags, and the loss mil_nce needs them; type --loss ce" in refused.err
+    ran = maxi(*base, "--loss", "ce", "--shots", "4", "--epochs=8", "-o", "train.augmentation=none")
+    assert ran.code == 0, ran.err
+    losses = [record["loss"] for record in metrics(tmp_path / "out")]
+    assert len(losses) == 8 * 2
+    assert losses[-1] < losses[0]
+    nowhere = maxi(*base, "--loss", "ce", "--videos", str(tmp_path))
+    assert "16 labelled videos are nowhere (0.mp4, 1.mp4, 2.mp4, ...); correct --videos" in nowhere.err
+
+
 def test_a_dry_run_takes_two_steps_and_writes_nothing(world: Path, tmp_path: Path, maxi: Maxi) -> None:
     ran = maxi(*arguments(world, tmp_path / "out", "--dry-run"))
     assert ran.code == 0, ran.err
