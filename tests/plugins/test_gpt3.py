@@ -14,6 +14,7 @@ from maxi_core.recipe import from_env, from_flag, settle
 from maxi_core.testing import contract
 from maxi_plugins.gpt3 import Gpt3
 from tests.plugins.loopback import LIST, Reply, Server, chat, in_turn, serving
+from tests.plugins.misbehaviour import requests_for
 
 KEY = "sk-canary-0123456789abcdef"
 WAVING = ["waving slowly", "waving quickly", "waving again", "waving alone", "waving together"]
@@ -41,7 +42,7 @@ def test_an_endpoint_is_asked_with_the_papers_prompt_and_parameters(server: Serv
         [phrase.replace("waving", "bowing") for phrase in WAVING],
     ]
     content = "Generate 5 phrases to describe the action of waving in simple words."
-    assert server.requests[0] == {
+    assert requests_for(server, "waving")[0] == {
         "model": "m", "temperature": 0.4, "messages": [{"role": "user", "content": content}]
     }  # fmt: skip
     assert server.paths == ["/v1/chat/completions"] * 2
@@ -123,12 +124,12 @@ def test_what_was_recorded_is_replayed_without_network_model_and_key(
     )
 
 
-def test_each_exchange_is_in_the_file_before_the_next_is_asked(server: Server, tmp_path: Path) -> None:
+def test_each_exchange_is_in_the_file_before_its_answer_is_given(server: Server, tmp_path: Path) -> None:
     record = tmp_path / "record.jsonl"
     answers = gpt3(record=record).expand(["waving", "bowing"])
     next(answers)
-    (row,) = [json.loads(line) for line in record.read_text().splitlines()]
-    assert row["request"] == server.requests[0]
+    rows = [json.loads(line) for line in record.read_text().splitlines()]
+    (row,) = [row for row in rows if row["request"] in requests_for(server, "waving")]
     assert row["response"]["choices"][0]["message"]["content"] == LIST.format("waving")
 
 
