@@ -104,8 +104,8 @@ def without_files(settings: Iterable[Setting], config: Path, *, typed: bool) -> 
             kept.append(setting)
         elif not typed:
             raise UsageError(
-                f"{config} names plugin files, and it is read only because it lies here",
-                f"type --config {config}, or --plugin FILE",
+                f"{config} names plugin files, and nobody named it: it is read because it lies there",
+                "type --plugin FILE, or name a recipe with --config",
             )
     return kept
 

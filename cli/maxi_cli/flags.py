@@ -105,11 +105,13 @@ def read_recipe(
     *,
     more: "Iterable[Setting]" = (),
     players: bool = False,
+    typed: bool = True,
 ) -> "Recipe":
     """Settle the recipe: defaults < maxi.toml or --config < MAXI_* < -o and the flags that are aliases of its keys.
 
     `aliases` maps a path such as `video.decoder` to what its flag was given, None where it was not typed; `more` are
-    the settings of flags that are no aliases, such as --sources.
+    the settings of flags that are no aliases, such as --sources. `typed` is false for a `config` that nobody named, as
+    the settled recipe of a run: it may name no plugin files.
     """
     from maxi_core.plugin_files import without_files
     from maxi_core.recipe import from_env, from_file, settle
@@ -117,7 +119,7 @@ def read_recipe(
 
     config = shipped(config) if config else None
     file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
-    settings = without_files(from_file(file), file, typed=config is not None) if file else []
+    settings = without_files(from_file(file), file, typed=typed and config is not None) if file else []
     settings += from_env(os.environ, catalog)
     settings += [*_from_flags(options or (), aliases or {}), *more]
     return settle(catalog, settings, players=players)

@@ -35,8 +35,8 @@ def merge(
     settled = run / FOLDER / RECIPE
     if not settled.is_file():
         raise UsageError(f"no share of {run} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
-    catalog = read_catalog(no_plugin, plugin, settled)
-    recipe = read_recipe(catalog, settled, None, {"bags.out": run}, players=True)
+    catalog = read_catalog(no_plugin, plugin)
+    recipe = read_recipe(catalog, settled, None, {"bags.out": run}, players=True, typed=False)
     job = make_job(catalog, recipe, tuple(sys.argv), strict=False, overwrite=overwrite)
     with log_to(job.out / "run.log"):
         made = run_merge(job, watching(quiet=quiet))

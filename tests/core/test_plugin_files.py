@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from maxi_core.bags.shard import FOLDER
+from maxi_core.bags.sharing import RECIPE
 from maxi_core.conformance import Subject, light_to_import, light_to_make, options_survive_a_recipe
 from maxi_core.errors import ExitCode, PluginError, UsageError
 from maxi_core.plugin_files import files_of, load_file, with_files
@@ -44,7 +46,10 @@ def test_a_recipe_that_is_typed_may_name_it_and_one_that_lies_here_may_not(maxi,
     (mine.parent / "maxi.toml").write_text('[plugins]\nfiles = ["mine.py"]\n')
     ran = maxi("env")
     assert ran.code == ExitCode.USAGE
-    assert "maxi.toml names plugin files, and it is read only because it lies here; type --config maxi.toml" in ran.err
+    assert (
+        "maxi.toml names plugin files, and nobody named it: it is read because it lies there; type --plugin FILE"
+        in ran.err
+    )
 
 
 @pytest.mark.parametrize("arguments", [["-o", "plugins.files=mine.py"], ["--option", "plugins.files=mine.py"]])
@@ -70,6 +75,17 @@ def test_the_settled_recipe_of_a_run_does_not_name_it_and_cannot(maxi, mine) -> 
     ran = maxi("env", "--config", "recipe.toml")
     assert ran.code == ExitCode.USAGE
     assert "recipe.toml is the settled recipe of a run and names plugin files; type --plugin FILE" in ran.err
+
+
+def test_the_recipe_that_maxi_merge_reads_by_itself_makes_nobody_run_code(maxi, mine) -> None:
+    mine.write_text("from pathlib import Path\nPath('ran').touch()\n" + mine.read_text())
+    recipe = mine.parent / "run" / FOLDER / RECIPE
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text('[plugins]\nfiles = ["mine.py"]\n')
+    ran = maxi("merge", "run")
+    assert ran.code == ExitCode.USAGE
+    assert "names plugin files, and nobody named it" in ran.err
+    assert not Path("ran").exists()
 
 
 def test_what_is_not_there_or_no_python_is_named(maxi, mine) -> None:
