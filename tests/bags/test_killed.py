@@ -60,8 +60,9 @@ def break_and_mend(world, place, chains: int, kills: int) -> tuple[int, int]:
     hits = again = 0
     for chain in range(chains):
         draw, name = random.Random(chain), f"run {chain}"
-        for _ in range(kills):
-            ran = killed_at(place(name), draw.randint(1, writes // kills), draw.randrange(10**6))
+        for kill in range(kills):  # anywhere at first; later where it still comes to
+            at = draw.randint(1, writes // kills if kill else writes)
+            ran = killed_at(place(name), at, draw.randrange(10**6))
             assert ran.returncode in (-signal.SIGKILL, ExitCode.DONE), ran.stderr
             hits += ran.returncode == -signal.SIGKILL
             manifest = world.folder / name / "manifest.json"
@@ -80,13 +81,13 @@ def break_and_mend(world, place, chains: int, kills: int) -> tuple[int, int]:
 
 def test_killed_inside_a_write_it_goes_on_and_makes_the_same_bytes(world, place) -> None:
     hits, again = break_and_mend(world, place, chains=2, kills=3)
-    assert hits >= 4
+    assert hits >= 2
     assert again <= 2 * hits, "more was asked twice than what the kills cut off"
 
 
 @pytest.mark.slow
 def test_fifty_kills_leave_the_same_bytes(world, place) -> None:
-    hits, again = break_and_mend(world, place, chains=20, kills=3)
+    hits, again = break_and_mend(world, place, chains=50, kills=1)
     sys.stderr.write(f"{hits} kills, {again} questions asked again\n")
-    assert hits >= 50
+    assert hits == 50
     assert again <= 2 * hits
