@@ -6,7 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from maxi_core.errors import MaxiError, UsageError
+
 Item = TypeVar("Item")
+
+_VARIABLES = (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0"))  # torchrun's
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,21 @@ class Ranks:
         return list(items[self.rank :: self.size])
 
     def gather(self, found: Item) -> list[Item]:
-        """Return what all processes found, in the order of ranks; on other ranks than 0 an empty list."""
+        """Return what all processes found, in the order of ranks; on other ranks than 0 an empty list.
+
+        Raises MaxiError if a process is gone.
+        """
         if self.size == 1:
             return [found]
         from torch import distributed
 
         everything: list[Item | None] | None = [None] * self.size if self.rank == 0 else None
-        distributed.gather_object(found, everything)
+        try:
+            distributed.gather_object(found, everything)
+        except RuntimeError as error:
+            why = str(error).partition("\n")[0][:200]
+            fix = "run the same command again: what was encoded is kept"
+            raise MaxiError(f"another process of this evaluation is gone ({why})", fix) from error
         return [] if everything is None else [one for one in everything if one is not None]
 
 
@@ -38,7 +50,14 @@ def joined(env: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
     What travels is small and on the CPU, so gloo carries it everywhere. Where there are GPUs, each process of a machine
     takes the one of its number as `cuda`.
     """
-    size = int(env.get("WORLD_SIZE", "1"))
+    try:
+        size, rank, local = (int(env.get(name, given)) for name, given in _VARIABLES)
+        assert 0 <= rank < size
+    except (ValueError, AssertionError):
+        raise UsageError(
+            f"WORLD_SIZE={env.get('WORLD_SIZE')} and RANK={env.get('RANK')} are no place among processes",
+            "start them with torchrun, or unset both",
+        ) from None
     if size == 1:
         yield Ranks()
         return
@@ -46,9 +65,9 @@ def joined(env: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
     from torch import distributed
 
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(env.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        torch.cuda.set_device(local % torch.cuda.device_count())
     distributed.init_process_group("gloo")
     try:
-        yield Ranks(int(env["RANK"]), size)
+        yield Ranks(rank, size)
     finally:
         distributed.destroy_process_group()

@@ -20,6 +20,7 @@ from maxi_core.evaluation import metrics
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol, parse_views
+from maxi_core.evaluation.ranks import Ranks, joined
 from maxi_core.evaluation.saving import folder_name, read_scores, save
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.skips import TooManySkippedError
@@ -278,6 +279,18 @@ def test_videos_with_several_labels_get_a_mean_average_precision(world, tmp_path
 )
 def test_a_model_s_scores_lie_in_a_folder_named_after_it(model: str, folder: str) -> None:
     assert folder_name(model) == folder
+
+
+@pytest.mark.parametrize("env", [{"WORLD_SIZE": "two"}, {"WORLD_SIZE": "2", "RANK": "2"}, {"WORLD_SIZE": "0"}])
+def test_a_place_among_processes_that_is_none_is_refused(env: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="no place among processes"), joined(env):
+        pass
+
+
+def test_every_video_is_in_one_share() -> None:
+    shares = [Ranks(rank, 3).share(range(10)) for rank in range(3)]
+    assert sorted(item for share in shares for item in share) == list(range(10))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def start(arguments: list[str], world, folder: Path, **env: str) -> subprocess.Popen:
