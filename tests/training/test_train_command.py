@@ -214,6 +214,26 @@ def test_labels_train_the_supervised_baseline(world: Path, tmp_path: Path, maxi:
     assert "16 labelled videos are nowhere (0.mp4, 1.mp4, 2.mp4, ...); correct --videos" in nowhere.err
 
 
+def test_validation_is_recorded_and_the_best_checkpoint_is_kept(world: Path, tmp_path: Path, maxi: Maxi) -> None:
+    import shutil
+
+    (tmp_path / "val").mkdir()
+    for number in range(4):
+        shutil.copy(world / "clips" / f"{number}.mp4", tmp_path / "val")
+    rows = [f"{number}.mp4,{('juggling', 'waving')[number % 2]}" for number in range(4)]
+    (tmp_path / "val" / "small.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    out = tmp_path / "out"
+    ran = maxi(*arguments(world, out, "--val", str(tmp_path / "val" / "small.csv"), "-o", "train.keep_last=1", "-q"))
+    assert ran.code == 0, ran.err
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    scores = {record["step"]: record["val"]["small:1 top1"] for record in records if "val" in record}
+    assert list(scores) == [4, 8, 12]
+    best = f"step-{max(scores, key=lambda step: (scores[step], -step)):08d}"
+    assert {path.name for path in checkpoints_of(out)} == {best, "step-00000012"}
+    assert json.loads((out / "manifest.json").read_text())["best"] == [best, scores[int(best[5:])]]
+    assert f"small:1 top1: {scores[12]:.2f}" in ran.out
+
+
 def test_a_dry_run_takes_two_steps_and_writes_nothing(world: Path, tmp_path: Path, maxi: Maxi) -> None:
     ran = maxi(*arguments(world, tmp_path / "out", "--dry-run"))
     assert ran.code == 0, ran.err
