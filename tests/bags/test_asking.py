@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.bags.asking import FAULTS_IN_A_ROW, Asker
@@ -50,6 +50,7 @@ def reads_ahead(ahead: int) -> Method:
 names = st.lists(st.sampled_from([f"q{i}" for i in range(12)]), max_size=30)
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(questions=names, known=names, ahead=st.integers(0, 5))
 def test_answers_come_in_order_whatever_is_known_and_however_far_the_source_reads_ahead(
     questions: list[str], known: list[str], ahead: int

@@ -86,6 +86,7 @@ def test_killed_inside_a_write_it_goes_on_and_makes_the_same_bytes(world, place)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_fifty_kills_leave_the_same_bytes(world, place) -> None:
     hits, again = break_and_mend(world, place, chains=50, kills=1)
     sys.stderr.write(f"{hits} kills, {again} questions asked again\n")

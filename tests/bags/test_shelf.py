@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.bags.shelf import Shelf, digest
@@ -35,6 +35,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(answers=st.dictionaries(st.text(), json_values, max_size=5))
 def test_any_answer_comes_back_as_it_was(answers: dict[str, object]) -> None:
     import tempfile

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.bags import queue as steps
@@ -55,6 +55,7 @@ def source(ahead: int, batch: int, missing: frozenset[str], dies_at: str | None 
     return method
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(st.integers(0, 7), st.integers(1, 7), st.frozensets(st.sampled_from(QUESTIONS), max_size=3), st.integers(0, 20))
 def test_whatever_is_left_out_and_wherever_the_run_is_stopped_only_right_answers_are_kept(
     ahead: int, batch: int, missing: frozenset[str], stop: int
