@@ -3,9 +3,9 @@
     python -m benchmarks.step --batch 2 --frames 8 --bag 16 [--precision bf16] [--memory]
 
 The straightforward step, written here from the formulas: every prompt of every bag through the text tower at 77 tokens,
-every frame through open_clip's image tower, the loss with a mask filled pair by pair and a softmax, AdamW as
-torch has it by default. Both run in this process on the same random ViT-B/16, frames and bags, in turns; so does the image tower's own
-forward and backward, the floor. Exits with 1 below the goals of PERFORMANCE.
+every frame through open_clip's image tower, the loss with a mask filled pair by pair and a softmax, AdamW as torch has
+it by default. Both run in this process on the same random ViT-B/16, frames and bags, in turns; so does the image
+tower's own forward and backward, the floor. Exits with 1 below the goals of PERFORMANCE.
 """
 
 # ruff: noqa: I001 (benchmarks.measure sets up OpenMP before torch is imported)
