@@ -23,7 +23,7 @@ def make_validation(
         found = evaluate([loaded], benchmarks, protocol, reading=reading)
         assert found is not None
         return {
-            f"{record['benchmark']}:{record['split']} {metric}": float(value)
+            f"{record['benchmark']}:{record['split']} {metric}": 100 * float(value)
             for record in found.models[0].records()
             for metric, value in record["metrics"].items()
             if metric in ("top1", "map") and isinstance(value, (int, float))
