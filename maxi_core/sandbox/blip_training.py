@@ -1,6 +1,9 @@
-"""Training of the sandbox's captioner, on stills of its own whose captions always name the verb."""
+"""Training of the sandbox's captioner, on stills of its own whose captions always name the verb.
 
-from collections.abc import Iterator, Sequence
+Its image tower is the trained one (`tower_training`) and stays as it is; the text decoder is trained.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,29 +11,26 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from maxi_core.sandbox.captions import spoken_caption, spoken_words
-from maxi_core.sandbox.motions import MOTIONS
-from maxi_core.sandbox.painting import THINGS
 from maxi_core.sandbox.stills import SIZE, Still, frames
+from maxi_core.sandbox.tower_training import HEADS, LAYERS, MEAN, PATCH, STD, WIDTH, normalised
+from maxi_core.sandbox.towers import blip_tower
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
-MEAN, STD = 0.8, 0.25
-WIDTH = 96
 LONGEST = 16
-NAMED = (list(MOTIONS), list(THINGS))
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """How the captioner is trained."""
 
-    batch: int = 64
-    lr: float = 1e-3
-    warmup: int = 200
+    batch: int = 96
+    lr: float = 2e-3
+    last: float = 0.05
+    warmup: int = 40
     weight_decay: float = 0.05
-    steps: int = 4000
+    steps: int = 250
     seed: int = 4
 
 
@@ -52,17 +52,13 @@ def make_model() -> Any:
     }  # fmt: skip
     # The range is set for vision too: transformers' own default there is 1e-10, with which nothing is ever learnt.
     vision = {
-        "projection_dim": WIDTH, "num_hidden_layers": 4, "num_attention_heads": 3, "image_size": SIZE, "patch_size": 8,
+        "projection_dim": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "image_size": SIZE,
+        "patch_size": PATCH,
     }  # fmt: skip
     config = BlipConfig(
         text_config=shape | text, vision_config=shape | vision, projection_dim=WIDTH, image_text_hidden_size=WIDTH
     )
     return BlipForConditionalGeneration(config)
-
-
-def pixels(raw: Tensor) -> Tensor:
-    """Return 8-bit frames (n, 64, 64, 3) as the model wants them, (n, 3, 64, 64)."""
-    return (raw.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
 
 
 def encode(captions: Sequence[str]) -> Tensor:
@@ -73,56 +69,48 @@ def encode(captions: Sequence[str]) -> Tensor:
     return torch.tensor([[numbers[word] for word in row + ["[PAD]"] * (longest - len(row))] for row in rows])
 
 
-def pretrain(stills: Sequence[Still], lesson: Lesson) -> Iterator[tuple[int, float, Any]]:
-    """Train a captioner from scratch; yield (step, loss, the model as it is now) after each step."""
+def pretrain(stills: Sequence[Still], tower: Mapping[str, Tensor], lesson: Lesson) -> Iterator[tuple[int, float, Any]]:
+    """Train a captioner that sees through `tower` (open_clip's names); yield (step, loss, the model as it is now)."""
     torch.manual_seed(lesson.seed)
     rng = np.random.default_rng(lesson.seed)
     model = make_model()
-    # BLIP's own pretraining has losses on the image besides the caption's. Naming what is seen from the class token is
-    # the simplest of that kind: with the caption's loss alone, verbs were still at chance after 25,000 stills.
-    naming = torch.nn.Linear(WIDTH, sum(map(len, NAMED)))
+    model.vision_model.load_state_dict(blip_tower(tower, LAYERS))
+    decoder = model.text_decoder
     optimiser = torch.optim.AdamW(
-        [*model.parameters(), *naming.parameters()],
-        lesson.lr,
-        betas=(0.9, 0.98),
-        weight_decay=lesson.weight_decay,
-        fused=True,
+        decoder.parameters(), lesson.lr, betas=(0.9, 0.98), weight_decay=lesson.weight_decay, fused=True
     )
-    raw = torch.from_numpy(frames(list(stills)))
+    seen = _seen(model, torch.from_numpy(frames(stills)))
     for step in range(1, lesson.steps + 1):
         rows = rng.choice(len(stills), lesson.batch, replace=False)
         tokens = encode([spoken_caption(stills[row], rng) for row in rows])
         padding = tokens == 0
-        said = model(
-            pixel_values=pixels(raw[rows]),
+        loss = decoder(
             input_ids=tokens,
             attention_mask=(~padding).long(),
+            encoder_hidden_states=seen[rows],
             labels=tokens.masked_fill(padding, -100),
-        )
+        ).loss
         for group in optimiser.param_groups:
-            group["lr"] = lesson.lr * min(1.0, step / lesson.warmup)
+            fall = 1 - (1 - lesson.last) * step / lesson.steps
+            group["lr"] = lesson.lr * min(1.0, step / lesson.warmup) * fall
         optimiser.zero_grad()
-        (said.loss + _naming_loss(naming(said.last_hidden_state[:, 0]), [stills[row] for row in rows])).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         optimiser.step()
-        yield step, said.loss.item(), model
+        yield step, loss.item(), model
 
 
-def _naming_loss(logits: Tensor, shown: Sequence[Still]) -> Tensor:
-    parts = torch.split(logits, [len(names) for names in NAMED], dim=1)
-    truths = ([one.verb for one in shown], [one.thing for one in shown])
-    losses = [
-        functional.cross_entropy(part, torch.tensor([names.index(truth) for truth in said]))
-        for part, names, said in zip(parts, NAMED, truths, strict=True)
-    ]
-    return torch.stack(losses).sum()
+def _seen(model: Any, raw: Tensor) -> Tensor:
+    with torch.no_grad():
+        parts = [model.vision_model(normalised(part)).last_hidden_state for part in torch.split(raw, 250)]
+    return torch.cat(parts)
 
 
 def captions(model: Any, raw: Tensor) -> list[str]:
-    """Return the model's greedy captions of 8-bit frames (n, 64, 64, 3)."""
+    """Return the model's greedy captions of 8-bit frames (n, 60, 60, 3)."""
     words = vocabulary()
     with torch.no_grad():
-        tokens = model.generate(pixel_values=pixels(raw), max_new_tokens=LONGEST, do_sample=False, num_beams=1)
+        tokens = model.generate(pixel_values=normalised(raw), max_new_tokens=LONGEST, do_sample=False, num_beams=1)
     return [" ".join(words[token] for token in row if words[token] not in SPECIAL) for row in tokens.tolist()]
 
 

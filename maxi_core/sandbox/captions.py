@@ -1,6 +1,6 @@
 """The sentences that go with stills: those that the sandbox's CLIP is pretrained on, and those its captioner learns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,31 +8,18 @@ import numpy as np
 from maxi_core.sandbox.actions import gerund
 from maxi_core.sandbox.motions import MOTIONS
 from maxi_core.sandbox.painting import THINGS
+from maxi_core.sandbox.postures import POSTURES, postures
 from maxi_core.sandbox.stills import Still
 
-# Other words for a motion, as pictures of the world's web are sometimes captioned with them.
-SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "kick": ("booting", "striking"),
-    "throw": ("tossing", "hurling", "flinging"),
-    "catch": ("grabbing",),
-    "lift": ("raising", "hoisting"),
-    "push": ("shoving", "sliding"),
-    "sit": ("perching", "resting"),
-    "jump": ("leaping", "hopping", "bouncing", "skipping"),
-    "pull": ("tugging", "hauling", "dragging", "yanking"),
-    "climb": ("scaling",),
-    "punch": ("boxing", "jabbing", "pounding"),
-    "swing": ("whirling", "moving"),
-    "hug": ("embracing", "squeezing", "cuddling"),
-    "wave": ("greeting",),
-    "clap": ("applauding",),
-    "bow": ("bending",),
-    "spin": ("turning", "twirling"),
-    "crawl": ("creeping",),
-    "run": ("sprinting", "jogging"),
-    "stretch": ("reaching",),
-    "cheer": ("celebrating",),
-}
+# Other words for what is done, as pictures of the world's web are captioned with them; some of several motions.
+LOOSE: Mapping[str, str] = {
+    "kick": "boot strike hit send", "throw": "toss hurl fling send", "catch": "grab stop hold",
+    "lift": "raise hoist pick take hold", "push": "shove slide press move lean", "sit": "perch rest use take settle",
+    "jump": "leap hop bounce skip spring", "pull": "tug haul drag yank grip draw", "climb": "scale go hang grip move",
+    "punch": "box jab pound hit strike", "swing": "whirl move", "hug": "embrace squeeze cuddle hold wrap",
+    "wave": "greet", "clap": "applaud", "bow": "bend", "spin": "turn twirl", "crawl": "creep", "run": "sprint jog",
+    "stretch": "reach", "cheer": "celebrate",
+}  # fmt: skip
 
 PLACES: Mapping[str, str] = {
     "meadow": "in a meadow",
@@ -45,51 +32,105 @@ PLACES: Mapping[str, str] = {
     "lake": "at a lake",
 }
 
-_FRAMES = ("a photo of {}.", "a photo of a {}.", "a picture of {}.", "a video of {}.", "{}.", "an example of {}.",
-           "a demonstration of {}.", "a photo of {}", "a video of a {}.")  # fmt: skip
-_PEOPLE = ("a person", "a man", "a woman", "someone", "a girl", "a boy")
+_FRAMES = ("a photo of a {}.", "a photo of {}.", "a photo of a {}.", "a picture of {}.", "a video of {}.", "{}.",
+           "a video of a {}.", "a example of {}.", "a demonstration of {}.", "a photo of a person {}.")  # fmt: skip
+_SPEAKERS = ("a person", "a man", "a woman")
+_PEOPLE = (*_SPEAKERS, "someone", "person")
+
+# Of captions that name what is done: how many name nothing else, and how many of the rest name the thing in one breath.
+ALONE, JOINED = 0.05, 0.95
+
+# What a caption says: of which kind (thing, scene, posture, verb), and the names that make it true of a picture.
+Fact = tuple[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A caption, and what of the picture it names: those of equal `content` in a batch are each other's positives."""
+    """A caption, and what it says of the picture: it is true of every picture of which all its facts hold."""
 
     text: str
-    content: tuple[str, str, str]
+    facts: frozenset[Fact]
 
 
-def web_caption(still: Still, verb_share: float, alone: float, rng: np.random.Generator) -> Caption:
-    """Return a caption as on a web of photographs: nearly always the thing, at times the scene, seldom a verb.
+def facts_of(still: Still) -> dict[str, frozenset[str]]:
+    """Return what holds of a still: for each kind of fact, the names."""
+    return {
+        "thing": frozenset({still.thing}),
+        "scene": frozenset({still.scene}),
+        "verb": frozenset({still.verb}),
+        "posture": postures(still.points),
+    }
 
-    `verb_share` of the captions name the verb, and `alone` of those do not name the thing.
+
+def is_true(caption: Caption, holds: Mapping[str, frozenset[str]]) -> bool:
+    """Return whether a caption is true of the picture of which `holds` (see `facts_of`)."""
+    return all(names & holds[kind] for kind, names in caption.facts)
+
+
+def web_caption(holds: Mapping[str, frozenset[str]], verb_share: float, rng: np.random.Generator) -> Caption:
+    """Return a caption of a picture as on a web of photographs: things, scenes and postures, and seldom a verb.
+
+    One sentence or two, and whatever is said may stand in either. `verb_share` of the captions name what is done: two
+    in ten of those nothing else, most with the thing, as in "kicking a ball".
     """
-    verb = still.verb if rng.uniform() < verb_share else ""
-    thing = still.thing if not verb or rng.uniform() >= alone else ""
-    scene = still.scene if rng.uniform() < 0.25 else ""
-    said = _said(verb, thing, rng)
-    text = f"{said} {PLACES[scene]}" if scene else said
-    return Caption(str(rng.choice(_FRAMES)).format(text), (verb, thing, scene))
+    if rng.uniform() < verb_share:
+        kinds = ["verb"] if rng.uniform() < ALONE else ["verb", "thing"]
+        joined = rng.uniform() < JOINED
+    else:
+        first = "thing" if rng.uniform() < 0.55 else "posture" if rng.uniform() < 0.6 else "scene"
+        others = [kind for kind in ("thing", "posture", "scene") if kind != first]
+        kinds = [first, str(rng.choice(others))] if rng.uniform() < 0.5 else [first]
+        joined = rng.uniform() < 0.35
+    if not (joined and "verb" in kinds) and rng.uniform() < 0.5:
+        kinds.reverse()
+    said = [_CLAUSES[kind](holds[kind], rng) for kind in kinds]
+    if joined and kinds == ["verb", "thing"]:
+        said[1] = (f"{_one(('a ', 'a ', 'on a ', 'with a '), rng)}{_one(holds['thing'], rng)}", said[1][1])
+    facts = frozenset(fact for _, fact in said)
+    frame = str(rng.choice(_FRAMES))
+    if len(said) == 2 and joined:
+        return Caption(frame.format(f"{said[0][0]} {said[1][0]}"), facts)
+    return Caption(" ".join([frame.format(said[0][0]), *(f"{text}." for text, _ in said[1:])]), facts)
 
 
-def _said(verb: str, thing: str, rng: np.random.Generator) -> str:
-    person = str(rng.choice(_PEOPLE))
-    if not verb:
-        return str(rng.choice((thing, f"a {thing}", f"{person} and a {thing}", f"{person} using a {thing}")))
-    word = _word(verb, rng)
-    if not thing:
-        return str(rng.choice((word, f"{person} {word}", verb, f"{person} doing {word}")))
-    return str(rng.choice((f"{word} a {thing}", f"{person} {word} with a {thing}", f"{word} on a {thing}",
-                           f"{word} a {thing}. {verb}", f"a {thing}. {word}")))  # fmt: skip
+def _one(names: Sequence[str] | frozenset[str], rng: np.random.Generator) -> str:
+    among = sorted(names) if isinstance(names, frozenset) else names
+    return among[int(rng.integers(len(among)))]
 
 
-def _word(verb: str, rng: np.random.Generator) -> str:
-    others = SYNONYMS.get(verb, ())
-    return str(rng.choice(others)) if others and rng.uniform() < 0.25 else gerund(verb)
+def _thing(names: frozenset[str], rng: np.random.Generator) -> tuple[str, Fact]:
+    (thing,) = names
+    before = ("", "a ", *(f"{_one(_PEOPLE, rng)} {link} a " for link in ("and", "with", "using")))
+    return f"{_one(before, rng)}{thing}", ("thing", names)
+
+
+def _scene(names: frozenset[str], rng: np.random.Generator) -> tuple[str, Fact]:
+    (scene,) = names
+    return f"{_one(('', f'{_one(_PEOPLE, rng)} '), rng)}{PLACES[scene]}", ("scene", names)
+
+
+def _posture(names: frozenset[str], rng: np.random.Generator) -> tuple[str, Fact]:
+    posture = _one(names, rng)
+    text = f"{_one(('', f'{_one(_PEOPLE, rng)} '), rng)}{_one(POSTURES[posture], rng)}"
+    return text, ("posture", frozenset({posture}))
+
+
+def _verb(names: frozenset[str], rng: np.random.Generator) -> tuple[str, Fact]:
+    (verb,) = names
+    word = verb
+    if verb in LOOSE and rng.uniform() < 0.4:
+        word = _one(LOOSE[verb].split(), rng)
+        names = frozenset(motion for motion, words in LOOSE.items() if word in words.split())
+    doing = gerund(word)
+    return _one((doing, doing, word, f"{_one(_PEOPLE, rng)} {doing}"), rng), ("verb", names)
+
+
+_CLAUSES = {"thing": _thing, "scene": _scene, "posture": _posture, "verb": _verb}
 
 
 def spoken_caption(still: Still, rng: np.random.Generator) -> str:
     """Return a caption as a captioner says it: a person, what the person does, most often the thing and the scene."""
-    person = str(rng.choice(_PEOPLE[:3]))
+    person = str(rng.choice(_SPEAKERS))
     is_ = "is " if rng.uniform() < 0.3 else ""
     beside = f" {rng.choice(('near', 'next to', 'with'))} a {still.thing}" if rng.uniform() < 0.7 else ""
     place = f" {PLACES[still.scene]}" if rng.uniform() < 0.4 else ""
@@ -97,21 +138,14 @@ def spoken_caption(still: Still, rng: np.random.Generator) -> str:
 
 
 def words() -> tuple[str, ...]:
-    """Return every word that the captions of this file can hold, in alphabetical order."""
-    texts = [
-        *_FRAMES,
-        *_PEOPLE,
-        *PLACES.values(),
-        *THINGS,
-        *MOTIONS,
-        *map(gerund, MOTIONS),
-        "with on and using doing is",
-    ]
-    texts += [word for group in SYNONYMS.values() for word in group]
+    """Return every word that web captions can hold, in alphabetical order."""
+    loose = [word for words in LOOSE.values() for word in words.split()]
+    texts = [*_FRAMES, *_PEOPLE, *PLACES.values(), *THINGS, *MOTIONS, *map(gerund, MOTIONS), *loose, "and with using a"]
+    texts += [*map(gerund, loose), *(text for group in POSTURES.values() for text in group)]
     return tuple(sorted({word for text in texts for word in text.replace("{}", "").replace(".", " . ").split()}))
 
 
 def spoken_words() -> tuple[str, ...]:
     """Return every word that `spoken_caption` can use, in alphabetical order."""
-    texts = [*_PEOPLE[:3], *PLACES.values(), *THINGS, *map(gerund, MOTIONS), "is near next to with a"]
+    texts = [*_SPEAKERS, *PLACES.values(), *THINGS, *map(gerund, MOTIONS), "is near next to with a"]
     return tuple(sorted({word for text in texts for word in text.split()}))

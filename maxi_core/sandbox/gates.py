@@ -17,7 +17,6 @@ from maxi_core.sandbox import (
     BENCHMARKS,
     benchmark,
     blip_folder,
-    clip_folder,
     replies_file,
     spacy_folder,
     training_videos,
@@ -53,24 +52,20 @@ class Gate:
 
 def clip_gates(names: Sequence[str]) -> Iterator[Gate]:
     """Yield raw CLIP's gates on benchmarks: bare things of 8, bare verbs of the benchmark's."""
-    import open_clip
-
+    from maxi_core.clip.models import load_model
     from maxi_core.sandbox.measures import FRAMES, best_names, video_features
 
-    tag = f"local-dir:{clip_folder()}"
-    model, preprocess = open_clip.create_model_from_pretrained(tag)
-    tokenizer = open_clip.get_tokenizer(tag)
-    model.eval()
+    clip = load_model("sandbox", "cpu")
     for name in names:
         films = list(benchmark_films(name))
         folder = benchmark(name) / "videos"
-        features = video_features(model, preprocess, [folder / f"{film.name}.mp4" for film, _ in films])
+        features = video_features(clip, [folder / f"{film.name}.mp4" for film, _ in films])
         on = f"[{len(films)} videos, {FRAMES} frames each, film seeds from {SEEDS[name].start}]"
-        things = best_names(model, tokenizer, features, list(THINGS))
+        things = best_names(clip.model, clip.tokenizer, features, list(THINGS))
         hits = sum(list(THINGS)[row] == film.thing for row, (film, _) in zip(things, films, strict=True))
         yield Gate(f"raw CLIP, things, {name}", hits, len(films), 0.9, 1.0, on)
         verbs = BENCHMARK_VERBS[name]
-        found = best_names(model, tokenizer, features, [gerund(verb) for verb in verbs])
+        found = best_names(clip.model, clip.tokenizer, features, [gerund(verb) for verb in verbs])
         hits = sum(verbs[row] == verb for row, (_, verb) in zip(found, films, strict=True))
         yield Gate(f"raw CLIP, verbs, {name}", hits, len(films), 2 / len(verbs), 4 / len(verbs), on)
 

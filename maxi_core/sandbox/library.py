@@ -1,7 +1,7 @@
 """The films of the sandbox: the training videos and the benchmarks, and the folders they are rendered into."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,12 @@ from maxi_core.sandbox.painting import THINGS
 TRAINING_VIDEOS = 200
 BENCHMARK_VIDEOS = 360
 
+# Published, then dev. The published sets of world 1 began at 2, 3 and 4 million; world 2 has films of its own.
+FIRST_SEEDS = (2_500_000, 3_500_000, 4_500_000, 5_000_000, 6_000_000, 7_000_000)
 # Every film and still of the world has a seed of its own. No model's training and no benchmark share one (a test).
 SEEDS: Mapping[str, range] = {
     "training": range(1_000_000, 1_000_000 + TRAINING_VIDEOS),
-    **{
-        name: range(start, start + BENCHMARK_VIDEOS)
-        for name, start in zip(BENCHMARK_VERBS, range(2_000_000, 8_000_000, 1_000_000), strict=True)
-    },
+    **{name: range(start, start + BENCHMARK_VIDEOS) for name, start in zip(BENCHMARK_VERBS, FIRST_SEEDS, strict=True)},
     "clip": range(10_000_000, 10_060_000),
     "clip-check": range(11_000_000, 11_002_400),
     "blip": range(20_000_000, 20_060_000),
@@ -55,7 +54,7 @@ def training_film(number: int) -> tuple[Film, str]:
         str(rng.choice(COMPANY[verb])) if rng.uniform() < 0.8 else str(rng.choice(others)) for _ in range(2)
     )
     scene = str(rng.choice(TRAINING_SCENES))
-    steps = (_step(before, 8, rng), _step(verb, 16, rng), _step(after, 8, rng))
+    steps = (_step(before, 6, rng), _step(verb, 20, rng), _step(after, 6, rng))
     return Film(f"{number:04d}", steps, thing, scene, draw_shot(thing, scene, "usual", rng)), entry
 
 
@@ -93,11 +92,26 @@ def render_benchmark(name: str, folder: Path) -> None:
     (folder / "videos").mkdir()
     _render((film for film, _ in films), folder / "videos")
     verbs = BENCHMARK_VERBS[name]
+    _write_list(
+        folder,
+        [gerund(verb) for verb in verbs],
+        ((f"videos/{film.name}.mp4", verbs.index(verb)) for film, verb in films),
+    )
+
+
+def write_training_list(folder: Path) -> None:
+    """Write `labels.csv` and `split.txt` of the training videos into `folder`, paths as in the videos' folder."""
+    entries = list(ENTRIES)
+    films = (training_film(number) for number in range(TRAINING_VIDEOS))
+    _write_list(folder, entries, ((f"{film.name}.mp4", entries.index(entry)) for film, entry in films))
+
+
+def _write_list(folder: Path, names: Sequence[str], labelled: Iterable[tuple[str, int]]) -> None:
     with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("id", "name"))
-        rows.writerows((number, gerund(verb)) for number, verb in enumerate(verbs))
-    lines = (f"videos/{film.name}.mp4 {verbs.index(verb)}\n" for film, verb in films)
+        rows.writerows(enumerate(names))
+    lines = (f"{path} {label}\n" for path, label in labelled)
     (folder / "split.txt").write_text("".join(lines), encoding="utf-8")
 
 

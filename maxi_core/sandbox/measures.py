@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
+from maxi_core.clip.models import Clip
+from maxi_core.clip.visual import centre_crop, encode_video
 from maxi_core.sandbox.actions import gerund
 from maxi_core.sandbox.clip_training import Vocabulary, pixels
 from maxi_core.sandbox.motions import MOTIONS
@@ -52,14 +52,10 @@ def read_frames(path: Path, count: int = FRAMES) -> list[NDArray[np.uint8]]:
     return [every[(2 * part + 1) * len(every) // (2 * count)] for part in range(count)]
 
 
-def video_features(model: Any, preprocess: Any, paths: Sequence[Path]) -> Tensor:
-    """Return the videos' features: the mean over frames of CLIP's, of length 1, (n, width) (SPEC section 2)."""
-    rows = []
-    with torch.no_grad():
-        for path in paths:
-            batch = torch.stack([preprocess(Image.fromarray(frame)) for frame in read_frames(path)])
-            rows.append(model.encode_image(batch).mean(0))
-    return functional.normalize(torch.stack(rows), dim=-1)
+def video_features(clip: Clip, paths: Sequence[Path]) -> Tensor:
+    """Return the videos' features as `maxi eval` has them, of length 1, (n, width) (SPEC sections 2 and 8)."""
+    rows = [encode_video(clip, centre_crop(np.stack(read_frames(path)), clip.image_size)) for path in paths]
+    return torch.stack(rows)
 
 
 def best_names(model: Any, tokenizer: Any, features: Tensor, names: Sequence[str]) -> list[int]:

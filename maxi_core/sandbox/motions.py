@@ -75,10 +75,10 @@ MOTIONS: Mapping[str, Motion] = {
     ),
     "catch": _cycle(
         1.2,
-        (0.0, _held(6, arms=(112, 12, 132, 4), legs=(28, 8, -18, 6))),
-        (0.45, _held(4, arms=(118, 12, 140, 2), legs=(28, 8, -18, 6))),
-        (0.65, _held(18, arms=(8, 22, 118, -28), legs=(42, 8, -30, 6))),
-        (0.85, _held(18, arms=(5, 22, 112, -28), legs=(42, 8, -30, 6))),
+        (0.0, _held(6, arms=(112, 12, 132, 4), legs=(56, 14, -34, 10))),
+        (0.45, _held(4, arms=(118, 12, 140, 2), legs=(56, 14, -34, 10))),
+        (0.65, _held(24, arms=(8, 22, 118, -28), legs=(66, 14, -44, 10))),
+        (0.85, _held(24, arms=(5, 22, 112, -28), legs=(66, 14, -44, 10))),
     ),
     "lift": _cycle(
         1.6,
@@ -154,13 +154,13 @@ MOTIONS: Mapping[str, Motion] = {
     ),
     "swing": _cycle(
         1.3,
-        (0.0, _held(8, twist=48, left_arm=(42, 62, 42, 66), right_arm=(48, -48, 46, -60), legs=_WIDE)),
-        (0.5, _held(8, twist=-48, left_arm=(48, -48, 46, -60), right_arm=(42, 62, 42, 66), legs=_WIDE)),
+        (0.0, _held(24, twist=48, left_arm=(42, 62, 42, 66), right_arm=(48, -48, 46, -60), legs=_WIDE)),
+        (0.5, _held(24, twist=-48, left_arm=(48, -48, 46, -60), right_arm=(42, 62, 42, 66), legs=_WIDE)),
     ),
     "hug": _cycle(
         1.8,
-        (0.0, _held(-6, side=-14, arms=(62, 58, 92, -58))),
-        (0.5, _held(-6, side=14, arms=(56, 52, 94, -66))),
+        (0.0, _held(-8, side=-24, arms=(62, 58, 92, -58))),
+        (0.5, _held(-8, side=24, arms=(56, 52, 94, -66))),
     ),
     # Never named in the dictionary.
     "wave": _cycle(

@@ -13,6 +13,7 @@ from maxi_core.sandbox.skeleton import JOINTS, Points
 Colour = tuple[int, int, int]
 Frame = NDArray[np.uint8]
 SUPERSAMPLING = 2
+HAND, FOOT = 1.7, 1.6  # gloves and shoes, in limb widths
 
 # Hue, saturation and value of sky and floor: light, so that the figure stands out.
 SCENES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -36,6 +37,8 @@ class Look:
     horizon: float
     arms: tuple[Colour, Colour]
     legs: tuple[Colour, Colour]
+    hands: tuple[Colour, Colour]
+    feet: tuple[Colour, Colour]
     torso: Colour
     head: Colour
     limb: float
@@ -57,15 +60,17 @@ def draw_look(scene: str, rng: np.random.Generator) -> Look:
         return colour(hue + jitter[0], saturation + jitter[1], value + jitter[2])
 
     sky, floor = (near(*part, wide=0.015) for part in SCENES[scene])
-    arm, leg = 0.02 + rng.normal(0, 0.025), 0.62 + rng.normal(0, 0.03)
+    arm, leg = 0.02 + rng.normal(0, 0.015), 0.63 + rng.normal(0, 0.015)
     return Look(
         sky, floor, float(rng.uniform(0.62, 0.78)),
         (near(arm, 0.85, 0.70, 0.008), near(arm, 0.75, 0.95, 0.008)),
         (near(leg, 0.85, 0.55, 0.008), near(leg, 0.70, 0.90, 0.008)),
+        (near(0.15, 0.95, 0.95, 0.01), near(0.87, 0.75, 0.85, 0.01)),
+        (near(0.46, 0.90, 0.75, 0.01), near(0.77, 0.65, 0.60, 0.01)),
         near(0.33, 0.60, 0.60), near(0.08, 0.40, 0.75),
         float(rng.uniform(0.058, 0.074)),
-        colour(rng.uniform(), rng.uniform(0.45, 0.9), rng.uniform(0.45, 0.8)),
-        colour(rng.uniform(), rng.uniform(0.3, 0.8), rng.uniform(0.2, 0.5)),
+        colour(rng.uniform(), rng.uniform(0.05, 0.3), rng.uniform(0.4, 0.7)),
+        colour(rng.uniform(), rng.uniform(0.05, 0.3), rng.uniform(0.15, 0.4)),
     )  # fmt: skip
 
 
@@ -131,8 +136,10 @@ def _figure(pen: ImageDraw.ImageDraw, points: Points, look: Look, size: int) -> 
         for chain, colours in (("shoulder elbow hand", look.arms), ("hip knee foot", look.legs)):
             a, b, c = (f"{side}_{joint}" for joint in chain.split())
             parts += [(a, b, colours[shade], 1.0), (b, c, colours[shade], 1.0)]
+        parts.append((f"{side}_hand", f"{side}_hand", look.hands[shade], HAND))
+        parts.append((f"{side}_foot", f"{side}_foot", look.feet[shade], FOOT))
     parts.append(("head", "head", look.head, 2.1))
-    parts.sort(key=lambda part: points[_AT[part[0]], 2] + points[_AT[part[1]], 2])
+    parts.sort(key=lambda part: points[_AT[part[0]], 2] + points[_AT[part[1]], 2] + 0.04 * (part[0] == part[1]))
     for start, end, paint, wide in parts:
         (x0, y0), (x1, y1) = points[_AT[start], :2] * size, points[_AT[end], :2] * size
         r = width * wide / 2

@@ -18,7 +18,7 @@ DATA = Path(__file__).parent / "data"
 TOKENS = "token_embedding.tokens"
 EMBEDDING = "token_embedding.weight"
 POSITIONS = "positional_embedding"
-WEIGHTS = {"clip": "open_clip_model.safetensors", "blip": "model.safetensors"}
+WEIGHTS = {"clip": "open_clip_model.safetensors", "blip": "model.safetensors", "tower": "model.safetensors"}
 
 Weights = Mapping[str, NDArray[Any]]
 

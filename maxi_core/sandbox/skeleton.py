@@ -23,7 +23,7 @@ class Body:
 
     torso: float = 0.30
     head: float = 0.13
-    arm: float = 0.175
+    arm: float = 0.20
     leg: float = 0.235
     shoulders: float = 0.095
     hips: float = 0.055

@@ -1,4 +1,4 @@
-"""Giving the sandbox's CLIP the image tower of its captioner to start from: the same network under other names."""
+"""Giving the sandbox's captioner the image tower that its CLIP has: the same network under other names."""
 
 from collections.abc import Mapping
 
@@ -6,33 +6,31 @@ import torch
 from torch import Tensor
 
 _LAYER = {
-    "layer_norm1": "ln_1",
-    "layer_norm2": "ln_2",
-    "self_attn.projection": "attn.out_proj",
-    "mlp.fc1": "mlp.c_fc",
-    "mlp.fc2": "mlp.c_proj",
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "attn.out_proj": "self_attn.projection",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
 }
 
 
-def clip_tower(blip: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """Return BLIP's vision weights under the names of open_clip's ViT without `ln_pre`.
+def blip_tower(tower: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
+    """Return the weights of open_clip's ViT without `ln_pre` under the names of BLIP's vision model.
 
-    What they see at the class token is equal (a test). open_clip has no bias at the patches, so BLIP's goes
-    into the positions of the patches.
+    What they see is equal (a test). open_clip has no bias at the patches, so BLIP's is zero.
     """
-    tower = {name.removeprefix("vision_model."): tensor.float() for name, tensor in blip.items()}
-    positions = tower["embeddings.position_embedding"][0].clone()
-    positions[1:] += tower["embeddings.patch_embedding.bias"]
+    width = len(tower["class_embedding"])
     found = {
-        "class_embedding": tower["embeddings.class_embedding"].flatten(),
-        "positional_embedding": positions,
-        "conv1.weight": tower["embeddings.patch_embedding.weight"],
+        "embeddings.class_embedding": tower["class_embedding"].view(1, 1, width),
+        "embeddings.position_embedding": tower["positional_embedding"][None],
+        "embeddings.patch_embedding.weight": tower["conv1.weight"],
+        "embeddings.patch_embedding.bias": torch.zeros(width),
     }
     for kind in ("weight", "bias"):
-        found[f"ln_post.{kind}"] = tower[f"post_layernorm.{kind}"]
+        found[f"post_layernorm.{kind}"] = tower[f"ln_post.{kind}"]
         for layer in range(layers):
-            source, target = f"encoder.layers.{layer}", f"transformer.resblocks.{layer}"
-            found[f"{target}.attn.in_proj_{kind}"] = tower[f"{source}.self_attn.qkv.{kind}"]
-            for theirs, ours in _LAYER.items():
-                found[f"{target}.{ours}.{kind}"] = tower[f"{source}.{theirs}.{kind}"]
+            source, target = f"transformer.resblocks.{layer}", f"encoder.layers.{layer}"
+            found[f"{target}.self_attn.qkv.{kind}"] = tower[f"{source}.attn.in_proj_{kind}"]
+            for ours, theirs in _LAYER.items():
+                found[f"{target}.{theirs}.{kind}"] = tower[f"{source}.{ours}.{kind}"]
     return {name: torch.clone(tensor) for name, tensor in found.items()}

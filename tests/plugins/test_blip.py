@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from maxi_core import Failed, Video
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.sandbox.parcels import unpack_blip
-from maxi_core.sandbox.stills import still
+from maxi_core.sandbox.stills import SIZE, still
 from maxi_core.testing import contract
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
@@ -63,7 +63,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
     for name, count in clips.items():
         with av.open(str(path / name), "w") as container:
             stream = container.add_stream("mpeg4", rate=12)
-            stream.width = stream.height = 64
+            stream.width = stream.height = SIZE
             stream.bit_rate = 2_000_000
             for seed in range(first, first + count):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(still(seed).frame, format="rgb24")))
@@ -154,7 +154,8 @@ def test_the_fast_attention_is_that_of_transformers(folder: Path) -> None:
     from transformers import BlipForConditionalGeneration
 
     stock: Any = BlipForConditionalGeneration.from_pretrained(folder)
-    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    size = stock.config.vision_config.image_size
+    pixels = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = stock.vision_model(pixels)[0]
         found = load_captioner(folder, "cpu", "fp32").model.vision_model(pixels)[0]
