@@ -3,20 +3,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SETUP := .venv/.installed
+# Two processes, each file in one of them; more threads than that only wait for each other.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test slow lint docs format clean
+.PHONY: demo test slow long lint docs format clean
 
-demo: $(SETUP)           ## set up and run the main job: text bags in the embedded world, offline
+demo: $(SETUP)           ## set up and run the main job: the whole method in the embedded world, offline
 	$(BIN)/maxi plugins
-	$(BIN)/maxi bags --config docs/examples/sandbox.toml
-	$(BIN)/maxi stats runs/sandbox --labels sandbox
-	$(BIN)/maxi show runs/sandbox 0002
+	$(BIN)/maxi demo --out runs/demo
+	$(BIN)/maxi stats runs/demo/bags/full --labels sandbox
+	$(BIN)/maxi show runs/demo/bags/full 0002
 
 test: $(SETUP)           ## set up and run the tests
-	$(BIN)/python -m pytest
+	$(TEST)
 
 slow: $(SETUP)           ## the tests that take minutes: long fuzzing, a full install into an empty environment
-	$(BIN)/python -m pytest -m slow
+	$(TEST) -m slow
+
+long: $(SETUP)           ## the tests that kill whole runs fifty times: tens of minutes
+	$(BIN)/python -m pytest -m long
 
 lint: $(SETUP)           ## ruff and mypy
 	$(BIN)/ruff check .
@@ -32,7 +37,7 @@ docs: .venv/.installed-docs   ## regenerate docs/cli.md and build the pages into
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf .venv site runs/sandbox
+	rm -rf .venv site runs/demo
 
 $(SETUP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "maxi needs Python 3.11 or newer: make PYTHON=python3.12 test")'

@@ -1,4 +1,4 @@
-"""The whole of `maxi bags` in the embedded world, killed at fifty writes to the disk, and its shares (issue 6)."""
+"""The whole of `maxi bags` in the embedded world, killed at fifty writes to the disk, and its shares."""
 
 import random
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from tests.test_world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 CHAINS, KILLS = 25, 2
 FILES = ("bags.jsonl", "skipped.jsonl")

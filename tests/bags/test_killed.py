@@ -85,7 +85,7 @@ def test_killed_inside_a_write_it_goes_on_and_makes_the_same_bytes(world, place)
     assert again <= 2 * hits, "more was asked twice than what the kills cut off"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_fifty_kills_leave_the_same_bytes(world, place) -> None:
     hits, again = break_and_mend(world, place, chains=50, kills=1)

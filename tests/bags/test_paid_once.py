@@ -50,7 +50,7 @@ def on_disk() -> set[str]:
     return {prompt(json.loads(path.read_text())["asked"]) for path in files if len(path.stem) == 32}
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(3000)])])
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3000)])])
 def test_killed_at_any_point_no_reply_that_is_on_disk_is_asked_for_again(wide, server: Server, kills: int) -> None:
     draw = random.Random(kills)
     done: set[str] = set()

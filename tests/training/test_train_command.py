@@ -116,7 +116,7 @@ def test_a_run_killed_inside_a_save_goes_on_to_the_bits_of_an_unbroken_one(
     assert same_end(tmp_path / "out", unbroken)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("write", [0, 2, 5, 7, 8, 9, 13, 17, 20, 25])
 def test_a_run_killed_at_any_write_goes_on_to_the_bits_of_an_unbroken_one(
     world: Path, tmp_path: Path, maxi: Maxi, unbroken: Path, write: int
