@@ -9,6 +9,7 @@ from maxi_cli.check import check
 from maxi_cli.check_plugin import check_plugin
 from maxi_cli.compare import compare
 from maxi_cli.data import data
+from maxi_cli.demo import demo
 from maxi_cli.ensemble import ensemble
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(demo)
 app.command()(bags)
 app.command()(show)
 app.command()(stats)

@@ -20,7 +20,7 @@ CONFIG_FILE = Path("maxi.toml")
 ConfigFlag: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot."
+        "--config", metavar="FILE", help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot, sandbox."
     ),
 ]
 OptionFlag: TypeAlias = Annotated[

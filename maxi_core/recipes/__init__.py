@@ -1,8 +1,9 @@
-"""Recipes that come with maxi: the paper's settings, each line with its source, for `--config NAME`."""
+"""Recipes that come with maxi, for `--config NAME`: the paper's, each line with its source, and the sandbox's."""
 
 from pathlib import Path
 
-SHIPPED = ("maxi-k400", "maxi-fewshot")
+PAPERS = ("maxi-k400", "maxi-fewshot")
+SHIPPED = (*PAPERS, "sandbox")
 
 
 def shipped(config: Path) -> Path:

@@ -20,10 +20,12 @@ __all__ = [
     "blip_folder",
     "clip_folder",
     "dictionary",
+    "plain_replies_file",
     "replies_file",
     "sandbox_home",
     "spacy_folder",
     "training_labels",
+    "training_list",
     "training_videos",
 ]
 
@@ -52,6 +54,13 @@ def replies_file() -> Path:
     return DATA / "replies.jsonl"
 
 
+def plain_replies_file() -> Path:
+    """Return the recorded replies without the phrases that have a verb of `sandbox-novel` or its dev twin."""
+    from maxi_core.sandbox.replies import write_plain
+
+    return made("replies-plain", write_plain) / "replies.jsonl"
+
+
 def dictionary() -> tuple[str, ...]:
     """Return the entries of the sandbox's dictionary, such as `kicking a ball`."""
     return tuple(ENTRIES)
@@ -70,6 +79,13 @@ def training_labels() -> dict[str, str]:
 
     films = (training_film(number) for number in range(TRAINING_VIDEOS))
     return {f"{film.name}.mp4": entry for film, entry in films}
+
+
+def training_list() -> Path:
+    """Return the training videos as a split list beside its `labels.csv`: what the supervised bound learns from."""
+    from maxi_core.sandbox.library import write_training_list
+
+    return made("training-list", write_training_list) / "split.txt"
 
 
 def benchmark(name: str) -> Path:

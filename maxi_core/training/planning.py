@@ -119,15 +119,19 @@ def _source(section: TrainSection, video: VideoOptions) -> Source:
 
 
 def _labelled(section: TrainSection, video: VideoOptions) -> Source:
+    from maxi_core import sandbox
     from maxi_core.evaluation.benchmarks.own import read_own
     from maxi_core.evaluation.benchmarks.places import Places
 
     if section.loss != "ce":
         raise UsageError(f"labels have no bags, and the loss {section.loss} needs them", "type --loss ce")
     assert section.labels is not None
-    if not section.labels.exists():  # no known benchmark either: their splits are for testing
-        raise UsageError(f"there are no labels at {section.labels}", "name a list or folder (see maxi data shots)")
-    benchmark = read_own(section.labels, section.videos, None, multi_label=False, spelling="written")
+    labels, videos = section.labels, section.videos
+    if labels.name == "sandbox" and not labels.exists():
+        labels, videos = sandbox.training_list(), sandbox.training_videos()
+    if not labels.exists():  # no known benchmark either: their splits are for testing
+        raise UsageError(f"there are no labels at {labels}", "name a list or folder (see maxi data shots)")
+    benchmark = read_own(labels, videos, None, multi_label=False, spelling="written")
     assert benchmark.videos is not None
     split = benchmark.splits[0]
     placed = Places(benchmark.videos, allow_outside=video.allow_outside_root).place(split)

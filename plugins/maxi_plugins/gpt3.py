@@ -64,7 +64,7 @@ class Gpt3(Expander):
         exchanges: Path | None = Field(
             None, description="folder that keeps every reply that was paid for; none: $MAXI_HOME/exchanges"
         )
-        replay: Path | Literal["sandbox"] | None = Field(
+        replay: Path | Literal["sandbox", "sandbox-plain"] | None = Field(
             None, description="answer from this file of JSON lines {request, response}, without model, key and network"
         )
         record: Path | None = Field(None, description="append each exchange to this file, for replay; never the key")
@@ -198,12 +198,12 @@ def _digest_of_reading() -> str:
     return sha256(Path(replies.__file__).read_bytes()).hexdigest()[:16]
 
 
-def _replay_file(replay: Path | Literal["sandbox"]) -> Path:
+def _replay_file(replay: Path | Literal["sandbox", "sandbox-plain"]) -> Path:
     if isinstance(replay, Path):
         return replay
     from maxi_core import sandbox
 
-    return sandbox.replies_file()
+    return sandbox.replies_file() if replay == "sandbox" else sandbox.plain_replies_file()
 
 
 @hookimpl

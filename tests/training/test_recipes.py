@@ -7,12 +7,12 @@ import pytest
 
 from maxi_core.plugins import discover
 from maxi_core.recipe import from_file, settle
-from maxi_core.recipes import SHIPPED, shipped
+from maxi_core.recipes import PAPERS, shipped
 from maxi_core.training.options import TrainSection
 from maxi_core.video.options import VideoOptions
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", PAPERS)
 def test_every_line_of_a_recipe_names_its_source(name: str) -> None:
     lines = shipped(Path(name)).read_text().splitlines()
     said = [line for line in lines if re.match(r"\w+ = ", line) and not line.startswith("schema")]

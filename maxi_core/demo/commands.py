@@ -1,0 +1,65 @@
+"""The commands of the demonstration: bags from more and more sources, a training for each, one evaluation."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+BENCHMARKS = ("sandbox-same", "sandbox-novel", "sandbox-view")
+RECIPE = ("--config", "sandbox")  # the recipe of that name that maxi ships
+LABELS = "sandbox"
+
+# What fills the bags of each run. `plain` has all, but replies without a verb of sandbox-novel.
+BAGS: Mapping[str, tuple[str, ...]] = {
+    "dictionary": ("--sources", "dictionary"),
+    "gpt3": ("--sources", "gpt3"),
+    "full": ("--sources", "gpt3,blip"),
+    "plain": ("--sources", "gpt3,blip", "-o", "gpt3.replay=sandbox-plain", "-o", "gpt3.least=3"),
+}
+SUPERVISED = "supervised"
+TRAININGS = (*BAGS, SUPERVISED)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One `maxi` command, its words after `maxi`, and what it is for."""
+
+    title: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the command as it is typed in a shell."""
+        return shlex.join(("maxi", *self.words))
+
+
+def commands(out: Path, seeds: int) -> Iterator[Command]:
+    """Yield the commands in order, with all that they write below `out`; trainings have the seeds 0 to `seeds` - 1."""
+    for name, words in BAGS.items():
+        yield Command(f"text bags: {name}", ("bags", *RECIPE, *words, "--out", str(out / "bags" / name)))
+    trained = [training(out, name, seed) for seed in range(seeds) for name in TRAININGS]
+    for seed in range(seeds):
+        for name in TRAININGS:
+            yield Command(f"training: {name}, seed {seed}", (*_training(out, name, seed), "--seed", str(seed)))
+    models = ("sandbox", *map(str, trained))
+    yield Command(
+        "zero-shot evaluation of all",
+        ("eval", *models, *RECIPE, "--benchmark", ",".join(BENCHMARKS), "--out", str(scores(out))),
+    )
+
+
+def training(out: Path, name: str, seed: int) -> Path:
+    """Return the folder of one training."""
+    return out / f"seed{seed}" / name
+
+
+def scores(out: Path) -> Path:
+    """Return the folder with one folder of scores for each model."""
+    return out / "scores"
+
+
+def _training(out: Path, name: str, seed: int) -> tuple[str, ...]:
+    """Return a training's command; `--overwrite`, so that the demonstration can be run again in its folder."""
+    place = ("--out", str(training(out, name, seed)), "--overwrite")
+    if name == SUPERVISED:
+        return ("train", *RECIPE, "--labels", LABELS, "--loss", "ce", *place)
+    return ("train", str(out / "bags" / name), *RECIPE, *place)
