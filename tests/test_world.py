@@ -38,7 +38,7 @@ class World:
         self.videos = ["films.txt", "--root", str(films)]
 
     def arguments(self, out: str, *more: str) -> list[str]:
-        config = ["--config", str(ROOT / "docs" / "examples" / "sandbox.toml")]
+        config = ["--config", "sandbox"]
         noise = ["-o", "webvid.captions=captions.csv", "-o", "webvid.noise=4", "-o", "verbs.model=rules"]
         sources = ["--sources", "webvid,gpt3,blip"]
         return ["bags", *self.videos, *config, *sources, *noise, "--out", out, "--keep", "0.9", *more]
@@ -128,7 +128,7 @@ SHARED = ROOT.parent / "shared" / "videos"
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
 def test_real_clips_go_through_with_a_known_dictionary(world: World) -> None:
     """Nothing sensible is promised of the world's models on real clips; that everything runs is."""
-    config = ["--config", str(ROOT / "docs" / "examples" / "sandbox.toml")]
+    config = ["--config", "sandbox"]
     world.run("bags", str(SHARED), *config, "--dictionary", "kinetics400", "--sources", "blip", "--out", "real")
     bags = records(world, "real")
     assert [Path(bag["video"]).suffix for bag in bags] == [".avi", ".mp4", ".mp4"]

@@ -92,7 +92,9 @@ class DictionaryMatcher(Matcher):
             precision=self.options.precision,
             batch=self.options.batch,
         )
-        cosines, places = (texts @ feature).cpu().sort(descending=True, stable=True)  # (C,); ties keep their order
+        # Rounded, because the order of a sum shows in the seventh digit: entries that are one text to CLIP must tie.
+        scores = (texts @ feature).cpu().double().round(decimals=6)  # (C,)
+        cosines, places = scores.sort(descending=True, stable=True)  # ties keep their order
         if not cosines[0].isfinite():  # NaN sorts first
             return Failed("the model's feature of this video is not a finite number; look at the model's weights")
         best = zip(places[: self.options.top].tolist(), cosines[: self.options.top].tolist(), strict=True)
