@@ -24,7 +24,7 @@ ROWS = {
     "dictionary": "dictionary only",
     "gpt3": "+ gpt3",
     "full": "+ gpt3 + blip",
-    "plain": "  no novel verb in replies",
+    "plain": "  with plain replies",
     "supervised": "supervised bound",
 }
 COLUMNS = {"sandbox-same": "same verbs", "sandbox-novel": "novel verbs", "sandbox-view": "other view"}
@@ -136,7 +136,8 @@ def _show(table: "Table", checked: "list[Gate]", seeds: int) -> None:
         *(f"{one.difference:+.1f} [{one.low:+.1f}, {one.high:+.1f}]" for one in differences if one),
     )
     console.print(grid)
-    console.print("in brackets: 95 % of a paired bootstrap over the 360 videos of each", style="dim")
+    console.print("plain replies name no verb of novel verbs; in brackets: 95 % of a paired", style="dim")
+    console.print("bootstrap over the 360 videos of each benchmark", style="dim")
     for gate in checked:
         style = "green" if gate.holds else "red"
         console.print(f"{'holds' if gate.holds else 'FAILS'}  {gate.claim}: {gate.found}", style=style)
