@@ -49,7 +49,7 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """What a worker's thread saw: the answer to job `number`, or None when the process was gone."""
+    """What a worker's thread saw: the answer to job `number`, word of its start, or None when the process was gone."""
 
     worker: _Worker
     number: int = -1
@@ -143,6 +143,7 @@ class Workers:
             with self._lock:
                 if "ready" in message[0]:
                     worker.ready, worker.deadline = True, time.monotonic() + self._timeout
+                    self._events.put(_Event(worker, -1, message))  # whoever waits must look at the new deadline
                 elif "broken" in message[0]:
                     self._events.put(_Event(worker, -1, message))
                 elif worker.job is not None:  # else it was given up just now
@@ -161,6 +162,8 @@ class Workers:
             return self._lose_late()
         if event.message is not None and "broken" in event.message[0]:
             raise UsageError(*event.message[0]["broken"])
+        if event.message is not None and event.number < 0:
+            return None
         if event.message is not None:
             self._tries.pop(event.number, None)
             return event.number, unpack(*event.message)

@@ -126,6 +126,13 @@ def test_a_hang_costs_one_video_and_the_time_it_was_given() -> None:
     }
 
 
+def test_a_hang_at_the_very_first_video_does_not_get_the_time_a_process_may_take_to_start() -> None:
+    began = time.monotonic()
+    results = list(read_videos(fake("hang"), WANTED, VideoOptions(decoder=FAULTY, workers=1, timeout=1.0, retries=0)))
+    assert 1.0 <= time.monotonic() - began < 30
+    assert reasons(results) == {"hang": "timeout"}
+
+
 def test_what_a_strangers_decoder_raises_prints_or_returns_wrongly_stays_with_one_video() -> None:
     videos = fake("raise", "wrong", "print", "a")
     results = list(read_videos(videos, WANTED, VideoOptions(decoder=FAULTY, workers=1)))
