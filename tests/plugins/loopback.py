@@ -17,8 +17,8 @@ LIST = "1. {0} slowly\n2. {0} quickly\n3. {0} again\n4. {0} alone\n5. {0} togeth
 class Reply:
     """A response: its status, its body (text as it is, anything else as JSON), its type, and how it is sent.
 
-    It is sent after `delay` seconds; `way` is whole, cut (half of it, then the connection ends), closed (nothing, the
-    connection ends) or drip (a byte every 20 ms).
+    It is sent after `delay` seconds, and not before `after` is set or 30 seconds have gone; `way` is whole, cut (half
+    of it, then the connection ends), closed (nothing, the connection ends) or drip (a byte every 20 ms).
     """
 
     body: Any
@@ -26,6 +26,7 @@ class Reply:
     type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    after: threading.Event | None = None
     way: str = "whole"
 
     def encoded(self) -> bytes:
@@ -122,6 +123,8 @@ def serving(server: Server) -> Iterator[Server]:
             server.paths.append(self.path)
             server.keys.append(self.headers["authorization"].removeprefix("Bearer "))
             time.sleep(reply.delay)
+            if reply.after is not None:
+                reply.after.wait(30)
             if reply.way == "closed":
                 self.close_connection = True
                 return
