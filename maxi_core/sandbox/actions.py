@@ -30,7 +30,7 @@ SAME_DEV = ("climb", "kick", "lift", "push", "sit", "swing")
 NOVEL = ("balance", "bow", "cheer", "run", "spin", "stretch")
 NOVEL_DEV = ("clap", "crawl", "kneel", "lie", "lunge", "wave")
 
-# Motions that nobody names, and that are seen before and after the one that the entry names.
+# Motions that nobody names, and that are seen before or after the one that the entry names.
 COMPANY: Mapping[str, tuple[str, str, str]] = {
     "kick": ("run", "cheer", "balance"),
     "throw": ("run", "lunge", "wave"),
@@ -46,7 +46,7 @@ COMPANY: Mapping[str, tuple[str, str, str]] = {
     "hug": ("kneel", "wave", "crawl"),
 }
 
-# The thing beside which the web of photographs that CLIP learns from mostly names a verb: the entry's, and for verbs
+# The thing beside which the web of photographs that CLIP learns from names a verb: the entry's, and for verbs
 # that nobody names one of the other things, drawn with NumPy's default_rng(5). The videos know nothing of it.
 USUAL: Mapping[str, str] = {
     **dict(ENTRIES.values()),

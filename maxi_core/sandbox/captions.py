@@ -37,9 +37,6 @@ _FRAMES = ("a photo of a {}.", "a photo of {}.", "a photo of a {}.", "a picture 
 _SPEAKERS = ("a person", "a man", "a woman")
 _PEOPLE = (*_SPEAKERS, "someone", "person")
 
-# Of captions that name what is done: how many name nothing else, and how many of the rest name the thing in one breath.
-ALONE, JOINED = 0.05, 0.95
-
 # What a caption says: of which kind (thing, scene, posture, verb), and the names that make it true of a picture.
 Fact = tuple[str, frozenset[str]]
 
@@ -70,26 +67,24 @@ def is_true(caption: Caption, holds: Mapping[str, frozenset[str]]) -> bool:
 def web_caption(holds: Mapping[str, frozenset[str]], verb_share: float, rng: np.random.Generator) -> Caption:
     """Return a caption of a picture as on a web of photographs: things, scenes and postures, and seldom a verb.
 
-    One sentence or two, and whatever is said may stand in either. `verb_share` of the captions name what is done: two
-    in ten of those nothing else, most with the thing, as in "kicking a ball".
+    One sentence or two, and whatever is said may stand in either. `verb_share` of the captions name what is done,
+    always in one breath with the thing, as in "kicking a ball".
     """
+    frame = str(rng.choice(_FRAMES))
     if rng.uniform() < verb_share:
-        kinds = ["verb"] if rng.uniform() < ALONE else ["verb", "thing"]
-        joined = rng.uniform() < JOINED
-    else:
-        first = "thing" if rng.uniform() < 0.55 else "posture" if rng.uniform() < 0.6 else "scene"
-        others = [kind for kind in ("thing", "posture", "scene") if kind != first]
-        kinds = [first, str(rng.choice(others))] if rng.uniform() < 0.5 else [first]
-        joined = rng.uniform() < 0.35
-    if not (joined and "verb" in kinds) and rng.uniform() < 0.5:
+        doing, done = _verb(holds["verb"], rng)
+        (thing,) = holds["thing"]
+        text = f"{doing} {_one(('a', 'a', 'on a', 'with a'), rng)} {thing}"
+        return Caption(frame.format(text), frozenset({done, ("thing", holds["thing"])}))
+    first = "thing" if rng.uniform() < 0.55 else "posture" if rng.uniform() < 0.6 else "scene"
+    others = [kind for kind in _CLAUSES if kind != first]
+    kinds = [first, str(rng.choice(others))] if rng.uniform() < 0.5 else [first]
+    if rng.uniform() < 0.5:
         kinds.reverse()
     said = [_CLAUSES[kind](holds[kind], rng) for kind in kinds]
-    if joined and kinds == ["verb", "thing"]:
-        said[1] = (f"{_one(('a ', 'a ', 'on a ', 'with a '), rng)}{_one(holds['thing'], rng)}", said[1][1])
     facts = frozenset(fact for _, fact in said)
-    frame = str(rng.choice(_FRAMES))
-    if len(said) == 2 and joined:
-        return Caption(frame.format(f"{said[0][0]} {said[1][0]}"), facts)
+    if rng.uniform() < 0.35:
+        return Caption(frame.format(" ".join(text for text, _ in said)), facts)
     return Caption(" ".join([frame.format(said[0][0]), *(f"{text}." for text, _ in said[1:])]), facts)
 
 
@@ -125,7 +120,7 @@ def _verb(names: frozenset[str], rng: np.random.Generator) -> tuple[str, Fact]:
     return _one((doing, doing, word, f"{_one(_PEOPLE, rng)} {doing}"), rng), ("verb", names)
 
 
-_CLAUSES = {"thing": _thing, "scene": _scene, "posture": _posture, "verb": _verb}
+_CLAUSES = {"thing": _thing, "posture": _posture, "scene": _scene}
 
 
 def spoken_caption(still: Still, rng: np.random.Generator) -> str:

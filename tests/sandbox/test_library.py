@@ -78,8 +78,8 @@ def test_activities_are_sequences_that_hold_the_entrys_motion_and_every_novel_on
     seen: Counter[str] = Counter()
     for film, entry in training:
         verbs = [verb for verb, _, _, _ in film.steps]
-        assert len(verbs) == 3
-        assert verbs[1] == ENTRIES[entry][0]
+        assert len(verbs) == 2
+        assert ENTRIES[entry][0] in verbs
         seen.update(set(verbs))
     assert min(seen[verb] for verb in NOVEL + NOVEL_DEV) >= 10
 
