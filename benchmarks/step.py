@@ -35,9 +35,9 @@ from maxi_core.clip.visual import IMAGENET, normalise
 from maxi_core.training.objective import Bags, loss_of
 from maxi_core.training.trainable import choose_trainable, make_optimizer
 
-GOALS = {"fp32": 1.35, "bf16": 2.3}
+GOALS = {"fp32": 1.35, "bf16": 2.7}
 FLOOR, LOSS_CLOSE, GRADIENT_CLOSE = 1.15, 1e-5, 1e-4
-MEMORY = {"maxi": 0.70, "maxi checkpointed": 0.40}
+MEMORY = {"maxi": 0.65, "maxi checkpointed": 0.35}
 
 
 class Steps:

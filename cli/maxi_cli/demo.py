@@ -23,6 +23,7 @@ ROWS = {
     "raw": "raw CLIP",
     "dictionary": "dictionary only",
     "gpt3": "+ gpt3",
+    "blip": "+ blip",
     "full": "+ gpt3 + blip",
     "plain": "  with plain replies",
     "supervised": "supervised bound",

@@ -13,6 +13,7 @@ LABELS = "sandbox"
 BAGS: Mapping[str, tuple[str, ...]] = {
     "dictionary": ("--sources", "dictionary"),
     "gpt3": ("--sources", "gpt3"),
+    "blip": ("--sources", "blip"),
     "full": ("--sources", "gpt3,blip"),
     "plain": ("--sources", "gpt3,blip", "-o", "gpt3.replay=sandbox-plain", "-o", "gpt3.least=3"),
 }

@@ -31,11 +31,11 @@ def write(folder: Path, right: dict[str, int]) -> None:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Two seeds, in which all sources gain 20 and 30 points on every benchmark and all else gains nothing."""
+    """Two seeds, in which all sources and captions gain 20 and 30 points on every benchmark, all else nothing."""
     write(scores(tmp_path) / "sandbox", dict.fromkeys(BENCHMARKS, 40))
     for seed in (0, 1):
         for name in TRAININGS:
-            hits = (60, 70)[seed] if name == "full" else 40
+            hits = (60, 70)[seed] if name in ("full", "blip") else 40
             write(scores(tmp_path) / folder_name(str(training(tmp_path, name, seed))), dict.fromkeys(BENCHMARKS, hits))
     return tmp_path
 
@@ -73,12 +73,21 @@ def test_the_gates_hold_where_all_sources_gain_enough(out) -> None:
     assert [gate.holds for gate in gates(read_table(out, 2))] == [True, True, True]
 
 
+def test_a_gate_fails_where_all_sources_gain_too_little(out, tmp_path) -> None:
+    for seed in (0, 1):
+        place = scores(tmp_path) / folder_name(str(training(tmp_path, "full", seed))) / "predictions-sandbox-same.jsonl"
+        place.write_text(place.read_text().replace('"rank": 1', '"rank": 2', 29 if seed else 19))
+    failing = [gate for gate in gates(read_table(out, 2)) if not gate.holds]
+    assert [gate.claim.partition(":")[0] for gate in failing] == ["same verbs, new scenes"]
+    assert failing[0].found.startswith("+1.0 [")
+
+
 def test_a_gate_fails_where_one_seed_does_not_gain(out, tmp_path) -> None:
-    place = scores(tmp_path) / folder_name(str(training(tmp_path, "full", 1))) / "predictions-sandbox-novel.jsonl"
+    place = scores(tmp_path) / folder_name(str(training(tmp_path, "blip", 1))) / "predictions-sandbox-novel.jsonl"
     place.write_text(place.read_text().replace('"rank": 1', '"rank": 2'))
     failing = [gate for gate in gates(read_table(out, 2)) if not gate.holds]
-    assert [gate.claim.partition(":")[0] for gate in failing] == ["novel verbs", "novel verbs"]
-    assert "-40.0" in failing[1].found
+    assert [gate.claim.partition(",")[0] for gate in failing] == ["novel verbs: captions above the dictionary alone"]
+    assert failing[0].found == "+20.0, -40.0"
 
 
 def test_scores_that_are_not_there_are_named(out, tmp_path) -> None:
