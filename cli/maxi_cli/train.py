@@ -155,7 +155,8 @@ def _say_what(job: "TrainJob", ranks: "Ranks") -> None:
     every = size * ranks.world * plan.accumulate
     note(f"{job.loaded.clip.name} on {job.settings['data']}, {job.loaded.clip.device}, {plan.precision}")
     note(f"global batch {every}: {size} videos x {ranks.world} ranks x {plan.accumulate} accumulated")
-    note(f"{plan.epochs} epochs of {steps} steps, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {plan.loss}")
+    epochs, of = "epoch" if plan.epochs == 1 else "epochs", "step" if steps == 1 else "steps"
+    note(f"{plan.epochs} {epochs} of {steps} {of}, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {plan.loss}")
     if plan.warmup >= plan.epochs * steps:
         note("the warm-up is as long as the training: the learning rate never gets to --lr (see --warmup)")
     shown = ", ".join(
