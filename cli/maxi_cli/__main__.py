@@ -1,11 +1,13 @@
 """The entry of the `maxi` command, and of `torchrun -m maxi_cli`: errors become one line and an exit code."""
 
+import atexit
 import os
 import select
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 
 import typer
@@ -115,7 +117,23 @@ def _kept_traceback() -> str:
 
 def main() -> None:
     """Run the command line of this process."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if os.environ.get("WORLD_SIZE", "1") != "1" and "torch" in sys.modules:
+        _leave_at_once(code)
+    sys.exit(code)
+
+
+def _leave_at_once(code: int) -> None:
+    """End one of torchrun's processes without taking its libraries down.
+
+    Threads of a process group that torch has left behind abort a process now and then while the interpreter ends
+    ("terminate called without an active exception"), and torchrun then ends the other ranks, whose work is not done.
+    """
+    atexit._run_exitfuncs()  # logs are closed, workers ended
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from inspect import signature
 from typing import Any
 
 import torch
@@ -17,6 +18,10 @@ from maxi_core.training.options import Precision
 from maxi_core.training.ranks import ALONE, Ranks, device_errors
 from maxi_core.training.schedule import Schedule
 from maxi_core.training.steps import BatchSource, LoopPlan, NotFiniteError, Step
+
+# Buffers are the same on all ranks; torch 2.15 has another name for leaving them alone.
+_NEW_NAME = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+_AS_THEY_ARE: dict[str, Any] = {"forward_sync_buffers" if _NEW_NAME else "broadcast_buffers": False}
 
 
 def steps_per_epoch(batches: BatchSource, accumulate: int, world: int = 1) -> int:
@@ -109,7 +114,7 @@ def _parallel(model: VideoCLIP, ranks: Ranks) -> Any:
     """Return the model, on several ranks such that their gradients become one; inputs stay where they are."""
     if ranks.world == 1:
         return model
-    return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+    return DistributedDataParallel(model, gradient_as_bucket_view=True, **_AS_THEY_ARE)
 
 
 def _alone_until(last: bool, forward: Any) -> AbstractContextManager[Any]:
