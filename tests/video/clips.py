@@ -139,7 +139,11 @@ def write_numbered(
     path: Path, count: int, coding: Coding = MATRIX["h264"], width: int = 160, height: int = 96, rate: int = 25
 ) -> Path:
     """Write `count` frames that carry their numbers."""
-    return write(path, (numbered(index, width, height) for index in range(count)), coding, rate)
+    images = [numbered(index, width, height) for index in range(count)]
+    try:
+        return write(path, images, coding, rate)
+    except av.error.ArgumentError:  # seldom, on a busy machine: libsvtav1's threads gave a last packet without a time
+        return write(path, images, coding, rate)
 
 
 def cut(source: Path, target: Path, share: float = 0.5) -> Path:
