@@ -142,7 +142,7 @@ def write_numbered(
     images = [numbered(index, width, height) for index in range(count)]
     try:
         return write(path, images, coding, rate)
-    except av.error.ArgumentError:  # seldom, on a busy machine: libsvtav1's threads gave a last packet without a time
+    except av.error.ArgumentError:  # seldom, on a busy machine: the container refuses libsvtav1's last packets
         return write(path, images, coding, rate)
 
 
