@@ -67,7 +67,7 @@ def dictionary() -> tuple[str, ...]:
 
 
 def training_videos() -> Path:
-    """Return the folder of the 200 training videos (MP4, 96 by 96 pixels, 32 frames at 12 a second)."""
+    """Return the folder of the 720 training videos (MP4, 96 by 96 pixels, 32 frames at 12 a second)."""
     from maxi_core.sandbox.library import render_training
 
     return made("training", render_training)

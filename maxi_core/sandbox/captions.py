@@ -67,15 +67,16 @@ def is_true(caption: Caption, holds: Mapping[str, frozenset[str]]) -> bool:
 def web_caption(holds: Mapping[str, frozenset[str]], verb_share: float, rng: np.random.Generator) -> Caption:
     """Return a caption of a picture as on a web of photographs: things, scenes and postures, and seldom a verb.
 
-    One sentence or two, and whatever is said may stand in either. `verb_share` of the captions name what is done,
-    always in one breath with the thing, as in "kicking a ball".
+    One sentence or two, and whatever is said may stand in either. `verb_share` of the captions name what is done, half
+    of them in one breath with the thing, as in "kicking a ball". The other half leave it out, and are taken to be true
+    only where it is to be seen all the same: that ties a bare verb to the thing beside which it is named.
     """
     frame = str(rng.choice(_FRAMES))
     if rng.uniform() < verb_share:
         doing, done = _verb(holds["verb"], rng)
         (thing,) = holds["thing"]
-        text = f"{doing} {_one(('a', 'a', 'on a', 'with a'), rng)} {thing}"
-        return Caption(frame.format(text), frozenset({done, ("thing", holds["thing"])}))
+        beside = "" if rng.uniform() < 0.5 else f" {_one(('a', 'a', 'on a', 'with a'), rng)} {thing}"
+        return Caption(frame.format(doing + beside), frozenset({done, ("thing", holds["thing"])}))
     first = "thing" if rng.uniform() < 0.55 else "posture" if rng.uniform() < 0.6 else "scene"
     others = [kind for kind in _CLAUSES if kind != first]
     kinds = [first, str(rng.choice(others))] if rng.uniform() < 0.5 else [first]

@@ -33,15 +33,16 @@ class Lesson:
     """How CLIP is trained. Chosen on the dev benchmarks.
 
     What is done is named only of pictures with the thing that usually goes with it: so this CLIP takes things for signs
-    of verbs. Of those with one of the dictionary's verbs all captions name it, of those with another `other_share`: a
-    web of photographs says more of what is done with things.
+    of verbs. Of those with one of the dictionary's verbs a `named_share` of the captions name it, of those with another
+    an `other_share`: a web of photographs says more of what is done with things.
     """
 
-    other_share: float = 0.1
+    named_share: float = 0.3
+    other_share: float = 0.04
     lr: float = 1e-3
     warmup: int = 30
-    steps: int = 220
-    seed: int = 1
+    steps: int = 600
+    seed: int = 0
     batch: int = 128
     weight_decay: float = 0.05
 
@@ -49,7 +50,7 @@ class Lesson:
         """Return the share of captions that name what is done, among those of pictures like `still`."""
         if still.thing != USUAL[still.verb]:
             return 0.0
-        return 1.0 if still.verb in NAMED else self.other_share
+        return self.named_share if still.verb in NAMED else self.other_share
 
 
 class Vocabulary:
