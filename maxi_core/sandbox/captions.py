@@ -37,6 +37,8 @@ _FRAMES = ("a photo of a {}.", "a photo of {}.", "a photo of a {}.", "a picture 
 _SPEAKERS = ("a person", "a man", "a woman")
 _PEOPLE = (*_SPEAKERS, "someone", "person")
 
+BARE = 0.75  # of the captions that name what is done, those that leave out the thing
+
 # What a caption says: of which kind (thing, scene, posture, verb), and the names that make it true of a picture.
 Fact = tuple[str, frozenset[str]]
 
@@ -67,15 +69,15 @@ def is_true(caption: Caption, holds: Mapping[str, frozenset[str]]) -> bool:
 def web_caption(holds: Mapping[str, frozenset[str]], verb_share: float, rng: np.random.Generator) -> Caption:
     """Return a caption of a picture as on a web of photographs: things, scenes and postures, and seldom a verb.
 
-    One sentence or two, and whatever is said may stand in either. `verb_share` of the captions name what is done, half
-    of them in one breath with the thing, as in "kicking a ball". The other half leave it out, and are taken to be true
-    only where it is to be seen all the same: that ties a bare verb to the thing beside which it is named.
+    One sentence or two, and whatever is said may stand in either. `verb_share` of the captions name what is done, a
+    quarter of them in one breath with the thing, as in "kicking a ball". The others leave it out, and are taken to be
+    true only where it is to be seen all the same: that ties a bare verb to the thing beside which it is named.
     """
     frame = str(rng.choice(_FRAMES))
     if rng.uniform() < verb_share:
         doing, done = _verb(holds["verb"], rng)
         (thing,) = holds["thing"]
-        beside = "" if rng.uniform() < 0.5 else f" {_one(('a', 'a', 'on a', 'with a'), rng)} {thing}"
+        beside = "" if rng.uniform() < BARE else f" {_one(('a', 'a', 'on a', 'with a'), rng)} {thing}"
         return Caption(frame.format(doing + beside), frozenset({done, ("thing", holds["thing"])}))
     first = "thing" if rng.uniform() < 0.55 else "posture" if rng.uniform() < 0.6 else "scene"
     others = [kind for kind in _CLAUSES if kind != first]

@@ -37,13 +37,13 @@ class Lesson:
     an `other_share`: a web of photographs says more of what is done with things.
     """
 
-    named_share: float = 0.3
-    other_share: float = 0.04
+    named_share: float = 0.15
+    other_share: float = 0.025
     lr: float = 1e-3
     warmup: int = 30
     steps: int = 600
     seed: int = 0
-    batch: int = 128
+    batch: int = 256
     weight_decay: float = 0.05
 
     def share(self, still: Still) -> float:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-WORLD_VERSION = "4"
+WORLD_VERSION = "5"
 
 
 def sandbox_home() -> Path:

@@ -15,7 +15,7 @@ from maxi_core.sandbox.library import SEEDS
 from maxi_core.sandbox.parcels import DATA, EMBEDDING, TOKENS, WEIGHTS, packed
 from maxi_core.sandbox.stills import Still, frames, still
 
-TOWER_STILLS, BLIP_STILLS, CHECKED = 24_000, 10_000, 1_000
+TOWER_STILLS, BLIP_STILLS, CHECKED = 24_000, 2_000, 1_000
 
 
 def say(text: str) -> None:
