@@ -47,6 +47,21 @@ def test_a_web_caption_is_true_of_its_picture(picture: Still) -> None:
     assert all(is_true(web_caption(holds, 0.5, rng), holds) for _ in range(500))
 
 
+def test_a_bare_verb_is_held_true_only_beside_the_thing_with_which_it_was_named(picture: Still) -> None:
+    rng = np.random.default_rng(0)
+    said = [web_caption(facts_of(picture), 1.0, rng) for _ in range(400)]
+    bare = [one for one in said if "ball" not in one.text.split() and "ball." not in one.text]
+    assert 0.68 < len(bare) / len(said) < 0.82
+    assert not any(is_true(one, facts_of(replace(picture, thing="box"))) for one in bare)
+
+
+def test_verbs_are_named_beside_their_usual_thing_only_and_those_of_the_dictionary_more_often(picture: Still) -> None:
+    lesson = clip_training.Lesson()
+    kick, wave = picture, replace(picture, verb="wave", thing="tree")
+    assert lesson.share(kick) == lesson.named_share > lesson.share(wave) == lesson.other_share > 0
+    assert lesson.share(replace(kick, thing="box")) == lesson.share(replace(wave, thing="ball")) == 0
+
+
 def test_a_caption_is_false_of_a_picture_of_which_one_fact_does_not_hold(picture: Still) -> None:
     caption = Caption("kicking a ball", frozenset({("verb", frozenset({"kick"})), ("thing", frozenset({"ball"}))}))
     assert is_true(caption, facts_of(picture))
