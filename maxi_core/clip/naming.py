@@ -85,7 +85,8 @@ def _checked_names(name: str) -> tuple[str, str]:
     if arch not in open_clip.list_models():  # asked for anything else, open_clip looks on the network
         fix = "type ARCH/TAG as open_clip names them, such as ViT-B-16-quickgelu/openai, a folder, or sandbox"
         near = nearest(name, [*_known(), "sandbox"]) or nearest(arch, open_clip.list_models())
-        raise UsageError(f"no model '{name}'{near}: open_clip knows no architecture '{arch}'", fix)
+        why = f"there is no folder of that name, and open_clip knows no architecture '{arch}'"
+        raise UsageError(f"no model '{name}'{near}: {why}", fix)
     tags = open_clip.list_pretrained_tags_by_model(arch)
     plain = arch.removesuffix("-quickgelu")
     if arch != plain and open_clip.is_pretrained_cfg(plain, tag) and not open_clip.is_pretrained_cfg(arch, tag):

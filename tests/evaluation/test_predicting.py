@@ -107,7 +107,7 @@ def test_the_command_prints_shares_a_timeline_and_a_strip(maxi, world, tmp_path:
         (["{model}", "x.mp4", "--labels", "a,b"], "no folder, video or list at x.mp4"),
         (["{model}", "--labels", "a,b"], "which model and which videos?"),
         (["{model}", "x.mp4", "--labels", "a,b", "--stride", "2"], "--stride is the time between windows"),
-        (["nowhere/x", "{video}", "--labels", "a,b"], "no model 'nowhere/x'"),
+        (["nowhere/x", "{video}", "--labels", "a,b"], "no model 'nowhere/x': there is no folder of that name"),
     ],
 )
 def test_what_cannot_be_predicted_is_said_in_one_line(maxi, world, arguments, said: str) -> None:
