@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maxi_core.clip.model_files import own_file, read_table
+from maxi_core.clip.model_rules import COUNT, FLAG, LABEL, NUMBER, PLACE, PREPROCESS, Rule, check, check_model, words
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +19,24 @@ SCHEMA = 1
 CHECKPOINTS = "checkpoints"  # in the folder of a training run
 ABOUT, WEIGHTS, STATE, DONE = "maxi.json", "model.safetensors", "state", "DONE"
 NEEDED = ("config", "preprocess", "temporal", "mean", "std", "frames")
+TABLE = Rule("a table", lambda value: isinstance(value, dict))
+RULES = {
+    **{key: PREPROCESS[key] for key in ("mean", "std")},
+    "frames": COUNT,
+    "normalisation": words("model", "imagenet"),
+    "quick_gelu": FLAG,
+    "temporal": Rule(
+        "a table of name and options",
+        lambda value: (
+            isinstance(value, dict) and LABEL.holds(value.get("name")) and isinstance(value.get("options"), dict)
+        ),
+    ),
+    "step": PLACE,
+    "began": Rule(
+        "a table of numbers", lambda value: isinstance(value, dict) and all(map(NUMBER.holds, value.values()))
+    ),
+    "started_from": TABLE,
+}
 
 
 def complete(folder: Path) -> bool:
@@ -50,15 +70,18 @@ def find_checkpoint(folder: Path) -> Path | None:
 def read_about(folder: Path) -> Mapping[str, Any]:
     """Return what a checkpoint says of itself; raises UsageError if it is not what this maxi writes."""
     path = folder / ABOUT
-    try:
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        schema, missing = about["schema"], [key for key in NEEDED if key not in about]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} describes no checkpoint: {error!r}", "name another checkpoint") from None
-    if schema != SCHEMA:
-        raise UsageError(f"{path} has schema {schema}, and this maxi reads {SCHEMA}", "pip install -U maxi")
+    about = {key: value for key, value in read_table(folder, ABOUT).items() if value is not None or key not in RULES}
+    if "schema" not in about:
+        raise UsageError(f"{path} describes no checkpoint", "name another checkpoint")
+    if about["schema"] != SCHEMA:
+        raise UsageError(
+            f"{path} has schema {repr(about['schema'])[:80]}, and this maxi reads {SCHEMA}", "pip install -U maxi"
+        )
+    missing = [key for key in NEEDED if key not in about]
     if missing:
         raise UsageError(f"{path} says nothing of {', '.join(missing)}", "name another checkpoint")
+    check(path, "", {key: value for key, value in about.items() if key in RULES}, RULES)
+    check_model(path, about["config"], about["preprocess"], ("config", "preprocess"))
     return about
 
 
@@ -67,14 +90,19 @@ def read_weights(folder: Path) -> "dict[str, Tensor]":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    file = own_file(folder, WEIGHTS)
     try:
-        return load_file(folder / WEIGHTS)
+        return load_file(file)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{folder / WEIGHTS} cannot be read: {error}", "name another checkpoint") from None
 
 
-def build(config: Mapping[str, Any], preprocess: Mapping[str, Any]) -> "nn.Module":
-    """Return open_clip's model for a configuration, in float32 on the CPU, its weights not set."""
+def build(config: Mapping[str, Any], preprocess: Mapping[str, Any], weights: Path | None = None) -> "nn.Module":
+    """Return open_clip's model for a configuration that was checked, in float32 on the CPU.
+
+    Its weights are those of the safetensors file `weights`, or not set. open_clip sees a folder with these two and no
+    more, so it finds no other file of weights, and nothing that was changed since the check.
+    """
     import tempfile
 
     import open_clip
@@ -82,7 +110,14 @@ def build(config: Mapping[str, Any], preprocess: Mapping[str, Any]) -> "nn.Modul
     with tempfile.TemporaryDirectory() as folder:  # the only way into open_clip's factory with a configuration
         document = {"model_cfg": config, "preprocess_cfg": preprocess}
         (Path(folder) / "open_clip_config.json").write_text(json.dumps(document), encoding="utf-8")
+        if weights is not None:
+            (Path(folder) / "open_clip_model.safetensors").symlink_to(weights)
         model: nn.Module = open_clip.create_model(
-            f"local-dir:{folder}", load_weights=False, precision="fp32", device="cpu", pretrained_text=False
+            f"local-dir:{folder}",
+            load_weights=weights is not None,
+            require_pretrained=weights is not None,
+            precision="fp32",
+            device="cpu",
+            pretrained_text=False,
         )
     return model

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from maxi_core.clip.checkpoints import build, read_weights
+from maxi_core.clip.checkpoints import ABOUT, build, read_weights
+from maxi_core.clip.model_files import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, Found, find_model
+from maxi_core.clip.tokenizers import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.clip.tokens import Tokens, tokenize
 from maxi_core.errors import MaxiError, UsageError
 
@@ -24,7 +26,7 @@ class Clip:
 
     `config` is open_clip's model_cfg; `image_size` in pixels, square; `mean` and `std` of RGB in 0..1; `width` is D,
     the length of a feature; `identity` is the SHA-256 of configuration and weights, whatever file they came from;
-    `source` is where open_clip finds the tokenizer.
+    `tokenizing` is where the tokenizer is from.
     """
 
     name: str
@@ -38,7 +40,7 @@ class Clip:
     width: int
     device: torch.device
     identity: str
-    source: str = ""
+    tokenizing: Tokenizing = field(default_factory=Tokenizing, repr=False)
 
     def tokenize(self, texts: list[str]) -> Tokens:
         """Return the tokens of texts (see `maxi_core.clip.tokens.tokenize`)."""
@@ -73,16 +75,15 @@ def load_bare(found: Found, device: str = "auto") -> Clip:
     """Load what was found; a checkpoint's model without its weights, which need its temporal module first."""
     where = pick_device(device)
     if found.checkpoint is None:
-        return _load(found.name, found.source, found.tag, where)
-    about = found.about
+        return _load(found, where)
+    about, path = found.about, found.checkpoint / ABOUT
+    tokenizing = of_checkpoint(found.checkpoint, path, about.get("tokenizer"), found.config)
     try:
-        model = build(about["config"], about["preprocess"])
-        tokenizer = _tokenizer(found.source, about["config"])
+        model, tokenizer = build(found.config, found.preprocess), tokenizing.make(found.config["text_cfg"])
     except Exception as error:  # open_clip and the hub each raise their own
-        why = str(error).strip().partition("\n")[0][:300]
-        raise UsageError(f"the model of '{found.name}' cannot be made: {why}", f"look at {found.checkpoint}") from error
-    mean, std = tuple(about["mean"]), tuple(about["std"])
-    return _clip(found.name, model, tokenizer, about["config"], (mean, std), where, "", found.source)
+        raise UsageError(f"the model of '{found.name}' cannot be made: {_why(error)}", f"look at {path}") from error
+    statistics = tuple(about["mean"]), tuple(about["std"])
+    return _clip(found.name, model, (tokenizing, tokenizer), found.config, statistics, where, "")
 
 
 def pick_device(name: str) -> torch.device:
@@ -115,29 +116,37 @@ def identity_of_weights(weights: Mapping[str, Tensor], config: Mapping[str, Any]
     return digest.hexdigest()
 
 
-def _load(name: str, source: str, tag: str | None, device: torch.device) -> Clip:
+def _load(found: Found, device: torch.device) -> Clip:
+    """Load a model that maxi has not trained: an export folder's or, by name, one of open_clip's own."""
     import open_clip
 
+    if found.folder is None:
+        config, tokenizing = open_clip.get_model_config(found.architecture), of_architecture(found.architecture)
+    else:
+        config, tokenizing = found.config, of_folder(found.folder, found.config)
     try:
-        model = open_clip.create_model(source, pretrained=tag, precision="fp32", device="cpu", require_pretrained=True)
-        tokenizer = open_clip.get_tokenizer(source)
+        if found.folder is None:
+            model = open_clip.create_model(
+                found.architecture, pretrained=found.tag, precision="fp32", device="cpu", require_pretrained=True
+            )
+        else:
+            model = build(found.config, found.preprocess, own_file(found.folder, WEIGHTS))
+        tokenizer = tokenizing.make(config["text_cfg"])
     except Exception as error:  # open_clip, torch, safetensors and the hub each raise their own
-        raise _unloadable(name, source, tag, error) from error
-    config = open_clip.get_model_config(source)
+        raise _unloadable(found, error) from error
     preprocess = open_clip.get_model_preprocess_cfg(model)
     statistics = tuple(preprocess["mean"]), tuple(preprocess["std"])
-    return _clip(name, model, tokenizer, config, statistics, device, identity_of(model, config), source)
+    return _clip(found.name, model, (tokenizing, tokenizer), config, statistics, device, identity_of(model, config))
 
 
 def _clip(
     name: str,
     model: nn.Module,
-    tokenizer: Any,
+    tokenizer: tuple[Tokenizing, Any],
     config: Mapping[str, Any],
     statistics: tuple[Statistics, Statistics],
     device: torch.device,
     identity: str,
-    source: str,
 ) -> Clip:
     import open_clip
 
@@ -148,7 +157,7 @@ def _clip(
     return Clip(
         name=name,
         model=model.eval().to(device),
-        tokenizer=tokenizer,
+        tokenizer=tokenizer[1],
         config=config,
         image_size=height,
         mean=statistics[0],
@@ -157,34 +166,22 @@ def _clip(
         width=config["embed_dim"],
         device=device,
         identity=identity,
-        source=source,
+        tokenizing=tokenizer[0],
     )
 
 
-def tokenizer_source(source: str, config: Mapping[str, Any]) -> str | None:
-    """Return where a checkpoint must look for its tokenizer again; None if its configuration says all."""
-    named = "hf_tokenizer_name" in config["text_cfg"] or "siglip" in source.lower()
-    return source if named else None
+def _why(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
 
 
-def _tokenizer(source: str, config: Mapping[str, Any]) -> Any:
-    """Return the tokenizer of a checkpoint: open_clip's own one unless `source` names another."""
-    import open_clip
-
-    if source:
-        return open_clip.get_tokenizer(source)
-    text = config["text_cfg"]
-    return open_clip.SimpleTokenizer(context_length=text.get("context_length", 77), **text.get("tokenizer_kwargs", {}))
-
-
-def _unloadable(name: str, source: str, tag: str | None, error: Exception) -> MaxiError:
+def _unloadable(found: Found, error: Exception) -> MaxiError:
     """Return the error, in one line, for a model that open_clip could not load."""
     import open_clip
 
-    why = str(error).strip().partition("\n")[0].partition(". ")[0][:300]
-    if tag is None:
+    name, why = found.name, _why(error).partition(". ")[0]
+    if found.folder is not None:
         return UsageError(f"model '{name}' cannot be loaded: {why}", f"look at {CONFIG} and {WEIGHTS} in it")
-    place = open_clip.get_pretrained_cfg(source, tag)
+    place = open_clip.get_pretrained_cfg(found.architecture, found.tag)
     hub = place.get("hf_hub", "").rstrip("/")
     if not hub:
         return MaxiError(f"the weights of '{name}' cannot be fetched from {place.get('url')}: {why}")

@@ -1,12 +1,13 @@
 """What MODEL means on the command line, the same in every command: found before anything is loaded."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maxi_core.clip.checkpoints import find_checkpoint, read_about
+from maxi_core.clip.model_files import own_file, read_table
+from maxi_core.clip.model_rules import check_model
 from maxi_core.errors import UsageError, nearest
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
@@ -15,12 +16,19 @@ LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
 
 @dataclass(frozen=True)
 class Found:
-    """Where a MODEL is: `source` and `tag` as open_clip takes them, or a `checkpoint` folder and its maxi.json."""
+    """Where a MODEL is: an `architecture` of open_clip and its `tag`, an export `folder`, or a `checkpoint` folder.
+
+    Of an export folder, `config` and `preprocess` are open_clip's model_cfg and preprocess_cfg; of a checkpoint,
+    `about` is its maxi.json. Both say only what a model may (`model_rules`).
+    """
 
     name: str
-    source: str
-    tag: str | None = None
+    architecture: str = ""
+    tag: str = ""
+    folder: Path | None = None
     checkpoint: Path | None = None
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    preprocess: Mapping[str, Any] = field(default_factory=dict, repr=False)
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -29,15 +37,15 @@ def find_model(name: str) -> Found:
     if name == "sandbox":
         from maxi_core import sandbox
 
-        return Found(name, f"{LOCAL_DIR}{sandbox.clip_folder()}")
+        return _export(name, sandbox.clip_folder())
     folder = _folder(name)
     if folder is None:
         return Found(name, *_checked_names(name))
     checkpoint = find_checkpoint(folder)
     if checkpoint is None:
-        return Found(name, f"{LOCAL_DIR}{_checked_folder(name, folder)}")
+        return _export(name, folder)
     about = read_about(checkpoint)
-    return Found(name, str(about.get("tokenizer") or ""), None, checkpoint, about)
+    return Found(name, checkpoint=checkpoint, config=about["config"], preprocess=about["preprocess"], about=about)
 
 
 def _folder(name: str) -> Path | None:
@@ -50,7 +58,8 @@ def _folder(name: str) -> Path | None:
     return path if path.exists() or name.startswith((".", "/", "~")) else None
 
 
-def _checked_folder(name: str, folder: Path) -> Path:
+def _export(name: str, folder: Path) -> Found:
+    """Return what an export folder holds; raises UsageError unless it is whole and says only what it may."""
     missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
     if not folder.is_dir():
         raise UsageError(f"model '{name}': there is no folder {folder}", "name an export folder or ARCH/TAG")
@@ -59,12 +68,11 @@ def _checked_folder(name: str, folder: Path) -> Path:
             f"model '{name}' is a folder without {' and '.join(missing)}",
             "an export folder has both, a checkpoint of maxi train maxi.json and model.safetensors",
         )
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        assert isinstance(config["model_cfg"], dict)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
-        raise UsageError(f"{folder / CONFIG} is no configuration of open_clip", "it needs a table model_cfg") from None
-    return folder
+    own_file(folder, WEIGHTS)
+    document = read_table(folder, CONFIG)
+    config, preprocess = document.get("model_cfg"), document.get("preprocess_cfg")
+    check_model(folder / CONFIG, config, preprocess)
+    return Found(name, folder=folder, config=document["model_cfg"], preprocess=preprocess or {})
 
 
 def _known() -> list[str]:

@@ -5,7 +5,6 @@ from typing import Any
 
 from maxi_core.clip.checkpoints import SCHEMA
 from maxi_core.clip.loading import Loaded
-from maxi_core.clip.models import tokenizer_source
 from maxi_core.version import __version__
 
 
@@ -23,7 +22,7 @@ def about_checkpoint(loaded: Loaded, record: Mapping[str, Any]) -> dict[str, Any
         "from_checkpoint": clip.name if loaded.checkpoint else None,
         "config": dict(clip.config),
         "preprocess": open_clip.get_model_preprocess_cfg(clip.model),
-        "tokenizer": loaded.about.get("tokenizer") or tokenizer_source(clip.source, clip.config),
+        "tokenizer": clip.tokenizing.record,
         "quick_gelu": clip.quick_gelu,
         "normalisation": loaded.normalisation,
         "mean": list(mean),

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from maxi_core.clip.checkpoints import read_about, read_weights
+from maxi_core.clip.checkpoints import ABOUT, read_about, read_weights
 from maxi_core.clip.loading import MEAN
 from maxi_core.clip.models import load_model
 from maxi_core.clip.naming import find_model
+from maxi_core.clip.tokenizers import of_checkpoint
 from maxi_core.errors import UsageError
 from maxi_core.training.saving import save_checkpoint, step_name
 
@@ -54,6 +55,7 @@ def ensemble(original: str, trained: str, ratios: list[float], out: Path) -> lis
         raise UsageError(f"'{trained}' is no checkpoint of maxi train", "the order is ORIGINAL TRAINED")
     about = read_about(found.checkpoint)
     weights = read_weights(found.checkpoint)
+    files = of_checkpoint(found.checkpoint, found.checkpoint / ABOUT, about.get("tokenizer"), found.config).files
     source = find_model(original)
     if source.checkpoint is not None:
         first, name = read_weights(source.checkpoint), read_about(source.checkpoint)["temporal"]["name"]
@@ -67,5 +69,5 @@ def ensemble(original: str, trained: str, ratios: list[float], out: Path) -> lis
     for ratio in ratios:
         said = {**about, "ensemble": {"original": original, "trained": str(found.checkpoint), "ratio": ratio}}
         name = step_name(int(about.get("step", 0)), ratio)
-        made.append(save_checkpoint(out, name, mixed(first, weights, ratio), said))
+        made.append(save_checkpoint(out, name, mixed(first, weights, ratio), said, tokenizer=files))
     return made

@@ -190,7 +190,8 @@ class _Run:
                 "scores": self.scores,
             }
             state = state_of(self.model, self.optimizer, notes)
-            save_checkpoint(job.out, name, self.model.weights(), self._about(step, per_epoch), state)
+            files = job.loaded.clip.tokenizing.files
+            save_checkpoint(job.out, name, self.model.weights(), self._about(step, per_epoch), state, files)
             kept = {path.name for path in checkpoints_of(job.out)[-job.saving.last :]}
             clean(job.out, kept | ({self.best[0]} if self.best else set()))
 
@@ -226,9 +227,8 @@ class _Run:
             if self.original is not None and job.saving.ensemble is not None:
                 share = job.saving.ensemble
                 weights = mixed(self.original, self.model.weights(), share)
-                last = save_checkpoint(
-                    job.out, step_name(number, share), weights, self._about(number, per_epoch, share)
-                )
+                about, files = self._about(number, per_epoch, share), job.loaded.clip.tokenizing.files
+                last = save_checkpoint(job.out, step_name(number, share), weights, about, tokenizer=files)
             draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
             write_text(job.out / MANIFEST, json.dumps(self._manifest(number, last), indent=2, default=str) + "\n")
             return str(last)

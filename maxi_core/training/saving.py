@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,10 +18,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from maxi_core.clip.checkpoints import ABOUT, CHECKPOINTS, DONE, STATE, WEIGHTS, complete
+from maxi_core.clip.tokenizers import BESIDE
 from maxi_core.clip.video_clip import VideoCLIP
 from maxi_core.errors import MaxiError, UsageError
 
 PARTIAL = ".partial-"
+NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 OPTIMIZER, NOTES = "optimizer.safetensors", "state.json"
 
 
@@ -33,20 +36,29 @@ class State:
 
 
 def save_checkpoint(
-    run: Path, name: str, weights: Mapping[str, Tensor], about: Mapping[str, Any], state: State | None = None
+    run: Path,
+    name: str,
+    weights: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    state: State | None = None,
+    tokenizer: Mapping[str, bytes] = NO_FILES,
 ) -> Path:
     """Write a checkpoint into a run folder, whole or not at all, in place of one of its name; return its folder.
+
+    `tokenizer` are the files of a tokenizer that is not open_clip's, by name: they go into the checkpoint.
 
     Raises MaxiError that names the folder and the bytes where it cannot be written.
     """
     parent = run / CHECKPOINTS
     partial, final = parent / f"{PARTIAL}{name}", parent / name
     size = sum(tensor.nbytes for tensor in [*weights.values(), *(state.tensors.values() if state else ())])
+    size += sum(map(len, tokenizer.values()))
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         _write_tensors(partial / WEIGHTS, weights)
         _write(partial / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
+        _write_files(partial / BESIDE, tokenizer)
         if state is not None:
             (partial / STATE).mkdir()
             _write_tensors(partial / STATE / OPTIMIZER, state.tensors)
@@ -95,7 +107,7 @@ def read_state(checkpoint: Path) -> State:
     try:
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         return State(load_file(folder / OPTIMIZER), notes)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise UsageError(f"{folder} cannot be read: {error}", "resume from another checkpoint") from None
 
 
@@ -142,6 +154,17 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     _to_disk(path)
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder of their own; there is none without files."""
+    if not files:
+        return
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+        _to_disk(folder / name)
+    _to_disk(folder)
 
 
 def _to_disk(path: Path) -> None:

@@ -119,7 +119,7 @@ def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCapti
             model, report = blip.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
-        processor: Any = BlipProcessor.from_pretrained(folder, local_files_only=True)
+        processor: Any = BlipProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers, safetensors and tokenizers each raise their own
         raise UsageError(f"captioner {folder} cannot be loaded: {_reason(error)}", "name a BLIP captioner") from error
     missing = sorted(report["missing_keys"])
