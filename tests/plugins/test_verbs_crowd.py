@@ -45,6 +45,17 @@ def test_two_processes_say_what_one_says_and_give_the_same_noise_until_one_is_ki
         list(two.augment(asked()))
 
 
+def test_the_processes_import_nothing_that_lies_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("multiprocessing", "selectors", "signal", "tempfile", "spacy"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'MARKER')!r}, 'w').close()\nraise SystemExit\n")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(verbs("rules", 2).augment(["a man is waving"] * 3))) == 3
+    assert not (tmp_path / "MARKER").exists()
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
 def test_the_number_of_processes_does_not_change_what_an_answer_is_kept_under() -> None:
     assert verbs("rules", 2).fingerprint() == verbs("rules", 1).fingerprint()
     assert "processes" in Verbs.Options.EFFORT

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from multiprocessing.connection import wait
@@ -17,6 +18,7 @@ from maxi_core.types import Failed
 from maxi_plugins.english.clauses import Clause, Reader
 
 BATCH = 256  # texts that a process gets at once
+SAFE = "PYTHONSAFEPATH"
 AHEAD = 3  # batches for each process that are under way
 
 Read = list[list[Clause] | Failed]
@@ -43,7 +45,8 @@ class Crowd:
         left, under_way = iter(texts), deque[Future[Read]]()
         try:
             while batch := list(islice(left, BATCH)):
-                under_way.append(self._pool.submit(_read, batch))
+                with _not_from_here():
+                    under_way.append(self._pool.submit(_read, batch))
                 if len(under_way) >= AHEAD * self._size:
                     yield from under_way.popleft().result()
             while under_way:
@@ -52,6 +55,20 @@ class Crowd:
             raise MaxiError(
                 "a process that reads texts has ended", "type -o verbs.processes=1, it may need less"
             ) from None
+
+
+@contextmanager
+def _not_from_here() -> Iterator[None]:
+    """Let no process that starts import from the current folder, as spawn does until it is told our path."""
+    before = os.environ.get(SAFE)
+    os.environ[SAFE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE]
+        else:
+            os.environ[SAFE] = before
 
 
 def _start(make: Callable[[str], Reader], model: str) -> None:
