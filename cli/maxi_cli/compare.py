@@ -26,6 +26,10 @@ def compare(
         str, typer.Option(help="Published tables to put beside, with commas: 1 to 8, S9, S10, or none.")
     ] = "1,2",
     format: Annotated[Literal["table", "markdown", "csv", "latex"], typer.Option(help="Of what is printed.")] = "table",
+    over: Annotated[
+        Literal["videos", "classes"],
+        typer.Option(help="What the intervals draw anew: the videos, or classes and then the videos of each."),
+    ] = "videos",
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     json: JsonFlag = False,
 ) -> None:
@@ -40,7 +44,7 @@ def compare(
     if not scores:
         raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
     wanted = [] if tables == "none" else _names(tables)
-    found = run(scores, metrics=_names(metrics), tables=wanted, seed=seed)
+    found = run(scores, metrics=_names(metrics), tables=wanted, seed=seed, over=over)
     if json:
         lines = [asdict(line) for line in found.lines]
         show_json(plain({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)}))

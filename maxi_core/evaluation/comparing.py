@@ -4,18 +4,20 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.bootstrap import Interval, paired_interval, precision_interval
+from maxi_core.evaluation.bootstrap import Interval, by_class, paired_interval, precision_interval, two_level_interval
 from maxi_core.evaluation.metrics import positives
 from maxi_core.evaluation.published import TABLES, published
 from maxi_core.evaluation.saving import read_scores
 
 METRICS = ("top1", "top5", "mean_class", "map", "map_cosine")
 TITLES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class", "map": "mAP", "map_cosine": "mAP (cosine)"}
+Over = Literal["videos", "classes"]
+Predictions = dict[str, Any]  # video -> its line of predictions
 SAME = ("prompt", "names", "frames", "views", "normalisation", "precision")
 
 
@@ -46,15 +48,18 @@ def compare(
     metrics: Sequence[str] = ("top1", "top5", "map"),
     tables: Sequence[str] = ("1", "2"),
     seed: int = 0,
+    over: Over = "videos",
 ) -> Compared:
     """Compare the runs of several scores.json (or folders with one); the first is what the others are held against.
 
     Differences have paired bootstrap intervals (95 %) where the two runs are of the same videos and their predictions
-    are there. `tables` names the published tables that are put beside (`published.TABLES`; none for none). Raises
-    UsageError for files that are no scores and for unknown metrics and tables.
+    are there; `over` classes, classes are drawn too, and then the videos of each (top-1 and top-5 of videos with one
+    label; no interval for other metrics). `tables` names the published tables that are put beside (`published.TABLES`;
+    none for none). Raises UsageError for files that are no scores and for unknown metrics and tables.
     """
     _check("metric", metrics, METRICS)
     _check("table", tables, TABLES)
+    _check("draw over", [over], get_args(Over))
     runs = [_Run(path, read_scores(path)) for path in scores]
     names = _names(runs)
     lines: list[Line] = []
@@ -62,7 +67,7 @@ def compare(
     for benchmark in benchmarks:
         for metric in metrics:
             own = [
-                _line(run, name, benchmark, metric, runs[0], seed)
+                _line(run, name, benchmark, metric, runs[0], seed, over)
                 for run, name in zip(runs, names, strict=True)
                 if metric in run.record(benchmark).get("metrics", {})
             ]
@@ -107,42 +112,49 @@ def _names(runs: Sequence[_Run]) -> list[str]:
     ]
 
 
-def _line(run: _Run, name: str, benchmark: str, metric: str, first: _Run, seed: int) -> Line:
+def _line(run: _Run, name: str, benchmark: str, metric: str, first: _Run, seed: int, over: Over) -> Line:
     record = run.record(benchmark)
     value, deviation = record["metrics"][metric], record.get("deviations", {}).get(metric)
-    interval = None if run is first else _interval(first, run, benchmark, metric, seed)
+    interval = None if run is first else _interval(first, run, benchmark, metric, seed, over)
     source = f"{record['n']} videos" + (f", {record['skipped']} skipped" if record.get("skipped") else "")
     shown = None if deviation is None else 100 * deviation
     return Line(benchmark, metric, name, float("nan") if value is None else 100 * value, shown, interval, source)
 
 
-def _interval(first: _Run, second: _Run, benchmark: str, metric: str, seed: int) -> Interval | None:
+def _interval(first: _Run, second: _Run, benchmark: str, metric: str, seed: int, over: Over) -> Interval | None:
     """Return the bootstrap of second minus first in percent, or None if the two cannot be paired."""
     ours, theirs = ({one["split"]: one for one in run.splits(benchmark)} for run in (first, second))
     if not ours or ours.keys() != theirs.keys():
         return None
     pairs = []
-    for split, own in ours.items():
-        if own.get("list_sha256") != theirs[split].get("list_sha256"):
+    for split, record in ours.items():
+        if record.get("list_sha256") != theirs[split].get("list_sha256"):
             return None
-        both = _read(first.folder, own), _read(second.folder, theirs[split])
-        if both[0] is None or both[1] is None or both[0].keys() != both[1].keys():
+        own, other = _read(first.folder, record), _read(second.folder, theirs[split])
+        if own is None or other is None or own.keys() != other.keys():
             return None
-        pairs.append(both)
+        pairs.append((own, other))
     if metric in ("top1", "top5"):
-        most = {"top1": 1, "top5": 5}[metric]
-        right = [
-            tuple(np.array([float(each[video]["rank"] <= most) for video in one]) for each in (one, other))
-            for one, other in pairs
-            if one is not None and other is not None
-        ]
-        return _percent(paired_interval(right, seed=seed))  # type: ignore[arg-type]
-    if metric == "map" and len(pairs) == 1:
-        return _percent(_precision(*pairs[0], seed=seed))  # type: ignore[arg-type]
+        return _percent(_right(pairs, {"top1": 1, "top5": 5}[metric], seed=seed, over=over))
+    if metric == "map" and len(pairs) == 1 and over == "videos":
+        return _percent(_precision(*pairs[0], seed=seed))
     return None
 
 
-def _precision(ours: dict[str, Any], theirs: dict[str, Any], *, seed: int) -> Interval | None:
+def _right(pairs: Sequence[tuple[Predictions, Predictions]], most: int, *, seed: int, over: Over) -> Interval:
+    """Return the bootstrap of the share of videos whose class is in the first `most` places."""
+    values, classes = [], []
+    for ours, theirs in pairs:
+        first, second = (np.array([float(each[video]["rank"] <= most) for video in ours]) for each in (ours, theirs))
+        values.append((first, second))
+        classes.append([one["ids"][0] for one in ours.values()])
+    if over == "classes":
+        splits = [by_class(*split, names) for split, names in zip(values, classes, strict=True)]
+        return two_level_interval(splits, seed=seed)
+    return paired_interval(values, seed=seed)
+
+
+def _precision(ours: Predictions, theirs: Predictions, *, seed: int) -> Interval | None:
     """Return the bootstrap of the mean average precision; None if the two runs number their classes differently."""
     if any(one["ids"] != theirs[video]["ids"] for video, one in ours.items()):
         return None
@@ -158,7 +170,7 @@ def _percent(interval: Interval | None) -> Interval | None:
     return interval and Interval(100 * interval.difference, 100 * interval.low, 100 * interval.high)
 
 
-def _read(folder: Path, record: Mapping[str, Any]) -> dict[str, Any] | None:
+def _read(folder: Path, record: Mapping[str, Any]) -> Predictions | None:
     """Return the predictions of one split by video, or None if the file is not there or damaged."""
     try:
         lines = (folder / str(record["predictions"])).read_text(encoding="utf-8").splitlines()

@@ -19,7 +19,8 @@ def run(folder: Path, model: str, rank: list[int], **more) -> Path:
     """Write the scores of a run on `ucf101:1` with these places of the right class."""
     folder.mkdir(parents=True)
     lines = [
-        {"schema": 1, "video": f"v{n}", "labels": ["a"], "ids": [0], "top": [], "rank": r} for n, r in enumerate(rank)
+        {"schema": 1, "video": f"v{n}", "labels": ["a"], "ids": [n % 4], "top": [], "rank": r}
+        for n, r in enumerate(rank)
     ]
     (folder / "predictions-ucf101-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     places = np.array(rank)
@@ -71,6 +72,23 @@ def test_runs_stand_before_the_published_numbers_and_differ_from_the_first_with_
     assert second.interval.low > 0
     assert (clip.value, clip.deviation, clip.source) == (69.9, 1.3, "table 1")
     assert found.notes == ()
+
+
+def test_an_interval_over_classes_is_wider_where_only_some_classes_gain(tmp_path: Path) -> None:
+    first = run(tmp_path / "a", "first", [2] * 200)
+    second = run(tmp_path / "b", "second", [1 if n % 4 == 0 else 2 for n in range(200)])
+    narrow, wide = (compare([first, second], metrics=["top1"], over=over).lines[1] for over in ("videos", "classes"))
+    assert narrow.interval.difference == wide.interval.difference == pytest.approx(25)
+    assert narrow.interval.low > 15
+    assert wide.interval.low == 0  # one class of four: a third of all draws has it not once
+
+
+def test_the_command_draws_classes_too_where_it_is_told(maxi, runs: list[Path]) -> None:
+    words = ("compare", *map(str, runs), "--tables", "none", "--json")
+    videos, classes = (json.loads(maxi(*words, "--over", over).out)["lines"] for over in ("videos", "classes"))
+    assert videos == json.loads(maxi(*words).out)["lines"]
+    assert videos[1]["interval"]["difference"] == pytest.approx(classes[1]["interval"]["difference"])
+    assert videos[1]["interval"] != classes[1]["interval"]
 
 
 def test_runs_of_other_videos_or_settings_are_named_and_get_no_interval(tmp_path: Path, runs: list[Path]) -> None:
