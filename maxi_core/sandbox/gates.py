@@ -51,21 +51,20 @@ class Gate:
 
 
 def clip_gates(names: Sequence[str]) -> Iterator[Gate]:
-    """Yield raw CLIP's gates on benchmarks: bare things of 8, bare verbs of the benchmark's."""
-    from maxi_core.clip.models import load_model
-    from maxi_core.sandbox.measures import FRAMES, best_names, video_features
+    """Yield raw CLIP's gates on benchmarks: bare things of 8, bare verbs of the benchmark's (top-1 of `maxi eval`)."""
+    from maxi_core.sandbox.measures import FRAMES, best_names, encoder, video_features
 
-    clip = load_model("sandbox", "cpu")
+    clip = encoder()
     for name in names:
         films = list(benchmark_films(name))
         folder = benchmark(name) / "videos"
         features = video_features(clip, [folder / f"{film.name}.mp4" for film, _ in films])
         on = f"[{len(films)} videos, {FRAMES} frames each, film seeds from {SEEDS[name].start}]"
-        things = best_names(clip.model, clip.tokenizer, features, list(THINGS))
+        things = best_names(clip, features, list(THINGS))
         hits = sum(list(THINGS)[row] == film.thing for row, (film, _) in zip(things, films, strict=True))
         yield Gate(f"raw CLIP, things, {name}", hits, len(films), 0.9, 1.0, on)
         verbs = BENCHMARK_VERBS[name]
-        found = best_names(clip.model, clip.tokenizer, features, [gerund(verb) for verb in verbs])
+        found = best_names(clip, features, [gerund(verb) for verb in verbs])
         hits = sum(verbs[row] == verb for row, (_, verb) in zip(found, films, strict=True))
         yield Gate(f"raw CLIP, verbs, {name}", hits, len(films), 2 / len(verbs), 4 / len(verbs), on)
 

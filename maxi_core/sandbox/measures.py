@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from maxi_core.clip.models import Clip
-from maxi_core.clip.visual import centre_crop, encode_video
 from maxi_core.sandbox.actions import gerund
 from maxi_core.sandbox.clip_training import Vocabulary, pixels
 from maxi_core.sandbox.motions import MOTIONS
 from maxi_core.sandbox.painting import THINGS
 from maxi_core.sandbox.stills import Still
+
+if TYPE_CHECKING:
+    from maxi_core.evaluation.encoder import Encoder
 
 PROMPT = "a photo of a {}."
 FRAMES = 8
@@ -52,15 +52,30 @@ def read_frames(path: Path, count: int = FRAMES) -> list[NDArray[np.uint8]]:
     return [every[(2 * part + 1) * len(every) // (2 * count)] for part in range(count)]
 
 
-def video_features(clip: Clip, paths: Sequence[Path]) -> Tensor:
-    """Return the videos' features as `maxi eval` has them, of length 1, (n, width) (SPEC sections 2 and 8)."""
-    rows = [encode_video(clip, centre_crop(np.stack(read_frames(path)), clip.image_size)) for path in paths]
-    return torch.stack(rows)
+def encoder() -> "Encoder":
+    """Return raw CLIP as `maxi eval sandbox --config sandbox` has it."""
+    from maxi_core.clip.loading import load_video_clip
+    from maxi_core.evaluation.encoder import Encoder
+    from maxi_core.evaluation.protocol import Protocol
+
+    return Encoder(load_video_clip("sandbox", "cpu", frames=FRAMES), Protocol(frames=FRAMES))
 
 
-def best_names(model: Any, tokenizer: Any, features: Tensor, names: Sequence[str]) -> list[int]:
-    """Return for each video the number of the name whose prompt is nearest."""
-    with torch.no_grad():
-        said = model.encode_text(tokenizer([PROMPT.format(name) for name in names]), normalize=True)
+def video_features(clip: "Encoder", paths: Sequence[Path]) -> NDArray[np.float64]:
+    """Return the videos' features of length 1, (n, width), by the very functions of `maxi eval`."""
+    from maxi_core.evaluation.features import keyed
+    from maxi_core.evaluation.features import video_features as read
+    from maxi_core.types import Failed, Video
+    from maxi_core.video.options import VideoOptions
+
+    (found,) = read([clip], keyed(Video(path.name, path) for path in paths), VideoOptions(), None)
+    rows = [row for row in found.values() if not isinstance(row, Failed)]
+    assert len(rows) == len(paths), "a rendered video that cannot be read"
+    return np.concatenate(rows).astype(np.float64)
+
+
+def best_names(clip: "Encoder", features: NDArray[np.float64], names: Sequence[str]) -> list[int]:
+    """Return for each video the number of the name whose prompt is nearest; of equal ones the first."""
+    said = clip.encode_names(names).astype(np.float64)
     best: list[int] = (features @ said.T).argmax(1).tolist()
     return best

@@ -8,10 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+from maxi_core.clip.loading import load_video_clip
+from maxi_core.evaluation.benchmarks.opening import open_benchmark
+from maxi_core.evaluation.evaluating import evaluate
+from maxi_core.evaluation.protocol import Protocol
 from maxi_core.sandbox import DATA, WORLD_VERSION, blip_folder, clip_folder
 from maxi_core.sandbox.actions import BENCHMARK_VERBS, gerund
-from maxi_core.sandbox.films import frames
-from maxi_core.sandbox.library import training_film
+from maxi_core.sandbox.films import frames, write_mp4
+from maxi_core.sandbox.library import benchmark_film, training_film
+from maxi_core.sandbox.measures import FRAMES, best_names, encoder, video_features
 from maxi_core.sandbox.painting import THINGS
 from maxi_core.sandbox.stills import still
 
@@ -84,3 +89,22 @@ def test_the_captioner_loads_through_transformers_and_speaks(pictures: list[Any]
     assert len(said) == 4
     assert all(text.split()[:2] in (["a", "person"], ["a", "man"], ["a", "woman"]) for text in said)
     assert all("[" not in text for text in said)
+
+
+def test_the_gates_score_raw_clip_to_the_digit_as_maxi_eval_does(tmp_path: Path) -> None:
+    names = [gerund(verb) for verb in BENCHMARK_VERBS["sandbox-novel"]]
+    (tmp_path / "videos").mkdir()
+    films = [benchmark_film("sandbox-novel", number) for number in range(12)]
+    for film, _ in films:
+        write_mp4(film, tmp_path / "videos" / f"{film.name}.mp4")
+    lines = [f"videos/{film.name}.mp4 {names.index(gerund(verb))}\n" for film, verb in films]
+    (tmp_path / "split.txt").write_text("".join(lines))
+    (tmp_path / "labels.csv").write_text("id,name\n" + "".join(f"{row},{name}\n" for row, name in enumerate(names)))
+    loaded = load_video_clip("sandbox", "cpu", frames=FRAMES)
+    evaluated = evaluate([loaded], [open_benchmark(str(tmp_path))], Protocol(frames=FRAMES))
+    assert evaluated is not None
+    scores = evaluated.models[0].results[0].scores
+    raw = encoder()
+    features = video_features(raw, [tmp_path / "videos" / f"{film.name}.mp4" for film, _ in films])
+    assert features @ raw.encode_names(names).astype(np.float64).T == pytest.approx(scores, abs=1e-12)
+    assert best_names(raw, features, names) == scores.argmax(axis=1).tolist()
