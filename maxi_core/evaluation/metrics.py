@@ -126,5 +126,5 @@ def softmax(logits: Array) -> Array:
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Return mean and standard deviation over splits: of all splits there are (divided by n), 0 for a single one."""
-    return float(np.mean(values)), float(np.std(values))
+    """Return the mean and the sample standard deviation (divided by n - 1) over splits or seeds; 0 for a single one."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -177,7 +177,7 @@ def _circumstances(encoder: Encoder, benchmark: Benchmark, split: Split, decoder
 
 
 def mean_record(results: Sequence[Result]) -> dict[str, Any]:
-    """Return the record of the mean over splits, with the standard deviation over them (divided by n) beside it."""
+    """Return the record of the mean over splits, with the sample standard deviation over them beside it."""
     first = results[0].record
     values = {name: [result.metrics[name] for result in results] for name in first["metrics"]}
     both = {name: metrics.mean_and_deviation(list(each)) for name, each in values.items()}

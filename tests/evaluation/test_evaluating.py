@@ -245,7 +245,7 @@ def test_several_splits_get_a_mean_and_a_deviation(world, tmp_path: Path) -> Non
     top1 = [record["metrics"]["top1"] for record in splits]
     assert (mean["split"], mean["splits"], mean["n"]) == ("mean", ["1", "2", "3"], 12)
     assert mean["metrics"]["top1"] == pytest.approx(np.mean(top1))
-    assert mean["deviations"]["top1"] == pytest.approx(np.std(top1))
+    assert mean["deviations"]["top1"] == pytest.approx(np.std(top1, ddof=1))
     assert "list_sha256" not in mean  # it differs from split to split
 
 

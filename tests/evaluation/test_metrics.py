@@ -62,10 +62,10 @@ def test_weights_of_a_bootstrap_are_repeated_videos() -> None:
     assert metrics.weighted_precision(scores, positive, weights.astype(float)) == pytest.approx(repeated, abs=1e-12)
 
 
-def test_mean_and_deviation_are_over_all_splits_that_there_are() -> None:
+def test_the_deviation_is_that_of_a_sample_and_of_one_value_0() -> None:
     mean, deviation = metrics.mean_and_deviation([0.6, 0.7, 0.8])
     assert mean == pytest.approx(0.7)
-    assert deviation == pytest.approx(math.sqrt(2 / 3) / 10)
+    assert deviation == pytest.approx(0.1)
     assert metrics.mean_and_deviation([0.5]) == (0.5, 0.0)
 
 
