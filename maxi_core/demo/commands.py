@@ -17,8 +17,11 @@ BAGS: Mapping[str, tuple[str, ...]] = {
     "full": ("--sources", "gpt3,blip"),
     "plain": ("--sources", "gpt3,blip", "-o", "gpt3.replay=sandbox-plain", "-o", "gpt3.least=3"),
 }
+FULL = "full"
+PAPER = "paper"  # on the bags of `full`, with the loss of paper Eq. 2
+SHUFFLED = "shuffled"  # on the bags of `full`, but the captions of each video are those of another
 SUPERVISED = "supervised"
-TRAININGS = (*BAGS, SUPERVISED)
+TRAININGS = (*BAGS, PAPER, SHUFFLED, SUPERVISED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ def commands(out: Path, seeds: int) -> Iterator[Command]:
     """Yield the commands in order, with all that they write below `out`; trainings have the seeds 0 to `seeds` - 1."""
     for name, words in BAGS.items():
         yield Command(f"text bags: {name}", ("bags", *RECIPE, *words, "--out", str(out / "bags" / name)))
+    yield _shuffling(out)
     trained = [training(out, name, seed) for seed in range(seeds) for name in TRAININGS]
     for seed in range(seeds):
         for name in TRAININGS:
@@ -46,6 +50,8 @@ def commands(out: Path, seeds: int) -> Iterator[Command]:
         "zero-shot evaluation of all",
         ("eval", *models, *RECIPE, "--benchmark", ",".join(BENCHMARKS), "--out", str(scores(out))),
     )
+    for benchmark in BENCHMARKS:
+        yield _captioning(out, benchmark)
 
 
 def training(out: Path, name: str, seed: int) -> Path:
@@ -58,9 +64,32 @@ def scores(out: Path) -> Path:
     return out / "scores"
 
 
+def captions(out: Path, benchmark: str) -> Path:
+    """Return the run folder with the captions of a benchmark's videos."""
+    return out / "captions" / benchmark
+
+
+def _shuffling(out: Path) -> Command:
+    run, plugin = out / "bags" / FULL, Path(__file__).with_name("shuffled.py")
+    words = ("--sources", "gpt3,shuffled", "--plugin", str(plugin), "-o", f"shuffled.run={run}")
+    return Command(
+        "text bags: captions of other videos", ("bags", *RECIPE, *words, "--out", str(out / "bags" / SHUFFLED))
+    )
+
+
+def _captioning(out: Path, benchmark: str) -> Command:
+    """Return the command that captions a benchmark's videos; it matches them too, since bags do, with one frame."""
+    words = ("--sources", "blip", "--keep", "1", "-o", "dictionary.frames=1")
+    return Command(
+        f"captions of {benchmark}, for the vote",
+        ("bags", benchmark, *RECIPE, *words, "--out", str(captions(out, benchmark))),
+    )
+
+
 def _training(out: Path, name: str, seed: int) -> tuple[str, ...]:
     """Return a training's command; `--overwrite`, so that the demonstration can be run again in its folder."""
     place = ("--out", str(training(out, name, seed)), "--overwrite")
     if name == SUPERVISED:
         return ("train", *RECIPE, "--labels", LABELS, "--loss", "ce", *place)
-    return ("train", str(out / "bags" / name), *RECIPE, *place)
+    loss = ("--loss", "mil_nce") if name == PAPER else ()
+    return ("train", str(out / "bags" / (FULL if name == PAPER else name)), *RECIPE, *loss, *place)

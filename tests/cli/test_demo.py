@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.demo.commands import TRAININGS, commands
+from maxi_cli.demo import ABOUT, ROWS, _show
+from maxi_core.demo.commands import BENCHMARKS, TRAININGS, commands
+from maxi_core.demo.gates import gates
+from maxi_core.demo.table import Cell
+from maxi_core.evaluation.bootstrap import Interval
+from maxi_core.sandbox.actions import NOVEL
+from maxi_core.sandbox.library import SEEDS as DRAWS
+from maxi_core.sandbox.pretrain import BLIP_STILLS
+from maxi_core.sandbox.stills import still
 from tests.conftest import Ran
 
 SEEDS = 3
@@ -16,7 +24,9 @@ Maxi = Callable[..., Ran]
 def test_the_commands_to_paste_are_those_that_it_runs(maxi: Maxi, tmp_path: Path) -> None:
     printed = maxi("demo", "--out", str(tmp_path / "a b"), "--seeds", str(SEEDS), "--print-commands")
     assert printed.code == 0
-    words = [shlex.split(line) for line in printed.out.splitlines()]
+    *lines, last = printed.out.splitlines()
+    words = [shlex.split(line) for line in lines]
+    assert last.startswith("# no command:")
     assert words == [["maxi", *command.words] for command in commands(tmp_path / "a b", SEEDS)]
     assert sum(line[1] == "train" for line in words) == SEEDS * len(TRAININGS)
     assert not (tmp_path / "a b").exists()
@@ -30,8 +40,46 @@ def test_every_word_of_its_commands_is_known_to_the_command(command, maxi: Maxi)
     assert all(flag in shown for flag in flags)
 
 
+def test_the_paper_s_loss_and_the_control_differ_from_all_sources_in_that_alone() -> None:
+    train = {command.title: command.words for command in commands(Path("demo"), 1) if command.words[0] == "train"}
+    bags = {command.title: command.words for command in commands(Path("demo"), 1) if command.words[0] == "bags"}
+    full = " ".join(train["training: full, seed 0"])
+    paper = " ".join(train["training: paper, seed 0"])
+    assert paper.replace(" --loss mil_nce ", " ").replace("seed0/paper", "seed0/full") == full
+    assert " ".join(train["training: shuffled, seed 0"]).replace("shuffled", "full") == full
+    assert "gpt3,shuffled" in bags["text bags: captions of other videos"]
+
+
 def test_a_file_in_the_place_of_its_folder_is_named(maxi: Maxi, tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("")
     refused = maxi("demo", "--out", str(tmp_path / "demo"))
     assert refused.code == 2
     assert "is not a folder" in refused.err
+
+
+def test_the_screen_names_what_was_trained_how_and_what_each_verb_gains_in_80_columns(capsys) -> None:
+    cell = Cell((90.0, 90.1, 99.9), Interval(-10.0, -10.0, -10.0), Interval(-10.0, -20.0, 10.0), {"running": 1.0})
+    table = {(row, benchmark): cell for row in ROWS for benchmark in BENCHMARKS}
+    table["vote", "sandbox-novel"] = Cell((99.95,), Interval(50.0, 40.0, 60.0), Interval(50.0, 40.0, 60.0))
+    _show(table, gates(table), 3)
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in ABOUT.splitlines())
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    words = " ".join(shown.split())
+    for said in (
+        "image tower is frozen",
+        "mil_nce_instance, not the paper's",
+        "token embedding",
+        "2,000 labelled stills",
+    ):
+        assert said in words
+    assert "novel verbs, 1 of 1 gain: running +1" in words
+    assert "highest score: raw CLIP on same verbs, other view; caption vote on novel verbs" in words
+    assert any(line.startswith("caption vote (no CLIP, no training)") for line in shown.splitlines())
+    assert any(line.endswith("[-10.0, -10.0] [-10.0, -10.0] [-10.0, -10.0]") for line in shown.splitlines())
+    assert "with the paper's loss 3 of these 3 would fail" in words
+
+
+def test_the_stills_of_novel_verbs_that_the_captioner_saw_are_counted_right() -> None:
+    seen = [still(seed).verb for seed in DRAWS["blip"][:BLIP_STILLS]]
+    assert f"{len(seen):,} labelled stills, {sum(verb in NOVEL for verb in seen)} of novel verbs" in ABOUT

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from maxi_core.errors import UsageError
+from maxi_core.sandbox import sandbox_home
 from maxi_core.types import Video
 from maxi_core.video.inputs import VideoList, cut, find_videos, parse_list_line
 from maxi_core.video.skips import skip_record, to_line
@@ -38,6 +39,20 @@ def test_a_folder_is_searched_deeply_and_sorted_for_the_usual_extensions(tmp_pat
     touch(tmp_path, "b.MP4", "a/z.webm", "a/c d.avi", "a.mkv", "notes.txt", "a/labels.csv", "x.ts", ".hidden.mov")
     assert ids(find_videos(tmp_path)) == [".hidden.mov", "a.mkv", "a/c d.avi", "a/z.webm", "b.MP4", "x.ts"]
     assert [video.path for video in find_videos(tmp_path)][2] == tmp_path / "a" / "c d.avi"
+
+
+def test_the_sandbox_s_benchmarks_are_known_by_name_unless_a_file_here_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(sandbox_home() / "sandbox-novel", "videos/0000.mp4", "videos/0001.mp4", "labels.csv")
+    monkeypatch.chdir(tmp_path)
+    assert ids(find_videos("sandbox-novel")) == ["0000.mp4", "0001.mp4"]
+    touch(tmp_path, "sandbox-novel/a.mp4")
+    with pytest.raises(UsageError, match=r"also a file here; type \./sandbox-novel"):
+        find_videos("sandbox-novel")
+    assert ids(find_videos("./sandbox-novel")) == ["a.mp4"]
+    with pytest.raises(UsageError, match="there is no folder, video or list at sandbox-old"):
+        find_videos("sandbox-old")
 
 
 def test_the_same_name_in_two_folders_and_the_same_content_are_two_videos(tmp_path: Path) -> None:
