@@ -82,7 +82,7 @@ def training_labels() -> dict[str, str]:
 
 
 def training_list() -> Path:
-    """Return the training videos as a split list beside its `labels.csv`: what the supervised row of `maxi demo` learns from."""
+    """Return the training videos as a split list beside its `labels.csv`: what `maxi train --labels` learns from."""
     from maxi_core.sandbox.library import write_training_list
 
     return made("training-list", write_training_list) / "split.txt"
