@@ -176,7 +176,7 @@ def _interval(found: "Interval | None") -> str:
 def _gains(title: str, gains: "Mapping[str, float]") -> str:
     """Return how many verbs gain, and each with its gain, the largest first."""
     ordered = sorted(gains.items(), key=lambda pair: -pair[1])
-    verbs = ", ".join(f"{verb} {gain:+.0f}" for verb, gain in ordered)
+    verbs = ", ".join(f"{verb} {round(gain):+d}" for verb, gain in ordered)  # no -0
     return f"  {title}, {sum(gain > 0 for gain in gains.values())} of {len(gains)} gain: {verbs}"
 
 

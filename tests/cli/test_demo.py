@@ -58,7 +58,12 @@ def test_a_file_in_the_place_of_its_folder_is_named(maxi: Maxi, tmp_path: Path) 
 
 
 def test_the_screen_names_what_was_trained_how_and_what_each_verb_gains_in_80_columns(capsys) -> None:
-    cell = Cell((90.0, 90.1, 99.9), Interval(-10.0, -10.0, -10.0), Interval(-10.0, -20.0, 10.0), {"running": 1.0})
+    cell = Cell(
+        (90.0, 90.1, 99.9),
+        Interval(-10.0, -10.0, -10.0),
+        Interval(-10.0, -20.0, 10.0),
+        {"running": 1.0, "bowing": -0.4},
+    )
     table = {(row, benchmark): cell for row in ROWS for benchmark in BENCHMARKS}
     table["vote", "sandbox-novel"] = Cell((99.95,), Interval(50.0, 40.0, 60.0), Interval(50.0, 40.0, 60.0))
     _show(table, gates(table), 3)
@@ -73,7 +78,7 @@ def test_the_screen_names_what_was_trained_how_and_what_each_verb_gains_in_80_co
         "2,000 labelled stills",
     ):
         assert said in words
-    assert "novel verbs, 1 of 1 gain: running +1" in words
+    assert "novel verbs, 1 of 2 gain: running +1, bowing +0" in words
     assert "highest score: raw CLIP on same verbs, other view; caption vote on novel verbs" in words
     assert any(line.startswith("caption vote (no CLIP, no training)") for line in shown.splitlines())
     assert any(line.endswith("[-10.0, -10.0] [-10.0, -10.0] [-10.0, -10.0]") for line in shown.splitlines())
