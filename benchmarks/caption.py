@@ -113,14 +113,14 @@ def same_captions(count: int) -> tuple[int, int]:
     """Return (equal captions, distinct captions) of the product in batches against transformers frame by frame."""
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
-    from maxi_core.sandbox import blip_folder
-    from maxi_core.sandbox.stills import still
     from maxi_plugins.captioner import load_captioner
+    from maxi_sandbox import Sandbox
+    from tools.world.stills import still
 
-    stock: Any = BlipForConditionalGeneration.from_pretrained(blip_folder())
-    processor: Any = BlipProcessor.from_pretrained(blip_folder())
+    stock: Any = BlipForConditionalGeneration.from_pretrained(Sandbox().captioner())
+    processor: Any = BlipProcessor.from_pretrained(Sandbox().captioner())
     frames = [still(seed).frame for seed in range(9_000_000, 9_000_000 + count)]
-    ours = load_captioner(blip_folder(), "cpu", "fp32").describe(frames, {"max_new_tokens": TOKENS}, 16)
+    ours = load_captioner(Sandbox().captioner(), "cpu", "fp32").describe(frames, {"max_new_tokens": TOKENS}, 16)
     theirs = [
         processor.decode(
             stock.generate(**processor(images=[frame], return_tensors="pt"), max_new_tokens=TOKENS)[0, 1:],

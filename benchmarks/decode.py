@@ -26,7 +26,7 @@ import moving
 import numpy as np
 from av.video.frame import VideoFrame
 
-from maxi_core.video.decoders import resolve
+from maxi_core.video.decoder_lookup import look_up
 from maxi_core.video.picture import Picture, displayed
 from maxi_core.video.sampling import segment_middles
 
@@ -64,12 +64,12 @@ def pyav_plain(path: Path, count: int) -> list[np.ndarray]:
 
 def maxi(name: str, threads: int) -> Callable[[Path, int], Sequence[np.ndarray]]:
     """Return a way to read with a decoder of maxi."""
-    read = resolve(name)
+    read = look_up(name).load()
 
     def way(path: Path, count: int) -> Sequence[np.ndarray]:
         return read(
-            path, lambda n: segment_middles(n, count), short_side=SHORT, square_pixels=False, threads=threads
-        ).pixels
+            path, lambda n, _: [segment_middles(n, count)], [SHORT], square_pixels=False, threads=threads
+        ).pixels[0]
 
     return way
 
@@ -92,7 +92,9 @@ def sequential(path: Path, at_once: bool) -> np.ndarray:
     Frames are made small and RGB in one step or in two, as the way that is judged does: the difference (1.5 grey levels
     on the 1080p clips) is enough to make a neighbouring frame look nearer.
     """
-    picture = Picture(None, SHORT)
+    with av.open(str(path)) as container:
+        first = next(container.decode(video=0))
+    picture = Picture(first, None, SHORT)
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
         made = (picture.of(frame) if at_once else small(frame.to_ndarray(format="rgb24")) for frame in frames)
@@ -204,10 +206,10 @@ try:
     if way == "peer":
         print(len(decode.decord_one_by_one(path, 8)), "frames")
     else:
-        found = decode.resolve(way)(path, lambda n: decode.segment_middles(n, 8), threads=1)
+        found = decode.look_up(way).load()(path, lambda n, _: [decode.segment_middles(n, 8)], threads=1)
         of = "" if found.declared in (None, found.found) else f" of {{found.declared}}"
         damage = ", " + found.damage if found.damage else ""
-        print(f"{{len(found.pixels)}} frames, found {{found.found}}{{of}}{{damage}}")
+        print(f"{{len(found.pixels[0])}} frames, found {{found.found}}{{of}}{{damage}}")
 except VideoError as error:
     print("named:", error.problem)
 except Exception as error:

@@ -47,7 +47,7 @@ def batches(options: argparse.Namespace) -> dict[str, tuple[float, str, float]]:
     """Time batches both ways and return the goals."""
     clip = random_clip()
     model = VideoCLIP(clip.model, mean=clip.mean, std=clip.std, frames=options.frames)
-    encoder = Encoder(Loaded(model.eval(), clip, {"name": "mean", "options": {}}, "model"), Protocol(options.frames))
+    encoder = Encoder(Loaded(model.eval(), clip, None, "model"), Protocol(options.frames))
     names = read_dictionary("kinetics400").entries[: options.classes]
     pixels = torch.randint(0, 256, (options.batch, options.frames, 3, 224, 224), dtype=torch.uint8)
     tokens, videos = clip.tokenizer([fill(EVALUATION, name) for name in names]), (pixels / 255 - 0.5) / 0.5

@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import decord
 
-from maxi_core.video.decoders import resolve
+from maxi_core.video.decoder_lookup import look_up
 from maxi_core.video.problems import VideoError
 from maxi_core.video.sampling import segment_middles
 from tests.video.clips import MATRIX, X264, Coding, cut, number_in, numbered, numbers_in, write, write_numbered
@@ -60,10 +60,11 @@ def verdict(found: Sequence[int], expected: Sequence[int]) -> str:
 def with_maxi(name: str, path: Path, expected: Sequence[int]) -> str:
     """Say what a decoder of maxi gives."""
     try:
-        decoded = resolve(name)(path, lambda n: sorted(set(segment_middles(n, COUNT))), threads=1)
+        decode = look_up(name).load()
+        decoded = decode(path, lambda n, _: [sorted(set(segment_middles(n, COUNT)))], threads=1)
     except VideoError as error:
         return error.kind
-    return verdict(numbers_in(decoded.pixels), expected)
+    return verdict(numbers_in(decoded.pixels[0]), expected)
 
 
 def alone(path: Path) -> str:

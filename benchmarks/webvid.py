@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -27,6 +28,7 @@ from maxi_core import Dictionary, Form
 from maxi_plugins.captions_file import read_captions
 from maxi_plugins.verbs import RULES, Verbs
 from maxi_plugins.webvid import Webvid
+from maxi_sandbox import Sandbox
 
 MEMORY = 50.0  # MB
 PACE = 10_000
@@ -68,12 +70,12 @@ def _name(draw: random.Random) -> str:
     return "".join(draw.choice(part) for part in ("KLMNPR", "aeiou", "bdgklmnrst", "aeiou", "bdgklmnrst", "aeiou")) * 2
 
 
-def draw_noise(path: Path, model: str, processes: int) -> dict[str, float]:
+def draw_noise(path: Path, model: str) -> dict[str, float]:
     """Draw from a file and return seconds by the wall and the CPU, and the peak of memory before and after in MB."""
-    verbs = Verbs(Verbs.Options(model=model, processes=processes))
+    verbs = Verbs(Verbs.Options(model=model))
 
-    def augment(texts: object) -> list[list[Form]]:
-        return [answer for answer in verbs.augment(texts) if isinstance(answer, list)]  # type: ignore[arg-type]
+    def augment(texts: Iterable[str]) -> list[list[Form]]:
+        return [answer for answer in verbs.augment(list(texts)) if isinstance(answer, list)]
 
     augment(islice(read_captions(path, None), 500))  # the words and the model are known from here on
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -99,9 +101,9 @@ def spacy_alone(path: Path, model: str) -> dict[str, float]:
     return {"wall": perf_counter() - wall, "cpu": process_time() - cpu}
 
 
-def in_a_process(what: str, path: Path, model: str, processes: int = 1) -> dict[str, float]:
+def in_a_process(what: str, path: Path, model: str) -> dict[str, float]:
     """Do one of the above in a process of its own."""
-    arguments = [sys.executable, "-m", "benchmarks.webvid", "--do", what, str(path), model, str(processes)]
+    arguments = [sys.executable, "-m", "benchmarks.webvid", "--do", what, str(path), model]
     done = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -131,9 +133,6 @@ def measure(rows: int, read: int, pipeline: str) -> int:
                 f"nlp.pipe alone {read / alone['cpu']:,.0f}"
             )
         print(f"{Path(pipeline).name}: {median(ratios):.2f} x the CPU time of nlp.pipe alone")
-        two = in_a_process("draw", some, pipeline, 2)
-        print(f"{Path(pipeline).name}, 2 processes: {read / two['wall']:,.0f} captions/s wall, one process: "
-              f"{read / own['wall']:,.0f}")  # fmt: skip
     return judge(
         {
             f"MB more for {rows:,} rows than for {SMALL:,}": (peaks[rows] - peaks[SMALL], "<=", MEMORY),
@@ -147,12 +146,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--read", type=int, default=20_000)
-    parser.add_argument("--do", nargs=4, help=argparse.SUPPRESS)
-    parser.add_argument("pipeline", nargs="?", default="sandbox")
+    parser.add_argument("--do", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("pipeline", nargs="?", default=str(Sandbox().pipeline()))
     asked = parser.parse_args()
     if asked.do:
-        what, path, model, processes = asked.do
-        found = draw_noise(Path(path), model, int(processes)) if what == "draw" else spacy_alone(Path(path), model)
+        what, path, model = asked.do
+        found = draw_noise(Path(path), model) if what == "draw" else spacy_alone(Path(path), model)
         print(json.dumps(found))
         return 0
     return measure(asked.rows, asked.read, asked.pipeline)

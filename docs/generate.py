@@ -52,9 +52,10 @@ def options_page() -> str:
     for name in CORE:
         model = core_section(name)
         parts.append(f"## {name}\n\n{inspect.getdoc(model)}\n\n{_table(name, model)}")
-    for offer in sorted(discover(only=[]).offers, key=lambda offer: offer.name):
+    configured = [offer for offer in discover(only=[]).offers if not offer.space]
+    for offer in sorted(configured, key=lambda offer: offer.name):
         doc = inspect.getdoc(offer.cls) or ""
-        parts.append(f"## {offer.name}\n\n{offer.role}. {doc}\n\n{_table(offer.name, offer.cls.Options)}")
+        parts.append(f"## {offer.name}\n\n{offer.role}. {doc}\n\n{_table(offer.name, offer.options)}")
     return "\n".join(parts)
 
 

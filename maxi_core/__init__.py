@@ -1,6 +1,7 @@
 """maxi: zero-shot action recognition from unlabelled videos.
 
-What plugin authors need is here, imported when it is first used; nothing in this list imports torch.
+What plugin authors need is here, all that an annotation of theirs may name, imported when it is first used; nothing in
+this list imports torch.
 """
 
 from importlib import import_module
@@ -9,35 +10,71 @@ from typing import TYPE_CHECKING, Any
 from maxi_core.version import __version__
 
 if TYPE_CHECKING:
+    from maxi_core.errors import MaxiError, UsageError
+    from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles
+    from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
     from maxi_core.hookspecs import hookimpl
-    from maxi_core.options import Options
-    from maxi_core.sources import Augmenter, Captioner, Expander, Injector, Matcher, Source
-    from maxi_core.temporal import Temporal
-    from maxi_core.types import Dictionary, Failed, Form, Match, TextsOf, Video
+    from maxi_core.options import Options, WorldPath
+    from maxi_core.sources import Augment, Augmenter, Captioner, Expander, Injector, Matcher, Source
+    from maxi_core.temporal import Pooling, Temporal
+    from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Video
+    from maxi_core.video.decoders import Choose, Decoder, Side
+    from maxi_core.video.frames import Decoded, Info, Pixels
+    from maxi_core.video.problems import VideoError
+    from maxi_core.video.sampling import Sampling
+    from maxi_core.worlds import World
 
 _HOME = {
+    **dict.fromkeys(["MaxiError", "UsageError"], "errors"),
+    **dict.fromkeys(["Benchmark", "BenchmarkFiles"], "evaluation.benchmarks.benchmark"),
+    **dict.fromkeys(["Annotations", "Listing", "Row"], "evaluation.benchmarks.listing"),
     "hookimpl": "hookspecs",
-    "Options": "options",
-    **dict.fromkeys(["Augmenter", "Captioner", "Expander", "Injector", "Matcher", "Source"], "sources"),
-    "Temporal": "temporal",
-    **dict.fromkeys(["Dictionary", "Failed", "Form", "Match", "TextsOf", "Video"], "types"),
+    **dict.fromkeys(["Options", "WorldPath"], "options"),
+    **dict.fromkeys(["Augment", "Augmenter", "Captioner", "Expander", "Injector", "Matcher", "Source"], "sources"),
+    **dict.fromkeys(["Pooling", "Temporal"], "temporal"),
+    **dict.fromkeys(["Clip", "Dictionary", "Failed", "Form", "FormKind", "Match", "Video"], "types"),
+    **dict.fromkeys(["Choose", "Decoder", "Side"], "video.decoders"),
+    **dict.fromkeys(["Decoded", "Info", "Pixels"], "video.frames"),
+    "Sampling": "video.sampling",
+    "World": "worlds",
+    "VideoError": "video.problems",
 }
 
 __all__ = [
+    "Annotations",
+    "Augment",
     "Augmenter",
+    "Benchmark",
+    "BenchmarkFiles",
     "Captioner",
+    "Choose",
+    "Clip",
+    "Decoded",
+    "Decoder",
     "Dictionary",
     "Expander",
     "Failed",
     "Form",
+    "FormKind",
+    "Info",
     "Injector",
+    "Listing",
     "Match",
     "Matcher",
+    "MaxiError",
     "Options",
+    "Pixels",
+    "Pooling",
+    "Row",
+    "Sampling",
+    "Side",
     "Source",
     "Temporal",
-    "TextsOf",
+    "UsageError",
     "Video",
+    "VideoError",
+    "World",
+    "WorldPath",
     "__version__",
     "hookimpl",
 ]

@@ -1,12 +1,15 @@
 """The border to plugins outside the answers themselves: what is made, asked or changed once, before the work."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
+from typing import Any
 
 from maxi_core.errors import MaxiError, PluginError
+from maxi_core.global_state import untouched
 from maxi_core.sources import Augment, Augmenter, Injector, Source
-from maxi_core.texts import tidy
+from maxi_core.texts import LONGEST, tidy
 from maxi_core.types import Dictionary, Failed, Form
 
 log = logging.getLogger("maxi.plugins")
@@ -14,15 +17,62 @@ log = logging.getLogger("maxi.plugins")
 
 @contextmanager
 def blamed(name: str, when: str) -> Iterator[None]:
-    """Turn whatever a plugin raises into a PluginError that names it; a MaxiError is its own word to the user."""
+    """Turn whatever a plugin raises into a PluginError that names it; a MaxiError is its own word to the user.
+
+    So does one that calls `sys.exit`: it must not end the command as if all were done.
+    """
     try:
-        yield
+        with untouched(name, when):
+            yield
     except MaxiError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.debug("%s raised %s", name, when, exc_info=True)
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise PluginError(f"'{name}' raised {text} {when}", "the traceback: maxi --log-level debug ...") from error
+        raise PluginError(f"'{name}' {deed(error)} {when}", "the traceback: maxi --log-level debug ...") from error
+
+
+def call(name: str, when: str, function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
+    """Call a function of a plugin; return its result, and in words what it did instead of returning one.
+
+    It runs in a thread that is not the main one, so no interrupt of a user can be among what it raises.
+    """
+    try:
+        with untouched(name, when):
+            return function(*arguments), ""
+    except MaxiError:
+        raise
+    except BaseException as error:
+        log.debug("%s raised %s", name, when, exc_info=True)
+        return None, deed(error)
+
+
+def deed(error: BaseException) -> str:
+    """Return in one line what a plugin did: `raised ValueError: no luck`, `called sys.exit(0)`."""
+    if isinstance(error, SystemExit):
+        return f"called sys.exit({error.code!r:.80})"
+    return one_line(f"raised {type(error).__name__}: {error}")
+
+
+def one_line(reason: object) -> str:
+    """Return the words of a plugin in one line, of at most `LONGEST` characters."""
+    try:
+        return " ".join(str(reason).split())[:LONGEST] or "it does not say why"
+    except Exception as error:
+        return f"its reason cannot be read ({type(error).__name__})"
+
+
+@contextmanager
+def opened(source: Source | None) -> Iterator[None]:
+    """Open a source and close it in the end."""
+    if source is None:
+        yield
+        return
+    with blamed(source.name, "when it was opened"):
+        source.open()
+    try:
+        yield
+    finally:
+        call(source.name, "when it was closed", source.close)
 
 
 def fingerprint(source: Source) -> dict[str, str]:
@@ -45,12 +95,12 @@ def notes(source: Source) -> list[str]:
 
 def inject(source: Injector, dictionary: Dictionary, augmenter: Augmenter | None) -> Dictionary:
     """Return the dictionary that an injector makes of another; raises PluginError if it is not one."""
-    with blamed(source.name, "when it was given the dictionary"):
+    with opened(source), opened(augmenter), blamed(source.name, "when it was given the dictionary"):
         made: object = source.inject(dictionary, augment_by(augmenter))
     if not isinstance(made, Dictionary) or not isinstance(made.name, str):
         raise PluginError(f"injector '{source.name}' returned {type(made).__name__}, not a Dictionary")
-    if not isinstance(made.entries, (tuple, list)) or not all(isinstance(entry, str) for entry in made.entries):
-        raise PluginError(f"injector '{source.name}' returned a Dictionary whose entries are not texts")
+    if not isinstance(made.entries, tuple) or not all(isinstance(entry, str) for entry in made.entries):
+        raise PluginError(f"injector '{source.name}' returned a Dictionary whose entries are not a tuple of texts")
     entries = tuple(tidy(entry) for entry in made.entries)
     if not entries or "" in entries:
         raise PluginError(f"injector '{source.name}' returned {'a blank entry' if entries else 'an empty dictionary'}")
@@ -64,14 +114,18 @@ def augment_by(augmenter: Augmenter | None) -> Augment:
     """Return the augmenter as an injector gets it: texts -> one list of forms each; without one, no text has forms."""
 
     def augment(texts: Iterable[str]) -> list[list[Form]]:
-        texts = list(texts)
         if augmenter is None:
             return [[] for _ in texts]
-        with blamed(augmenter.name, "when an injector asked it for forms"):
-            answers = list(augmenter.augment(texts))
-        if len(answers) != len(texts):
-            raise PluginError(f"source '{augmenter.name}' gave {len(answers)} answers to {len(texts)} texts")
-        return [_forms(augmenter.name, answer) for answer in answers]
+        found: list[list[Form]] = []
+        rest = iter(texts)
+        while batch := list(islice(rest, augmenter.batch)):
+            with blamed(augmenter.name, "when an injector asked it for forms"):
+                answers = augmenter.augment(batch)
+            if not isinstance(answers, list) or len(answers) != len(batch):
+                count = f"{len(answers)} answers" if isinstance(answers, list) else type(answers).__name__
+                raise PluginError(f"source '{augmenter.name}' gave {count} to {len(batch)} texts")
+            found += [_forms(augmenter.name, answer) for answer in answers]
+        return found
 
     return augment
 

@@ -1,42 +1,48 @@
-"""Dictionaries of action names: from a text file, a labels CSV or a known name (SPEC sections 3 and 11)."""
+"""Dictionaries of action names: from a text file, a labels CSV or a known name ."""
 
 import csv
 import io
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from maxi_core.errors import UsageError, nearest
+from maxi_core.border import blamed
+from maxi_core.errors import PluginError, UsageError, nearest
+from maxi_core.evaluation.benchmarks.benchmark import Benchmark
 from maxi_core.names import near_duplicates
+from maxi_core.offers import Offer
+from maxi_core.plugins import Catalog, discover
 from maxi_core.texts import LONGEST, tidy
 from maxi_core.types import Dictionary
+from maxi_core.worlds import World
 
 logger = logging.getLogger("maxi")
 
 SHOWN = 3  # of a long list of findings, the log and the errors show these
+_NAME = re.compile(r"[a-z0-9]")  # what a name begins with; anything else is a path
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
-def read_dictionary(name: str | Path) -> Dictionary:
+def read_dictionary(name: str | Path, catalog: Catalog | None = None) -> Dictionary:
     """Return the dictionary of a file or of a known name.
 
     A file has one action a line, or is a CSV with the header `id,name`; UTF-8, or UTF-16 with its mark. Known names are
-    `kinetics400`, `kinetics400:N` and `kinetics400:N:SEED` (N of the 400 at random, in their order; seed 0 if none is
-    named) and `sandbox`. Entries are in NFC, blank ones are dropped. Raises UsageError for duplicates, with both lines,
-    an empty dictionary, an unreadable file and an unknown name; logs a warning for near duplicates, a single entry and
-    entries that are cut at 1,000 characters.
+    those of the worlds and benchmarks of `catalog` (without one, of the installed plugins) that have a dictionary:
+    `NAME`, or `NAME:N` and `NAME:N:SEED` for N of its entries at random, in their order (seed 0 if none is named).
+    Entries are in NFC, blank ones are dropped. Raises UsageError for duplicates, with both lines, an empty dictionary,
+    an unreadable file and an unknown name; logs a warning for near duplicates, a single entry and entries that are cut
+    at 1,000 characters.
     """
     text, path = str(name), _path(name)
-    family = text.partition(":")[0]
-    if isinstance(name, str) and family in KNOWN:
-        if path.is_file():
-            raise UsageError(
-                f"'{text}' is a known dictionary and also a file in this folder", f"type ./{text} for the file"
-            )
-        entries = KNOWN[family](text)
-    else:
-        entries = tuple(_checked(path, _lines(text, path)))
+    entries = _known(text, catalog) if isinstance(name, str) else None
+    if entries is None:
+        entries = tuple(_checked(path, _lines(text, path, catalog)))
+    elif path.is_file():
+        raise UsageError(
+            f"'{text}' is a known dictionary and also a file in this folder", f"type ./{text} for the file"
+        )
     _warn(text, entries)
     return Dictionary(text, entries)
 
@@ -48,47 +54,81 @@ def _path(name: str | Path) -> Path:
         raise UsageError(f"cannot find the dictionary {name}: {error}", "name a text file") from None
 
 
-def _kinetics400(name: str) -> tuple[str, ...]:
-    from torchvision.models import get_weight
+def is_dictionary(catalog: Catalog, text: str) -> bool:
+    """Return whether `text` is the name of a dictionary, with or without `:N`."""
+    return bool(_offers(catalog, text))
 
-    actions = tuple(get_weight("R3D_18_Weights.KINETICS400_V1").meta["categories"])
-    parts = name.split(":")[1:]
-    if not parts:
-        return actions
+
+def _known(text: str, catalog: Catalog | None) -> tuple[str, ...] | None:
+    """Return the entries of the dictionary of that name, or None if there is none."""
+    found = _offers(catalog, text) if _NAME.match(text) else []
+    if len(found) > 1:
+        choices = " or ".join(offer.ref for offer, _ in found)
+        raise PluginError(f"'{text}' is a dictionary of several plugins", f"write {choices}")
+    for offer, parts in found:
+        with blamed(offer.ref, "when it was asked for its dictionary"):
+            entries = _of_plugin(offer.ref, offer.cls().dictionary())
+        return entries if not parts else _drawn(text, entries, parts.split(":"))
+    return None
+
+
+def _offers(catalog: Catalog | None, text: str) -> list[tuple[Offer, str]]:
+    """Return the (world or benchmark, what stands behind its name and a colon) whose dictionary `text` means."""
+    having = [offer for offer in (discover() if catalog is None else catalog).offers if _has_dictionary(offer.cls)]
+    by_ref = [(offer, text[len(offer.ref) + 1 :]) for offer in having if f"{text}:".startswith(f"{offer.ref}:")]
+    return by_ref or [
+        (offer, text[len(offer.name) + 1 :]) for offer in having if f"{text}:".startswith(f"{offer.name}:")
+    ]
+
+
+def _has_dictionary(cls: type) -> bool:
+    return any(issubclass(cls, role) and cls.dictionary is not role.dictionary for role in (World, Benchmark))
+
+
+def known_dictionaries(catalog: Catalog | None = None) -> list[str]:
+    """Return the names of the dictionaries that need no file."""
+    offers = (discover() if catalog is None else catalog).offers
+    return sorted({offer.name for offer in offers if _has_dictionary(offer.cls)})
+
+
+def _of_plugin(name: str, said: object) -> tuple[str, ...]:
+    """Return the entries that a plugin gave; raises PluginError for what is no list of different names."""
+    if not isinstance(said, (list, tuple)) or not all(isinstance(entry, str) and tidy(entry) for entry in said):
+        raise PluginError(f"'{name}' gave {said!r:.80} for its dictionary, not a list of names")
+    entries = tuple(tidy(entry) for entry in said)
+    if not entries or len(set(entries)) < len(entries):
+        raise PluginError(f"'{name}' gave a dictionary {'with a name twice' if entries else 'without any name'}")
+    return entries
+
+
+def _drawn(text: str, entries: tuple[str, ...], parts: list[str]) -> tuple[str, ...]:
+    """Return N of the entries, drawn by SEED, in their order, for what stands behind the name: [N] or [N, SEED]."""
+    family = text.removesuffix(":".join(["", *parts]))
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise UsageError(f"'{name}' is not of the form kinetics400:N or kinetics400:N:SEED", "type kinetics400:200")
+        example = f"type {family}:{min(200, len(entries))}"
+        raise UsageError(f"'{text}' is not of the form {family}:N or {family}:N:SEED", example)
     count, seed = int(parts[0]), int(parts[1]) if len(parts) == 2 else 0
-    if not 1 <= count <= len(actions):
-        raise UsageError(f"'{name}' asks for {count} of {len(actions)} actions", f"N is 1 to {len(actions)}")
-    chosen = random.Random(seed).sample(range(len(actions)), count)  # noqa: S311 (a draw, not a secret)
-    return tuple(actions[index] for index in sorted(chosen))
+    if not 1 <= count <= len(entries):
+        raise UsageError(f"'{text}' asks for {count} of {len(entries)} actions", f"N is 1 to {len(entries)}")
+    chosen = random.Random(seed).sample(range(len(entries)), count)  # noqa: S311 (a draw, not a secret)
+    return tuple(entries[index] for index in sorted(chosen))
 
 
-def _sandbox(name: str) -> tuple[str, ...]:
-    from maxi_core import sandbox
-
-    if name != "sandbox":
-        raise UsageError(f"'{name}': the sandbox's dictionary has no parts", "type sandbox")
-    return sandbox.dictionary()
-
-
-KNOWN: dict[str, Callable[[str], tuple[str, ...]]] = {"kinetics400": _kinetics400, "sandbox": _sandbox}
-
-
-def _lines(name: str, path: Path) -> Iterator[tuple[int, str]]:
+def _lines(name: str, path: Path, catalog: Catalog | None) -> Iterator[tuple[int, str]]:
     """Yield (line number, entry as written)."""
-    text = _decoded(name, path)
+    text = _decoded(name, path, catalog)
     file = io.StringIO(text, newline=None)  # every kind of line end
     yield from _rows(path, file) if _is_csv(text) else enumerate(file, 1)
 
 
-def _decoded(name: str, path: Path) -> str:
+def _decoded(name: str, path: Path, catalog: Catalog | None) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        known = nearest(name.partition(":")[0], KNOWN)
+        known = known_dictionaries(catalog)
+        near = nearest(name.partition(":")[0], known)
         raise UsageError(
-            f"no dictionary '{name}'{known}: there is no such file, and the known names are {', '.join(KNOWN)}",
+            f"no dictionary '{name}'{near}: there is no such file, and the known names are {', '.join(known)}",
             "name a text file with one action a line",
         ) from None
     except (OSError, ValueError) as error:

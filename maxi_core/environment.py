@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
+from maxi_core.border import blamed
+from maxi_core.errors import PluginError
 from maxi_core.files import maxi_home
+from maxi_core.plugins import Catalog
 from maxi_core.secrets import is_secret, without_secrets
 from maxi_core.version import __version__
+from maxi_core.video.decoder_lookup import ROLE
+from maxi_core.video.options import VideoOptions
 
 PACKAGES = (
     *("torch", "torchvision", "open_clip_torch", "transformers", "spacy", "openai", "pluggy", "typer", "rich"),
@@ -77,16 +82,19 @@ def devices() -> dict[str, str]:
     return found
 
 
-def decoders() -> dict[str, str]:
-    """Return the video decoders that can be chosen; imports av."""
-    import av
-
-    libraries = ".".join(str(part) for part in av.library_versions["libavcodec"])
-    found = {"pyav": f"{av.__version__}, libavcodec {libraries} (default)"}
-    try:
-        found["decord"] = metadata.version("decord")
-    except metadata.PackageNotFoundError:
-        found["decord"] = "not installed: it has wheels for x86-64 Linux and Windows only"
+def decoders(catalog: Catalog) -> dict[str, str]:
+    """Return the video decoders that plugins offer, and what each says of itself; may import a library of theirs."""
+    default, found = VideoOptions().decoder, {}
+    for offer in catalog.offers:
+        if offer.role != ROLE:
+            continue
+        try:
+            with blamed(offer.ref, "when it was asked what it is"):
+                about = str(offer.cls.about())
+        except PluginError as error:
+            about = error.problem
+        words = [about or f"of {offer.dist} {offer.version}", *(["(default)"] if offer.ref == default else [])]
+        found[catalog.key(offer)] = " ".join(words)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The whole hook surface of maxi: two hooks, both returning classes.
+"""The whole hook surface of maxi: hooks that return classes.
 
 A plugin is anything behind an entry point of the group `maxi` that has functions marked with `maxi_core.hookimpl`.
 An instance of a class is made, with its options, only if a recipe names it.
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from maxi_core.evaluation.benchmarks.benchmark import Benchmark
     from maxi_core.sources import Source
     from maxi_core.temporal import Temporal
+    from maxi_core.video.decoders import Decoder
+    from maxi_core.worlds import World
 
 PROJECT = "maxi"
 API_VERSION = 1  # a plugin may state the one it was written for: `MAXI_API = 1` beside its hooks
@@ -28,3 +31,18 @@ def maxi_register_sources() -> "Iterable[type[Source]]":  # type: ignore[empty-b
 @hookspec
 def maxi_register_temporal() -> "Iterable[type[Temporal]]":  # type: ignore[empty-body]
     """Return the temporal module classes that this plugin offers."""
+
+
+@hookspec
+def maxi_register_decoders() -> "Iterable[type[Decoder]]":  # type: ignore[empty-body]
+    """Return the video decoder classes that this plugin offers."""
+
+
+@hookspec
+def maxi_register_benchmarks() -> "Iterable[type[Benchmark]]":  # type: ignore[empty-body]
+    """Return the benchmarks that this plugin offers."""
+
+
+@hookspec
+def maxi_register_worlds() -> "Iterable[type[World]]":  # type: ignore[empty-body]
+    """Return the worlds that this plugin offers: named bundles of videos, action names and models."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from maxi_core.errors import UsageError
+from maxi_core.errors import UsageError, nearest
+from maxi_core.instances import MARK, find_instance, labelling
 from maxi_core.plugins import Catalog
 from maxi_core.sections import SourcesSection
 
@@ -35,17 +36,17 @@ def cast_parts(catalog: Catalog, names: Iterable[str]) -> dict[str, str | tuple[
     """Give each named source the part of its role: {key of `[sources]`: who}, only for parts that were named.
 
     So `gpt3,blip` sets the whole list of texts and leaves the matcher as it is. Raises UsageError when two want one
-    part, and PluginError for a name that is unknown, ambiguous or broken.
+    part or one is named twice, and PluginError for a name that is unknown, ambiguous or broken.
     """
     found: dict[str, tuple[str, ...]] = {}
     for name in names:
-        offer = catalog.find(name)
-        part = next((part for part in PARTS if offer.role in part.roles), None)
+        one = find_instance(catalog, name)
+        part = next((part for part in PARTS if one.offer.role in part.roles), None)
         if part is None:
-            raise UsageError(f"'{name}' is a {offer.role} module and no source of bags", "it belongs to maxi train")
-        if catalog.key(offer) in found.get(part.key, ()):
-            raise UsageError(f"'{name}' is named twice in --sources")
-        found[part.key] = (*found.get(part.key, ()), catalog.key(offer))
+            raise UsageError(f"'{name}' is a {one.offer.role} module and no source of bags", "it belongs to maxi train")
+        if one.key in found.get(part.key, ()):
+            raise UsageError(f"'{name}' is named twice in --sources", labelling(name.partition(MARK)[0]))
+        found[part.key] = (*found.get(part.key, ()), one.key)
         if len(found[part.key]) > 1 and not part.several:
             both = " and ".join(found[part.key])
             raise UsageError(f"{both} are both a {part.key}", "name one of them in --sources")
@@ -55,23 +56,32 @@ def cast_parts(catalog: Catalog, names: Iterable[str]) -> dict[str, str | tuple[
 def drop_parts(catalog: Catalog, sources: SourcesSection, names: Iterable[str]) -> dict[str, str | tuple[str, ...]]:
     """Take sources out of their parts, as `--without` does: {key of `[sources]`: who is left}.
 
-    A source may be named as `dist:name` on either side.
-
-    Raises UsageError for a name that plays no part, and for the matcher, without which there is no run.
+    A name means whoever is called so in this recipe, whatever else is installed. Raises UsageError for a name that
+    plays no part, or more than one, and for the matcher, without which there is no run.
     """
+    players = [(part, text, _key(catalog, text)) for part in PARTS for text in part.names(sources) if text != "none"]
     left: dict[str, str | tuple[str, ...]] = {}
     for name in names:
-        key = _key(catalog, name)
-        part = next((part for part in PARTS if key in [_key(catalog, one) for one in part.names(sources)]), None)
-        if part is None or name == "none":
-            raise UsageError(f"--without {name}: '{name}' plays no part in this recipe")
+        found = [player for player in players if name in _names(*player[1:])]
+        if not found:
+            near = nearest(name, [own for player in players for own in _names(*player[1:])])
+            raise UsageError(f"--without {name}: '{name}' plays no part in this recipe{near}")
+        if len(found) > 1:
+            raise UsageError(f"--without {name}: it may be {' or '.join(key for _, _, key in found)}", "name that one")
+        part, text, _ = found[0]
         if part.key == "matcher":
             raise UsageError(f"--without {name}: a run needs a matcher", "name another one with --sources")
         texts = left.get(part.key, part.names(sources))
-        left[part.key] = tuple(text for text in texts if _key(catalog, text) != key) if part.several else "none"
+        left[part.key] = tuple(other for other in texts if other != text) if part.several else "none"
     return left
 
 
-def _key(catalog: Catalog, name: str) -> str:
+def _names(text: str, key: str) -> tuple[str, ...]:
+    """Return what a player of a recipe may be called: as it stands there, in full, and without its distribution."""
+    return text, key, key.rpartition(":")[2]
+
+
+def _key(catalog: Catalog, text: str) -> str:
+    name, mark, tag = text.partition(MARK)
     offers = catalog.named(name)
-    return catalog.key(offers[0]) if len(offers) == 1 else name
+    return f"{offers[0].ref}{mark}{tag}" if len(offers) == 1 else text

@@ -17,10 +17,9 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from maxi_core.errors import PluginError, UsageError
-from maxi_core.plugins import Catalog, Plugin, load_plugin
+from maxi_core.plugins import FILE, Catalog, Plugin, load_plugin
 from maxi_core.recipe import Setting
 
-DIST = "file"  # in the place of a distribution: `file:mine`
 PREFIX = "maxi_file_"  # of the modules that come from files
 SECTION, KEY = "plugins", "files"
 
@@ -64,7 +63,7 @@ def load_file(path: Path) -> Plugin:
     path = path.expanduser().absolute()
     if path.suffix != ".py" or not path.is_file():
         raise UsageError(f"there is no plugin file {path}", "name a Python file, such as --plugin ./mine.py")
-    return load_plugin(Plugin(path.stem, DIST, _digest(path), str(path)), _FileEntry(path))
+    return load_plugin(Plugin(path.stem, FILE, _digest(path), str(path)), _FileEntry(path))
 
 
 def with_files(catalog: Catalog, paths: Iterable[Path], *, strict: bool = True) -> Catalog:
@@ -108,6 +107,14 @@ def without_files(settings: Iterable[Setting], config: Path, *, typed: bool) -> 
                 "type --plugin FILE, or name a recipe with --config",
             )
     return kept
+
+
+def is_settled(config: Path) -> bool:
+    """Whether a recipe is the settled one of a run, which nobody wrote by hand; false for one that cannot be read."""
+    try:
+        return "maxi" in tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def _digest(path: Path) -> str:

@@ -17,11 +17,13 @@ import pluggy
 
 from maxi_core import hookspecs
 from maxi_core.errors import PluginError, nearest, with_article
-from maxi_core.offers import Offer, offers_of
+from maxi_core.importing import PATIENCE, imported_apart
+from maxi_core.offers import APART, Offer, offers_of
 
 log = logging.getLogger("maxi.plugins")
 
 BUILTIN = "maxi"
+FILE = "file"  # in the place of a distribution: `file:mine` is of a plugin file
 State = Literal["ok", "broken", "off"]
 
 
@@ -56,21 +58,23 @@ class Catalog:
         """Everything that the working plugins offer."""
         return tuple(offer for plugin in self.plugins for offer in plugin.offers)
 
-    def named(self, name: str) -> list[Offer]:
-        """Return the offers of that name, bare or as `dist:name`; more than one is a clash."""
-        return [offer for offer in self.offers if name in (offer.name, offer.ref)]
+    def named(self, name: str, space: str = "") -> list[Offer]:
+        """Return the offers of that name, bare or as `dist:name`; more than one is a clash.
+
+        `space` is "" for sources and temporal modules, which share their names with the sections of a recipe, else a
+        role whose names stand apart (`offers.APART`).
+        """
+        return [offer for offer in self.offers if offer.space == space and name in (offer.name, offer.ref)]
 
     def key(self, offer: Offer) -> str:
-        """Return the name an offer has in a recipe: its own, or `dist:name` while another plugin offers it too."""
-        return offer.name if len(self.named(offer.name)) == 1 else offer.ref
+        """Return the shortest name that means this offer: its own, or `dist:name` while another plugin has it too."""
+        return offer.name if len(self.named(offer.name, offer.space)) == 1 else offer.ref
 
     def find(self, name: str, roles: Collection[str] = ()) -> Offer:
         """Return the one offer called `name`; raises PluginError if there is none, more than one, or another role."""
-        found = self.named(name)
+        found = self.named(name, next((role for role in roles if role in APART), ""))
         if len(found) > 1:
-            sides = " and by ".join(f"{offer.dist} {offer.version}" for offer in found)
-            choices = " or ".join(offer.ref for offer in found)
-            raise PluginError(f"'{name}' is offered by {sides}", f"write {choices}")
+            raise self._clash(name, found)
         if not found:
             raise self._missing(name, roles)
         if roles and found[0].role not in roles:
@@ -80,20 +84,36 @@ class Catalog:
             )
         return found[0]
 
+    def _clash(self, name: str, found: Collection[Offer]) -> PluginError:
+        refs = sorted({offer.ref for offer in found})
+        if len(refs) > 1:
+            sides = " and by ".join(f"{offer.dist} {offer.version}" for offer in found)
+            return PluginError(f"'{name}' is offered by {sides}", f"write {' or '.join(refs)}")
+        sides = " and by ".join(plugin.module for plugin in self.plugins if set(plugin.offers) & set(found))
+        return PluginError(f"'{refs[0]}' is offered by {sides}, of one distribution", "leave one of them out")
+
     def _missing(self, name: str, roles: Collection[str]) -> PluginError:
-        for plugin in self.plugins:
-            if name in (plugin.name, plugin.label) and plugin.state == "broken":
+        dist, _, _ = name.rpartition(":")
+        of_dist = [plugin for plugin in self.plugins if dist and plugin.dist == dist]
+        silent = of_dist if all(plugin.state != "ok" for plugin in of_dist) else []
+        for plugin in (*(plugin for plugin in self.plugins if name in (plugin.name, plugin.label)), *silent):
+            if plugin.state == "broken":
                 return PluginError(
                     f"plugin '{plugin.label}' {plugin.version} is broken: {plugin.error}", f"see maxi plugins {name}"
                 )
-            if name in (plugin.name, plugin.label) and plugin.state == "off":
+            if plugin.state == "off":
                 return PluginError(f"plugin '{plugin.label}' is switched off: {plugin.error}")
+        if dist == FILE:
+            return PluginError(f"'{name}' is of a plugin file, and none that was named has it", "type --plugin FILE")
+        if dist and not of_dist:
+            return PluginError(f"'{name}' is of the distribution '{dist}', which is not here", f"pip install {dist}")
         what = " or ".join(roles) or "source or temporal module"
-        near = nearest(name, [offer.name for offer in self.offers])
+        wanted = [offer for offer in self.offers if not roles or offer.role in roles]
+        near = nearest(name, [offer.ref if dist else offer.name for offer in wanted])
         return PluginError(f"no {what} is called '{name}'{near}", f"known: {self._known(roles)} (see maxi plugins)")
 
     def _known(self, roles: Collection[str]) -> str:
-        names = sorted({offer.name for offer in self.offers if not roles or offer.role in roles})
+        names = sorted({offer.name for offer in self.offers if (offer.role in roles if roles else not offer.space)})
         return ", ".join(names) or "none"
 
 
@@ -147,12 +167,16 @@ class Loadable(Protocol):
         """Import the module and return it."""
 
 
-def load_plugin(plugin: Plugin, entry: Loadable) -> Plugin:
-    """Return the plugin with what it offers, or with the reason why it offers nothing."""
+def load_plugin(plugin: Plugin, entry: Loadable, patience: float = PATIENCE) -> Plugin:
+    """Return the plugin with what it offers, or with the reason why it offers nothing.
+
+    One that is still at it after `patience` seconds is named, and waited for.
+    """
     began = time.perf_counter()
     try:
-        hooks = _hooks(entry.load(), plugin.label)
-        offers = offers_of(hooks, plugin.dist, plugin.version)
+        with imported_apart(plugin.label, patience):
+            hooks = _hooks(entry.load(), plugin.label)
+            offers = offers_of(hooks, plugin.dist, plugin.version)
         loaded = replace(plugin, state="ok", hooks=tuple(name for name, _ in hooks), offers=offers)
     except (Exception, SystemExit) as error:
         loaded = replace(plugin, state="broken", error=_reason(error), traceback=traceback.format_exc())

@@ -3,6 +3,7 @@
 import logging
 
 from maxi_core.errors import MaxiError
+from maxi_core.instances import MARK
 from maxi_core.plugins import Catalog
 from maxi_core.recipe import Recipe
 from maxi_core.sources import Source
@@ -19,14 +20,16 @@ def probe_sources(catalog: Catalog, recipe: Recipe) -> tuple[dict[str, str], boo
     for offer in catalog.offers:
         if not issubclass(offer.cls, Source) or offer.cls.probe is Source.probe:
             continue
-        key = catalog.key(offer)
-        try:
-            source = recipe.make(catalog, key)
-            assert isinstance(source, Source)
-            found |= {f"{key}.{name}": str(text) for name, text in source.probe().items()}
-        except MaxiError as error:
-            found[f"{key}.error"] = str(error)
-        except Exception as error:  # of a plugin
-            log.debug("%s raised", key, exc_info=True)
-            found[f"{key}.error"] = f"raised {type(error).__name__}: {error}"
+        tags = [key.removeprefix(offer.ref) for key in recipe.sections if key.startswith(f"{offer.ref}{MARK}")]
+        for tag in ("", *tags):
+            key = f"{catalog.key(offer)}{tag}"
+            try:
+                source = recipe.make(catalog, key)
+                assert isinstance(source, Source)
+                found |= {f"{key}.{name}": str(text) for name, text in source.probe().items()}
+            except MaxiError as error:
+                found[f"{key}.error"] = str(error)
+            except (Exception, SystemExit) as error:  # of a plugin
+                log.debug("%s raised", key, exc_info=True)
+                found[f"{key}.error"] = f"raised {type(error).__name__}: {error}"
     return found, not any(name.endswith(".error") for name in found)

@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from pydantic import SecretStr
+
 SHORTEST = 8  # characters; what is shorter is a placeholder, and blotting it out would only mangle texts
 LONGEST = 4096  # characters of a key file
 MASK = "***"
@@ -36,9 +38,11 @@ def keep_secret(*values: str) -> None:
 
 
 def keep_secrets_of(options: Iterable[tuple[str, object]]) -> None:
-    """Keep secret what options hold by their names, and the contents of files such as `api_key_file`."""
+    """Keep secret what options hold as `SecretStr` or by their names, and what is in files such as `api_key_file`."""
     for key, value in options:
-        if is_secret(key) and isinstance(value, str):
+        if isinstance(value, SecretStr):
+            keep_secret(value.get_secret_value())
+        elif is_secret(key) and isinstance(value, str):
             keep_secret(value)
         elif key.endswith("_file") and is_secret(key.removesuffix("_file")) and isinstance(value, Path):
             # who needs the file will say that it cannot be read

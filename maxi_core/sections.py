@@ -2,47 +2,42 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from maxi_core.options import Options
+from maxi_core.defaults import DEFAULTS
+from maxi_core.options import Options, WorldPath
 
-KNOWN_VIDEOS = ("sandbox",)
-KNOWN_DICTIONARIES = ("sandbox", "kinetics400")  # the latter also as kinetics400:N
+_SOURCES = DEFAULTS["sources"]
 
 
 class SourcesSection(Options):
     """Who plays which part in `maxi bags`; the defaults are the dictionary-only run (paper table 6, first row)."""
 
-    injector: str = Field("none", description="changes the dictionary before matching; none for no change")
-    matcher: str = Field("dictionary", description="matches each video to a dictionary entry")
-    texts: tuple[str, ...] = Field((), description="expanders and captioners that fill the bags, in order")
-    augmenter: str = Field("verbs", description="turns texts into word forms; none puts the texts in as they are")
+    injector: str = Field(_SOURCES["injector"], description="changes the dictionary before matching; none: no change")
+    matcher: str = Field(_SOURCES["matcher"], description="matches each video to a dictionary entry")
+    texts: tuple[str, ...] = Field(
+        tuple(_SOURCES["texts"]), description="expanders and captioners that fill the bags, in order"
+    )
+    augmenter: str = Field(
+        _SOURCES["augmenter"], description="turns texts into word forms; none puts the texts in as they are"
+    )
 
 
 class BagsSection(Options):
     """What `maxi bags` works on and where it writes."""
 
-    videos: str | None = Field(None, description="folder, list, CSV or JSON lines of videos, or sandbox")
+    videos: Annotated[str | None, WorldPath("videos", file=True)] = Field(
+        None, description="folder, list, CSV or JSON lines of videos, or the name of a world"
+    )
     root: Path | None = Field(None, description="folder that the paths of a list start from; none: the list's own")
-    dictionary: str | None = Field(None, description="file of action names, one a line, or a known name")
+    dictionary: Annotated[str | None, WorldPath("dictionary", file=True)] = Field(
+        None, description="file of action names, one a line, or a known name"
+    )
     out: Path | None = Field(None, description="run folder")
     store: Path | None = Field(None, description="folder that keeps all answers; none: $MAXI_HOME/store")
     keep: float = Field(1.0, gt=0, le=1, description="share of videos with the best matches that get texts")
-
-    @field_validator("videos", "dictionary")
-    @classmethod
-    def _absolute(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Make a path absolute, so that the settled recipe means the same from any folder; names stay as they are."""
-        known = KNOWN_VIDEOS if info.field_name == "videos" else KNOWN_DICTIONARIES
-        if value is None or value.partition(":")[0] in known:
-            return value
-        try:
-            path = Path(value).expanduser()
-            return str(path.absolute()) if path.exists() else value
-        except (OSError, RuntimeError) as error:  # a name that is too long, the home folder of nobody
-            raise ValueError(f"it cannot be found: {error}") from None
 
 
 class EvalSection(Options):
@@ -75,7 +70,7 @@ CORE = {
 }
 
 # what a source may not be called: the sections above, and words that mean something else in a recipe
-RESERVED = frozenset({*CORE, "none", "maxi", "schema", "plugins"})
+RESERVED = frozenset({*CORE, "none", "maxi", "schema", "plugins", "versions"})
 
 
 def core_section(name: str) -> type[Options]:

@@ -1,22 +1,39 @@
-"""The five roles of a language source. One law binds them: many in, as many out, in order.
+"""The five roles of a language source. One law binds them: a batch in, a batch out.
 
-A role is one abstract method over an iterable. It yields exactly one answer per item, and an item that cannot be
-answered is `Failed(reason)`, never an exception: a generator that raises is dead and takes the rest with it.
+A role is one method from a list to a list of the same length: one answer for each item, a value or `Failed(reason)`.
+The core does all else: it decodes the frames that a source asks for, forms the batches, asks a failing batch again in
+halves until the one bad item is alone, looks once whether answers sit at their questions, and keeps the answers.
 """
 
+import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TypeAlias
 
-from maxi_core.options import Configured
-from maxi_core.types import Dictionary, Failed, Form, Match, Video
-from maxi_core.video.options import VideoOptions
+from pydantic import Field, create_model
+
+from maxi_core.options import Configured, Options
+from maxi_core.types import Clip, Dictionary, Failed, Form, Match
+from maxi_core.video.sampling import Sampling
 
 Augment: TypeAlias = Callable[[Iterable[str]], list[list[Form]]]
 
 
 class Source(Configured):
-    """A language source: a class of one of the five roles below, with a `name` and its options."""
+    """A language source: a class of one of the five roles below, with a `name` and its options.
+
+    `batch` items go into one call and `concurrency` calls are under way at once, in threads. Both are options of every
+    source (`-o NAME.batch=4`) whose defaults the class may set; they change effort, not answers.
+    """
+
+    batch: int = 16
+    concurrency: int = 1
+
+    def open(self) -> None:
+        """Make ready what the answers need, such as a model; called once, when something unknown is to be asked."""
+
+    def close(self) -> None:
+        """Let go of what `open` made ready, and wake whoever waits in a call; called at the end, after an error too."""
 
     def fingerprint(self) -> dict[str, str]:
         """Return what besides the options decides the answers, such as the identity of a model's weights."""
@@ -35,7 +52,7 @@ class Source(Configured):
 
 
 class Injector(Source):
-    """Changes the dictionary before any matching, for example by noise verbs (SPEC section 3)."""
+    """Changes the dictionary before any matching, for example by noise verbs (paper section 4.5.2)."""
 
     role = "injector"
 
@@ -45,51 +62,70 @@ class Injector(Source):
 
 
 class Matcher(Source):
-    """Matches each video to its best dictionary entry (SPEC section 2).
-
-    `video` says how videos are read; a run puts its own `[video]` section there.
-    """
+    """Matches each video to its best dictionary entry (paper section 3.1)."""
 
     role = "matcher"
-    video = VideoOptions()
+
+    @property
+    def frames(self) -> Sampling | None:
+        """The frames that are wanted of each video, read after `open`; None: the source reads the file itself."""
+        return Sampling("middles", 16)
 
     @abstractmethod
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        """Yield one match, or Failed, per video, in order."""
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> list[Match | Failed]:
+        """Return one match, or Failed, for each clip."""
 
 
 class Expander(Source):
-    """Says more about an action name; asked once for each entry that some video matched (SPEC section 3)."""
+    """Says more about an action name; asked once for each entry that some video matched (paper section 3.2)."""
 
     role = "expander"
 
     @abstractmethod
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        """Yield the phrases, or Failed, per entry, in order; an entry of which nothing can be said gets []."""
+    def expand(self, entries: list[str]) -> list[list[str] | Failed]:
+        """Return the phrases, or Failed, for each entry; an entry of which nothing can be said gets []."""
 
 
 class Captioner(Source):
-    """Describes what is seen in a video; asked once for each video (SPEC section 3).
-
-    `video` says how videos are read; a run puts its own `[video]` section there.
-    """
+    """Describes what is seen in a video; asked once for each video (paper section 3.2)."""
 
     role = "captioner"
-    video = VideoOptions()
+    costs_money: ClassVar[bool] = False  # whether each answer is paid for: then only videos that are kept are captioned
+
+    @property
+    def frames(self) -> Sampling | None:
+        """The frames that are wanted of each video, read after `open`; None: the source reads the file itself."""
+        return Sampling("uniform", 8)
 
     @abstractmethod
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        """Yield the sentences, or Failed, per video, in order."""
+    def caption(self, clips: list[Clip]) -> list[list[str] | Failed]:
+        """Return the sentences, or Failed, for each clip."""
 
 
 class Augmenter(Source):
-    """Turns texts into the word forms that go into the bags; asked once for each distinct text (SPEC section 3)."""
+    """Turns texts into the word forms that go into the bags; asked once for each distinct text (paper section 3.2)."""
 
     role = "augmenter"
+    batch = 256
 
     @abstractmethod
-    def augment(self, texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
-        """Yield the forms, or Failed, per text, in order; a text without any gets []."""
+    def augment(self, texts: list[str]) -> list[list[Form] | Failed]:
+        """Return the forms, or Failed, for each text; a text without any gets []."""
 
 
 ROLES: dict[str, type[Source]] = {cls.role: cls for cls in (Injector, Matcher, Expander, Captioner, Augmenter)}
+ASKED = (Matcher, Expander, Captioner, Augmenter)  # the roles that answer item by item
+
+
+CALLS = {"batch": (1, sys.maxsize), "concurrency": (1, 256)}  # the options of the core for them: least and most
+
+
+def with_effort(cls: type[Source]) -> type[Options]:
+    """Return the options of an asked source with those of the core: the class's own `batch` and `concurrency`."""
+    return create_model(
+        cls.Options.__name__,
+        __base__=cls.Options,
+        __module__=cls.__module__,
+        batch=(int, Field(cls.batch, ge=1, description="items in one call")),
+        concurrency=(int, Field(cls.concurrency, ge=1, le=256, description="calls at once")),
+    )

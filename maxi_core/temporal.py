@@ -9,7 +9,7 @@ from maxi_core.options import Configured
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    Pooling: TypeAlias = Callable[[Tensor], Tensor]
+Pooling: TypeAlias = "Callable[[Tensor], Tensor]"  # frame features (B, T, D) -> video features (B, D)
 
 
 class Temporal(Configured):

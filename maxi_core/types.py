@@ -1,9 +1,11 @@
 """The small frozen types that flow between the stages, in the order in which a video meets them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from maxi_core.video.frames import Pixels
 
 FormKind = Literal["verb", "verb-phrase", "noun"]
 TextKind = Literal["phrase", "verb", "verb-phrase", "noun"]
@@ -21,6 +23,22 @@ class Video:
     path: Path
     start: float | None = None
     end: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """A video with the frames that a source has asked for.
+
+    `frames` are (T, H, W, 3) uint8 in RGB, upright, a copy of the source's own; T is 0 for a source that asks for none
+    (its `frames` are None) and reads the file itself, with `open`.
+    """
+
+    video: Video
+    frames: "Pixels" = field(repr=False)
+
+    def open(self) -> BinaryIO:
+        """Open the video's file to be read; raises OSError as the built-in `open` does."""
+        return self.video.path.open("rb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +76,6 @@ class Failed:
     """The answer for an item that cannot be answered; `reason` is one line that a user can act on."""
 
     reason: str
-
-
-class TextsOf(list[str]):
-    """An answer of an expander or captioner that names its question: `TextsOf(entry, phrases)`.
-
-    It is a list of texts like any other. A source that reads ahead gives it so that each of its answers can be kept
-    at once, since it proves that no earlier one was left out.
-    """
-
-    def __init__(self, of: object, texts: Iterable[str]) -> None:
-        super().__init__(texts)
-        self.of = of
 
 
 @dataclass(frozen=True, slots=True)

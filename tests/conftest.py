@@ -1,10 +1,11 @@
 """Fixtures that many tests share: an environment of its own, small distributions, and the `maxi` command."""
 
+import logging
 import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +60,9 @@ EXPANDER = """
             at_most: int = Field(9, description="and no more")
             words: tuple[str, ...] = Field((), description="which words")
         def expand(self, entries):
-            for entry in entries:
-                yield [entry]
+            return [self.say(entry) for entry in entries]
+        def say(self, entry):
+            return [entry]
 
     @hookimpl
     def maxi_register_sources():
@@ -88,6 +90,24 @@ def maxi(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(int(code), out, err)
 
     return call
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """Return what maxi warns of from now on, whatever handlers the commands of a test set up."""
+    found: list[str] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            found.append(record.getMessage())
+        return True
+
+    loggers = [logging.getLogger(name) for name in ("maxi", "maxi.plugins")]
+    for logger in loggers:
+        logger.addFilter(keep)
+    yield found
+    for logger in loggers:
+        logger.removeFilter(keep)
 
 
 @pytest.fixture

@@ -9,11 +9,13 @@ import pytest
 
 import maxi_core
 from maxi_core import hookspecs
+from maxi_core.evaluation.benchmarks.benchmark import Benchmark
 from maxi_core.plugins import discover
 from maxi_core.sections import CORE, core_section
 from maxi_core.sources import ROLES, Source
 from maxi_core.temporal import Temporal
-from maxi_core.testing import checks_for
+from maxi_core.testing.contract import checks_for
+from maxi_core.worlds import World
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -49,6 +51,13 @@ def test_each_role_method_has_a_heading_with_its_signature(role, method) -> None
     assert f"### `{role.__name__}.{written}`" in GUIDE
 
 
+@pytest.mark.parametrize("role", [Benchmark, World])
+def test_each_method_of_a_benchmark_and_of_a_world_stands_in_the_guide(role) -> None:
+    methods = [name for name, value in vars(role).items() if inspect.isfunction(value) and name[0] != "_"]
+    assert len(methods) > 5
+    assert [name for name in methods if f"`{name}(" not in GUIDE] == []
+
+
 @pytest.mark.parametrize("role", [*ROLES, "temporal"])
 def test_the_guide_names_every_sentence_of_the_contract(role: str) -> None:
     assert [sentence for sentence in checks_for(role) if sentence not in GUIDE] == []
@@ -79,7 +88,7 @@ def test_every_command_and_every_option_stands_in_the_generated_pages() -> None:
     for name in generator().names():
         assert f"## maxi {name}\n" in commands
     models = {name: core_section(name) for name in CORE}
-    models |= {offer.name: offer.cls.Options for offer in discover(only=[]).offers}
+    models |= {offer.name: offer.options for offer in discover(only=[]).offers if not offer.space}
     for name, model in models.items():
         for key in model.model_fields:
             assert f"`{name}.{key}`" in options
@@ -102,3 +111,17 @@ def test_the_commands_that_a_page_shows_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for line in re.findall(r"^(?:    |\$ )(?:\.venv/bin/)?maxi ([a-z][a-z-]*)", text, flags=re.MULTILINE):
         assert line in known, f"{page.name} shows `maxi {line}`"
+
+
+def blocks(page: Path) -> dict[str, str]:
+    """Return the programs that a page says to write into a file, by its name."""
+    return dict(
+        re.findall(r"<!-- (\w+\.py) -->\n```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    )
+
+
+@pytest.mark.parametrize("file", ["mine.py", "blips.py"])
+def test_a_captioner_of_the_guide_is_at_most_15_lines_and_knows_nothing_of_decoding(file: str) -> None:
+    code = blocks(DOCS / "writing-a-plugin.md")[file]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
+    assert not re.search(r"(?<!batch_)decode|decoding|read_|Failed\(|try:|Thread|Queue", code)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.conformance import HEAVY
+from maxi_core.testing.plugin import HEAVY
 
 ROOT = Path(__file__).parent.parent
 HELP = [
@@ -49,9 +49,11 @@ def sources(folder: str) -> list[Path]:
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        ("maxi_core", {"maxi_plugins", "maxi_cli", "typer", "rich"}),
-        ("plugins", {"maxi_cli", "typer", "rich"}),
-        ("cli", {"maxi_plugins"}),
+        ("maxi_core", {"maxi_plugins", "maxi_sandbox", "maxi_cli", "tools", "typer", "rich"}),
+        ("plugins/maxi_plugins", {"maxi_sandbox", "maxi_cli", "tools", "typer", "rich"}),
+        ("plugins/maxi_sandbox", {"maxi_plugins", "maxi_cli", "tools", "typer", "rich"}),
+        ("cli", {"maxi_plugins", "maxi_sandbox", "tools"}),
+        ("tools", {"maxi_plugins", "maxi_cli", "typer", "rich"}),
     ],
 )
 def test_the_layers_import_only_downwards(folder: str, forbidden: set[str]) -> None:

@@ -25,11 +25,11 @@ from maxi_core.clip.loading import load_video_clip
 from maxi_core.clip.models import load_model
 from maxi_core.clip.tokenizers import BESIDE, OWN, of_architecture
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.sandbox import blip_folder
 from maxi_core.training.about import about_checkpoint
 from maxi_core.training.ensemble import ensemble
 from maxi_core.training.saving import save_checkpoint
 from maxi_plugins.captioner import load_captioner
+from maxi_sandbox import Sandbox
 from tests.clip.tiny_clip import config, write
 from tests.video.clips import MATRIX
 from tests.video.clips import write as write_clip
@@ -382,7 +382,7 @@ def test_every_architecture_of_open_clip_says_what_is_allowed() -> None:
 
 
 def test_a_captioner_runs_no_code_of_its_own(tmp_path: Path, canary: Canary) -> None:
-    folder = shutil.copytree(blip_folder(), tmp_path / "blip")
+    folder = shutil.copytree(Sandbox().captioner(), tmp_path / "blip")
     canary.put(folder)
     merge(folder / "tokenizer_config.json", {**EVIL, "tokenizer_class": None})
     merge(folder / "config.json", {"model_type": "evil"})

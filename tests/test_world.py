@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.sandbox.library import TRAINING_VIDEOS
+from maxi_sandbox.library import TRAINING_VIDEOS
 
 ROOT = Path(__file__).parent.parent
 VIDEOS = 24
@@ -28,7 +28,7 @@ class World:
     def prepare(self) -> None:
         from maxi_core.video.inputs import find_videos
 
-        program = "from maxi_core import sandbox; print(sandbox.training_videos())"
+        program = "from maxi_sandbox import Sandbox; print(Sandbox().videos())"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=self.env)
         films = Path(done.stdout.strip())
         ids = [video.id for video in find_videos(films)][:VIDEOS]
@@ -103,7 +103,7 @@ def test_a_killed_run_goes_on_and_makes_the_same_bytes(world: World) -> None:
     running = world.start(*world.arguments("broken", "--store", "fresh"))
     began = time.monotonic()
     while running.poll() is None and time.monotonic() - began < 120:
-        segments = list((world.folder / "fresh").glob("blip-*/*.jsonl"))
+        segments = list((world.folder / "fresh").glob("maxi.blip-*/*.jsonl"))
         if segments and segments[0].read_bytes().count(b"\n") >= 3:
             break
         time.sleep(0.02)

@@ -30,7 +30,7 @@ from maxi_cli.flags import (
 from maxi_cli.logs import log_to
 from maxi_cli.made import report, report_share
 from maxi_cli.progress import watching
-from maxi_cli.terminal import show_json, stdout, visible
+from maxi_cli.terminal import plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,17 +96,18 @@ def bags(
     aliases |= {"video.retries": retries, "video.frame_cache": frame_cache, "video.clip_seconds": clip_seconds}
     aliases |= {"video.allow_outside_root": allow_outside_root, "video.max_skipped": max_skipped}
     recipe = _recipe(catalog, config, option, aliases, sources, without)
-    job = _job(catalog, recipe, strict=strict, overwrite=overwrite, dry=dry_run)
+    with plugins_at_work():
+        job = _job(catalog, recipe, strict=strict, overwrite=overwrite, dry=dry_run)
     if dry_run:
         job = job if part is None else replace(job, videos=part.share(job.videos))
         show_json({"schema": SCHEMA, **plan(job)}) if json else _show_plan(plan(job))
         return
     if part is None:
-        with log_to(job.out / "run.log"):
+        with plugins_at_work(), log_to(job.out / "run.log"):
             made = run_job(job, watching(quiet=quiet))
         report(job, made, json=json)
         return
-    with log_to(job.out / FOLDER / f"{part.name}.log"):
+    with plugins_at_work(), log_to(job.out / FOLDER / f"{part.name}.log"):
         share = run_shard(job, part, watching(quiet=quiet))
     report_share(job, share, json=json)
 

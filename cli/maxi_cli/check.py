@@ -12,6 +12,7 @@ from maxi_cli.flags import (
     NoPluginFlag,
     OptionFlag,
     OutsideFlag,
+    PluginFlag,
     QuietFlag,
     RetriesFlag,
     RootFlag,
@@ -46,6 +47,7 @@ def check(
     allow_outside_root: OutsideFlag = None,
     config: ConfigFlag = None,
     option: OptionFlag = None,
+    plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -57,13 +59,16 @@ def check(
     from maxi_core.video.check import check_videos, count, write_problems
     from maxi_core.video.inputs import find_videos
     from maxi_core.video.options import VideoOptions
+    from maxi_core.world_paths import world_path
 
     aliases: dict[str, Any] = {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
     aliases |= {"video.retries": retries, "video.max_skipped": max_skipped}
     aliases |= {"video.allow_outside_root": allow_outside_root}
-    recipe = read_recipe(read_catalog(no_plugin, config=config), config, option, aliases)
+    catalog = read_catalog(no_plugin, plugin, config)
+    recipe = read_recipe(catalog, config, option, aliases)
     options = recipe.core("video", VideoOptions)
-    found = find_videos(videos, root, allow_outside_root=options.allow_outside_root)
+    place = world_path(catalog, "videos", videos) or videos
+    found = find_videos(place, root, allow_outside_root=options.allow_outside_root)
     if not len(found):
         note(f"there are no videos in {videos}")
         raise typer.Exit(ExitCode.NOTHING)

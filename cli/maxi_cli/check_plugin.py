@@ -1,5 +1,8 @@
 """`maxi check-plugin`: whether a source or temporal module keeps its contract."""
 
+from collections import Counter
+from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +13,11 @@ from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from maxi_core.conformance.running import Finding
+    from maxi_core.testing.contract import Finding
 
-SCHEMA = 1
+SCHEMA = 2
 STYLES = {"kept": "green", "broken": "red", "not checked": "yellow"}
+INDENT = 13
 
 
 def check_plugin(
@@ -21,35 +25,52 @@ def check_plugin(
     full: Annotated[
         bool, typer.Option("--full", help="Ask it questions too; that may load models or cost money.")
     ] = False,
+    questions: Annotated[
+        Path | None,
+        typer.Option("--questions", help="What to ask it with --full: a file of texts, one a line, or videos."),
+    ] = None,
     config: ConfigFlag = None,
     option: OptionFlag = None,
     plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
 ) -> None:
-    """Hold a source or temporal module to its contract, as far as nobody needs to be asked.
+    """Hold a source or temporal module to its contract, as far as nobody needs to be asked; with --full, to all of it.
+
+    Returns 1 if anything is broken or was not checked.
 
     Example: maxi check-plugin mean --full
     """
-    from maxi_core.conformance.running import check_offer
+    from maxi_core.testing.contract import check_offer
 
     catalog = read_catalog(no_plugin, plugin, config)
     recipe = read_recipe(catalog, config, option)
-    findings = check_offer(catalog, recipe, name, full=full)
+    found = check_offer(catalog, recipe, name, full=full, questions=questions)
     if json:
-        rows = [{"check": found.sentence, "state": found.state, "why": found.why or None} for found in findings]
-        show_json({"schema": SCHEMA, "name": name, "checks": rows})
+        rows = [{"check": one.sentence, "state": one.state, "why": one.why or None} for one in found.findings]
+        show_json({"schema": SCHEMA, "name": name, "checks": rows, "left_out": list(found.left_out)})
     else:
-        _show(findings, "" if full else f"; maxi check-plugin {name} --full asks it questions, too")
-    if any(found.state == "broken" for found in findings):
+        _show(found.findings)
+        if found.left_out:
+            _line(f"{len(found.left_out)} that ask it are not checked: maxi check-plugin {name} --full", 0)
+    if found.left_out or any(one.state != "kept" for one in found.findings):
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _show(findings: "list[Finding]", more: str) -> None:
+def _show(findings: "tuple[Finding, ...]") -> None:
     console = stdout()
-    for found in findings:
-        console.print(f"{found.state:11}  {found.sentence}", style=STYLES[found.state])
-        if found.why:
-            console.print(visible(f"             {found.why}"), soft_wrap=True)
-    kept = sum(found.state == "kept" for found in findings)
-    console.print(f"{kept} of {len(findings)} checks kept{more}", style="bold")
+    for one in findings:
+        console.print(f"{one.state:{INDENT}}{one.sentence}", style=STYLES[one.state])
+        if one.why:
+            _line(one.why, INDENT)
+    counts = Counter(one.state for one in findings)
+    rest = "".join(f", {counts[state]} {state}" for state in ("broken", "not checked") if counts[state])
+    console.print(f"{counts['kept']} of {len(findings)} checks kept{rest}", style="bold")
+
+
+def _line(text: str, indent: int) -> None:
+    console, margin = stdout(), " " * indent
+    console.print(
+        fill(visible(text), console.width, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False),
+        soft_wrap=True,
+    )

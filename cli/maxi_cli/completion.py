@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from maxi_core.plugins import Catalog
 
 
@@ -12,7 +14,7 @@ def complete_plugin(incomplete: str) -> list[str]:
 
 
 def complete_offer(incomplete: str) -> list[tuple[str, str]]:
-    """Complete the name of a source, a temporal module, or a broken plugin, with its role."""
+    """Complete the name of whatever plugins offer, or of a broken plugin, with its role."""
     catalog = _catalog()
     named = [(offer.name, offer.role) for offer in catalog.offers]
     named += [(plugin.name, plugin.state) for plugin in catalog.plugins if plugin.state != "ok"]
@@ -25,7 +27,8 @@ def complete_sources(incomplete: str) -> list[str]:
 
     head, comma, last = incomplete.rpartition(",")
     taken = set(head.split(","))
-    names = sorted({offer.name for offer in _catalog().offers if offer.role in ROLES})
+    catalog = _catalog()
+    names = sorted(catalog.key(offer) for offer in catalog.offers if offer.role in ROLES)
     return [f"{head}{comma}{name}" for name in names if name.startswith(last) and name not in taken]
 
 
@@ -33,7 +36,10 @@ def complete_option(incomplete: str) -> list[str]:
     """Complete the `name.key=` of an option."""
     from maxi_core.sections import CORE, core_section
 
-    models = {offer.name: offer.cls.Options for offer in _catalog().offers}
+    catalog = _catalog()
+    models: dict[str, type[BaseModel]] = {
+        catalog.key(offer): offer.options for offer in catalog.offers if not offer.space
+    }
     models |= {name: core_section(name) for name in CORE}
     paths = [f"{name}.{key}=" for name, model in models.items() for key in model.model_fields]
     return sorted(path for path in paths if path.startswith(incomplete))

@@ -16,7 +16,7 @@ from maxi_cli.benchmark_flags import (
     VideosFlag,
     named,
 )
-from maxi_cli.flags import JsonFlag, OutsideFlag
+from maxi_cli.flags import JsonFlag, OutsideFlag, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -43,9 +43,11 @@ def list_known(json: JsonFlag = False) -> None:
     """
     from rich.table import Table
 
-    from maxi_core.evaluation.benchmarks.known import KNOWN
-    from maxi_core.sandbox import BENCHMARKS
+    from maxi_core.evaluation.benchmarks.opening import benchmarks_of
+    from maxi_core.world_paths import world_benchmarks
 
+    catalog = read_catalog()
+    benchmarks, worlds = list(benchmarks_of(catalog)), world_benchmarks(catalog)
     if json:
         found = [
             {
@@ -57,25 +59,28 @@ def list_known(json: JsonFlag = False) -> None:
                 "official": known.official_files,
                 "lists": list(known.lists),
                 "labels": list(known.labels),
+                "few_shot": known.few_shot or None,
             }
-            for known in KNOWN
+            for known in benchmarks
         ]
-        show_json({"schema": SCHEMA, "benchmarks": found, "sandbox": list(BENCHMARKS)})
+        show_json({"schema": SCHEMA, "benchmarks": found, "worlds": worlds})
         return
     table = Table(box=None, pad_edge=False)
     for title in ("name", "metric", "classes", "videos per split"):
         table.add_column(title, justify="right" if title == "classes" else "left")
-    for known in KNOWN:
+    for known in benchmarks:
         counts = " / ".join("?" if count is None else str(count) for count in known.counts.values())
-        table.add_row(known.name, known.metric, str(known.classes), counts)
+        table.add_row(known.name, known.metric, str(known.classes or "?"), counts)
     console = stdout()
     console.print(table)
     console.print("\nfiles of each, where K is the split: as downloaded, or lists with their labels", style="bold")
-    for known in KNOWN:
-        lists = f"{known.lists[-1]} and {known.labels[0]}".replace("{}", "K")
-        console.print(f"{known.name}: {known.official_files.replace('{}', 'K')}; or {lists}")
+    for known in benchmarks:
+        lists = f"{known.lists[-1]} and {known.labels[0]}" if known.lists else ""
+        either = "; or ".join(text.replace("{}", "K") for text in (known.official_files, lists) if text)
+        console.print(visible(f"{known.name}: {either or known.title}"))
     console.print()
-    console.print(f"of the embedded world: {', '.join(BENCHMARKS)}")
+    for world, names in worlds.items():
+        console.print(visible(f"of the world {world}: {', '.join(names)}"))
     console.print("or a path: labels.csv and split.txt, a folder for each class, or a CSV path,label")
 
 
@@ -100,12 +105,14 @@ def stats(
     from maxi_core.evaluation.benchmarks.opening import open_benchmark
     from maxi_core.evaluation.surveying import survey
 
+    catalog = read_catalog()
     found = [
         one
         for name in named(benchmark)
         for one in survey(
             open_benchmark(
                 name,
+                catalog,
                 annotations=annotations,
                 videos=videos,
                 data_root=data_root,
@@ -171,6 +178,7 @@ def convert(
         raise UsageError("one benchmark goes into one folder", "name one with -b, and its folder with --out")
     opened = open_benchmark(
         names[0],
+        read_catalog(),
         annotations=annotations,
         videos=videos,
         data_root=data_root,
@@ -205,12 +213,12 @@ def shots(
     """
     from maxi_core.evaluation.benchmarks.listing import Annotations
     from maxi_core.evaluation.benchmarks.lists import write_list
-    from maxi_core.evaluation.benchmarks.training import training_split
+    from maxi_core.evaluation.benchmarks.opening import training_split
     from maxi_core.evaluation.shots import few_shot
 
     names = named(benchmark)
     if out is None or len(names) != 1 or annotations is None:
         raise UsageError("one training split goes into one folder", "name it with -b, --annotations and --out")
-    chosen = few_shot(training_split(names[0], Annotations(annotations)), count, seed)
+    chosen = few_shot(training_split(names[0], Annotations(annotations), read_catalog()), count, seed)
     write_list(chosen, out / "split.txt", out / "labels.csv")
     note(f"{out / 'split.txt'}: {len(chosen.rows)} videos, {count} of each of {len(chosen.classes)} classes")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag
+from maxi_cli.flags import JsonFlag, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -29,7 +29,8 @@ def ensemble(
     from maxi_core.training.ensemble import ensemble as mix
 
     folder = Path(trained.rstrip("/"))
-    written = mix(original, trained, _ratios(ratio), out or folder.with_name(f"{folder.name}-ensemble"))
+    into = out or folder.with_name(f"{folder.name}-ensemble")
+    written = mix(original, trained, _ratios(ratio), into, read_catalog())
     if json:
         show_json({"schema": SCHEMA, "checkpoints": [str(path) for path in written]})
         return

@@ -7,7 +7,6 @@ import typer
 from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, PluginFlag, read_catalog, read_recipe
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
-from maxi_core.secrets import is_secret
 
 if TYPE_CHECKING:
     from maxi_core.recipe import Recipe
@@ -36,7 +35,7 @@ def env(
         "versions": environment.versions(),
         "machine": environment.machine(),
         "devices": environment.devices(),
-        "decoders": environment.decoders(),
+        "decoders": environment.decoders(catalog),
         "folders": environment.folders(),
         "environment": environment.variables(),
         "plugins": {plugin.label: plugin.error or plugin.state for plugin in catalog.plugins},
@@ -60,15 +59,13 @@ def _show(report: dict[str, dict[str, str]]) -> None:
 
 
 def _settings(recipe: "Recipe") -> dict[str, str]:
-    return {
-        f"{section}.{key}": f"{_shown(key, getattr(recipe.sections[section], key))} ({_place(key, origin)})"
-        for (section, key), origin in recipe.origins.items()
-    }
+    from maxi_core.options import secret_options
 
-
-def _shown(key: str, value: object) -> object:
-    return ("set" if value else "unset") if is_secret(key) else value
-
-
-def _place(key: str, origin: str) -> str:
-    return origin.partition("=")[0] if is_secret(key) else origin
+    shown = {}
+    for (section, key), origin in recipe.origins.items():
+        options = recipe.sections[section]
+        value = getattr(options, key)
+        if key in secret_options(type(options)):
+            value, origin = "set" if value else "unset", origin.partition("=")[0]  # noqa: PLW2901 (both hold it)
+        shown[f"{section}.{key}"] = f"{value} ({origin})"
+    return shown

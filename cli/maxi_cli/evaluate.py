@@ -42,7 +42,7 @@ from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
     from maxi_core.clip.loading import Loaded
-    from maxi_core.evaluation.benchmarks.benchmark import Benchmark, Split
+    from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
     from maxi_core.evaluation.evaluating import Evaluated
     from maxi_core.plugins import Catalog
     from maxi_core.sections import EvalSection
@@ -113,6 +113,7 @@ def evaluate(
     opened = [
         open_benchmark(
             name,
+            catalog,
             annotations=annotations,
             videos=videos,
             data_root=section.data_root,
@@ -130,7 +131,7 @@ def evaluate(
 def _run(
     catalog: "Catalog",
     models: Sequence[str],
-    opened: "Sequence[Benchmark]",
+    opened: "Sequence[OpenedBenchmark]",
     section: "EvalSection",
     reading: Any,
     *,
@@ -145,12 +146,11 @@ def _run(
     from maxi_core.evaluation.saving import folders_for
     from maxi_core.files import maxi_home
     from maxi_core.locks import locked
-    from maxi_core.video.decoders import resolve
 
     protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
-    entries = read_dictionary(section.dictionary).entries if section.dictionary else None
+    entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
     folders = folders_for(models, section.out)
-    resolve(reading.decoder)  # a misspelt one, and a missing folder, are errors now and not after models were loaded
+    reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded
     for benchmark in opened:
         folder_of(benchmark)
     with joined() as ranks, ExitStack() as stack:
@@ -184,6 +184,7 @@ def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "
             frames=section.frames,
             make_temporal=maker,
             normalisation=section.normalisation,
+            catalog=catalog,
         )
         for name in models
     ]

@@ -49,7 +49,7 @@ RootFlag: TypeAlias = Annotated[
     Path | None, typer.Option("--root", metavar="FOLDER", help="Folder that the paths of a list start from.")
 ]
 DecoderFlag: TypeAlias = Annotated[
-    str | None, typer.Option("--decoder", metavar="NAME", help="pyav, decord, or module:function.")
+    str | None, typer.Option("--decoder", metavar="NAME", help="A decoder, such as decord, or module:function.")
 ]
 WorkersFlag: TypeAlias = Annotated[
     int | None, typer.Option("--workers", help="Processes that decode ahead; 0: this one.")
@@ -89,12 +89,11 @@ def read_catalog(
 
     if _is_set("MAXI_TRACE_PLUGINS"):
         logging.getLogger("maxi.plugins").setLevel(logging.DEBUG)
-    config = shipped(config) if config else None
     names = os.environ.get("MAXI_LOAD_PLUGINS")
     only = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
     catalog = discover(only, list(no_plugin or ()), strict=_is_set("MAXI_STRICT_PLUGINS"))
-    files = [*(files_of(config) if config else ()), *(plugin or ())]
-    return with_files(catalog, files, strict=not broken_files) if files else catalog
+    catalog = with_files(catalog, plugin or (), strict=not broken_files)  # one may bring the world of --config
+    return with_files(catalog, files_of(shipped(config, catalog)) if config else (), strict=not broken_files)
 
 
 def read_recipe(
@@ -111,18 +110,22 @@ def read_recipe(
 
     `aliases` maps a path such as `video.decoder` to what its flag was given, None where it was not typed; `more` are
     the settings of flags that are no aliases, such as --sources. `typed` is false for a `config` that nobody named, as
-    the settled recipe of a run: it may name no plugin files.
+    the settled recipe of a run: it may name no plugin files, nor code as the decoder.
     """
-    from maxi_core.plugin_files import without_files
-    from maxi_core.recipe import from_env, from_file, settle
+    from maxi_core.plugin_files import is_settled, without_files
+    from maxi_core.recipe import from_env, from_file, settle, with_decoder
     from maxi_core.recipes import shipped
+    from maxi_core.video.decoder_lookup import refuse_untyped
 
-    config = shipped(config) if config else None
+    config = shipped(config, catalog) if config else None
     file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
-    settings = without_files(from_file(file), file, typed=typed and config is not None) if file else []
-    settings += from_env(os.environ, catalog)
-    settings += [*_from_flags(options or (), aliases or {}), *more]
-    return settle(catalog, settings, players=players)
+    typed = typed and config is not None
+    named = without_files(from_file(file), file, typed=typed) if file else []
+    variables = from_env(os.environ, catalog)
+    settings = [*named, *variables, *_from_flags(options or (), aliases or {}), *more]
+    recipe = settle(catalog, settings, players=players)
+    refuse_untyped(settings, variables if file and typed and not is_settled(file) else [*named, *variables], catalog)
+    return with_decoder(catalog, recipe)
 
 
 def _from_flags(options: Iterable[str], aliases: Mapping[str, object]) -> "list[Setting]":

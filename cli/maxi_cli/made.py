@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from maxi_cli.terminal import show_json, stdout, visible
+from maxi_cli.terminal import complain, show_json, stdout, visible
 from maxi_core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,10 +19,17 @@ SCHEMA = 1
 
 
 def report(job: "Job", made: "Made", *, json: bool) -> None:
-    """Print the counts of a run; leaves with its exit code if there were no videos."""
+    """Print the counts of a run; leaves with an exit code if there were no videos, or a source was of no use at all."""
+    from maxi_core.bags.job import useless
+
     show_json({"schema": SCHEMA, **as_json(job, made)}) if json else show_made(job, made)
     if not made.tally.videos:
         raise typer.Exit(ExitCode.NOTHING)
+    lines = useless(job.sources, made)
+    for line in lines:
+        complain(line)
+    if lines:
+        raise typer.Exit(ExitCode.SKIPPED)
 
 
 def report_share(job: "Job", share: "Share", *, json: bool) -> None:
@@ -48,6 +55,8 @@ def report_share(job: "Job", share: "Share", *, json: bool) -> None:
 
 def as_json(job: "Job", made: "Made") -> dict[str, object]:
     """Return the counts of a run for programs."""
+    from maxi_core.bags.job import useless
+
     tally = made.tally
     return {
         "out": str(job.out),
@@ -58,6 +67,8 @@ def as_json(job: "Job", made: "Made") -> dict[str, object]:
         "texts": sum(made.sizes),
         "empty": sum(not size for size in made.sizes),
         "asked": tally.asked,
+        "passes": tally.passes,
+        "useless": useless(job.sources, made),
         "skipped": len(made.skipped),
     }
 

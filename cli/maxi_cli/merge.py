@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag, NoPluginFlag, PluginFlag, QuietFlag, read_catalog, read_recipe
+from maxi_cli.flags import DecoderFlag, JsonFlag, NoPluginFlag, PluginFlag, QuietFlag, read_catalog, read_recipe
 from maxi_cli.logs import log_to
 from maxi_cli.made import report
 from maxi_cli.progress import watching
+from maxi_cli.terminal import plugins_at_work
 from maxi_core.errors import UsageError
 
 
@@ -18,6 +19,7 @@ def merge(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace bags that were made of something else.")
     ] = False,
+    decoder: DecoderFlag = None,
     plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
@@ -36,8 +38,9 @@ def merge(
     if not settled.is_file():
         raise UsageError(f"no share of {run} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
     catalog = read_catalog(no_plugin, plugin)
-    recipe = read_recipe(catalog, settled, None, {"bags.out": run}, players=True, typed=False)
-    job = make_job(catalog, recipe, tuple(sys.argv), strict=False, overwrite=overwrite)
-    with log_to(job.out / "run.log"):
+    recipe = read_recipe(catalog, settled, None, {"bags.out": run, "video.decoder": decoder}, players=True, typed=False)
+    with plugins_at_work():
+        job = make_job(catalog, recipe, tuple(sys.argv), strict=False, overwrite=overwrite)
+    with plugins_at_work(), log_to(job.out / "run.log"):
         made = run_merge(job, watching(quiet=quiet))
     report(job, made, json=json)

@@ -22,7 +22,7 @@ def new_plugin(
     out: Annotated[Path, typer.Option(help="Folder in which the new folder maxi-NAME goes.")] = Path(),
     json: JsonFlag = False,
 ) -> None:
-    """Write a plugin that works as it is: pyproject.toml, one module, one test, README.
+    """Write a plugin that works as it is: pyproject.toml, one module, one test, a CI workflow, README.
 
     Example: maxi new-plugin my-source --role expander
     """

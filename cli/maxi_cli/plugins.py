@@ -19,7 +19,7 @@ SCHEMA = 1
 def plugins(
     name: Annotated[
         str | None,
-        typer.Argument(help="A source, temporal module or plugin to explain.", autocompletion=complete_offer),
+        typer.Argument(help="What a plugin offers, or a plugin, to explain.", autocompletion=complete_offer),
     ] = None,
     plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
@@ -29,15 +29,18 @@ def plugins(
 
     Example: maxi plugins mean
     """
+    from maxi_core.offers import APART
+
     catalog = read_catalog(no_plugin, plugin, broken_files=True)
     if name is None:
         show_json(_all_as_json(catalog)) if json else _show_all(catalog)
         return
+    space = next((space for space in ("", *APART) if catalog.named(name, space)), "")
     silent = [plugin for plugin in catalog.plugins if name in (plugin.name, plugin.label) and plugin.state != "ok"]
-    if silent and not catalog.named(name):
+    if silent and not catalog.named(name, space):
         show_json({"schema": SCHEMA, **_plugin_as_json(silent[0])}) if json else _show_silent(silent[0])
         return
-    offer = catalog.find(name)
+    offer = catalog.find(name, (space,) if space else ())
     show_json({"schema": SCHEMA, **_offer_as_json(offer)}) if json else _show_offer(offer)
 
 
@@ -52,7 +55,7 @@ def _show_all(catalog: "Catalog") -> None:
         if plugin.state != "ok":
             table.add_row("-", "-", visible(plugin.name), source, plugin.state, style=_style(plugin))
         for offer in plugin.offers:
-            clash = len(catalog.named(offer.name)) > 1
+            clash = len(catalog.named(offer.name, offer.space)) > 1
             state = f"clash: write {offer.ref}" if clash else "ok"
             table.add_row(offer.name, offer.role, visible(plugin.name), source, state, style="yellow" if clash else "")
     console = stdout()
@@ -84,7 +87,7 @@ def _show_offer(offer: "Offer") -> None:
     table = Table(box=None, pad_edge=False, title="\noptions", title_justify="left", title_style="bold")
     for title in ("option", "type", "default", "help"):
         table.add_column(title, overflow="fold")
-    for option in describe(offer.cls.Options):
+    for option in describe(offer.options):
         table.add_row(f"{offer.name}.{option.key}", option.type, option.shown_default, option.help)
     if table.row_count:
         console.print(table)
@@ -121,6 +124,6 @@ def _offer_as_json(offer: "Offer") -> dict[str, object]:
         "doc": inspect.getdoc(offer.cls),
         "options": [
             {"key": option.key, "type": option.type, "default": option.default, "help": option.help}
-            for option in describe(offer.cls.Options)
+            for option in describe(offer.options)
         ],
     }

@@ -26,6 +26,7 @@ from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.predicting import Prediction
+    from maxi_core.plugins import Catalog
     from maxi_core.types import Video
 
 SCHEMA = 1
@@ -71,12 +72,12 @@ def predict(
     aliases |= {"video.allow_outside_root": allow_outside_root}
     recipe = read_recipe(catalog, config, option, aliases)
     section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
-    names = _labels(labels, dictionary)
+    names = _labels(catalog, labels, dictionary)
     if model is None or not videos:
         raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
     if stride is not None and window is None:
         raise UsageError("--stride is the time between windows", "give --window too")
-    asked = _windows(videos, window, stride, reading)
+    asked = _windows(catalog, videos, window, stride, reading)
     protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
     (loaded,) = load(catalog, [model], section)
     answers = run(loaded, asked, names, protocol, top=top, reading=reading)
@@ -93,7 +94,7 @@ def predict(
         raise typer.Exit(ExitCode.NOTHING)
 
 
-def _labels(labels: str | None, dictionary: str | None) -> list[str]:
+def _labels(catalog: "Catalog", labels: str | None, dictionary: str | None) -> list[str]:
     from maxi_core.dictionaries import read_dictionary
 
     if (labels is None) == (dictionary is None):
@@ -101,14 +102,18 @@ def _labels(labels: str | None, dictionary: str | None) -> list[str]:
     if labels is not None:
         return [name.strip() for name in labels.split(",") if name.strip()]
     assert dictionary is not None
-    return list(read_dictionary(dictionary).entries)
+    return list(read_dictionary(dictionary, catalog).entries)
 
 
-def _windows(videos: list[str], window: float | None, stride: float | None, reading: Any) -> "list[Video]":
+def _windows(
+    catalog: "Catalog", videos: list[str], window: float | None, stride: float | None, reading: Any
+) -> "list[Video]":
     from maxi_core.evaluation.predicting import sliding
     from maxi_core.video.inputs import find_videos
+    from maxi_core.world_paths import world_path
 
-    found = [video for place in videos for video in find_videos(place, allow_outside_root=reading.allow_outside_root)]
+    places = [world_path(catalog, "videos", place) or place for place in videos]
+    found = [video for place in places for video in find_videos(place, allow_outside_root=reading.allow_outside_root)]
     if window is None:
         return found
     return [part for video in found for part in sliding(video, window, window if stride is None else stride)]

@@ -32,6 +32,7 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
             numbers = ", ".join(f"{name} {100 * value:.1f}" for name, value in answered.items())
             count = len(result.videos) - len(result.skipped)
             console.print(visible(f"{result.split.label}, of the {count} videos that could be used: {numbers}"))
+    _show_own(scores)
     _show_groups(scores)
     console.print(
         visible(f"prompt '{first['example']}', {first['frames']} frames, views {first['views']}"),
@@ -49,6 +50,16 @@ def _percent(record: dict[str, Any], name: str) -> str:
         return "-"
     deviation = record.get("deviations", {}).get(name)
     return f"{100 * record['metrics'][name]:.1f}" + ("" if deviation is None else f"±{100 * deviation:.1f}")
+
+
+def _show_own(scores: "ModelScores") -> None:
+    """Print the metrics that are a benchmark's own, beside the columns of the core's."""
+    from maxi_core.evaluation.benchmarks.benchmark import METRICS
+
+    for record in scores.records():
+        own = [f"{name} {_percent(record, name)}" for name in record["metrics"] if name not in METRICS]
+        if own:
+            stdout().print(visible(f"{record['benchmark']}:{record['split']}: {', '.join(own)}"))
 
 
 def _show_groups(scores: "ModelScores") -> None:

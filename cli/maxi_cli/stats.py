@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag
+from maxi_cli.flags import JsonFlag, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def stats(
     run: Annotated[Path, typer.Argument(help="Run folder of maxi bags.", show_default=False)],
     word: Annotated[str | None, typer.Option(help="Show which entries' bags hold this word, and from whom.")] = None,
     labels: Annotated[
-        str | None, typer.Option(help="CSV with the header video,label, or sandbox: gives the matching accuracy.")
+        str | None,
+        typer.Option(help="CSV video,label, split list, or sandbox: gives the matching accuracy."),
     ] = None,
     json: JsonFlag = False,
 ) -> None:
@@ -41,7 +42,7 @@ def stats(
             word, uses
         )
         return
-    found = collect(read_bags(run), named_labels(labels) if labels else None)
+    found = collect(read_bags(run), named_labels(labels, read_catalog()) if labels else None)
     if json:
         show_json({"schema": SCHEMA, **found.as_record()})
     else:

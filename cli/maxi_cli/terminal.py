@@ -1,9 +1,11 @@
 """What reaches the terminal: data on stdout, messages on stderr, never a control character of somebody else's."""
 
 import json
+import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
 from maxi_core.secrets import masked, without_secrets
@@ -51,6 +53,29 @@ def show_json_list(head: Mapping[str, object], key: str, items: Iterable[Mapping
     for number, item in enumerate(items):
         sys.stdout.write((",\n  " if number else "\n  ") + json.dumps(masked(item), default=str))
     sys.stdout.write("\n]}\n")
+
+
+@contextmanager
+def plugins_at_work() -> Iterator[None]:
+    """Send to stderr what anybody prints who is not a command: stdout is for the command's own data.
+
+    Both Python's stdout and the file behind it, which libraries in C and other processes write to.
+    """
+    try:
+        behind = sys.stdout.fileno()
+        before = os.dup(behind)
+    except (OSError, ValueError):  # no file, as in a notebook or a test
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    sys.stdout.flush()
+    os.dup2(2, behind)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(before, behind)
+        os.close(before)
 
 
 def complain(message: str) -> None:

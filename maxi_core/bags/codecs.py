@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 from maxi_core.bags.shelf import digest
 from maxi_core.texts import tidy
-from maxi_core.types import Dictionary, Form, FormKind, Match, TextsOf, Video
+from maxi_core.types import Dictionary, Form, FormKind, Match, Video
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -29,13 +29,6 @@ class Codec(Generic[Question, Answer]):
     check: Callable[[Question, object], Answer]
 
 
-def named(answer: object) -> object | None:
-    """Return the question that an answer says it is of, or None if it does not say."""
-    if isinstance(answer, TextsOf):
-        return answer.of
-    return answer.video if isinstance(answer, Match) else None
-
-
 def text_key(text: str) -> str:
     """Return the digest of an entry, phrase or caption."""
     return digest(text)
@@ -55,9 +48,7 @@ def _describe_video(video: Video) -> dict[str, object]:
     return {"video": video.id, "path": str(video.path), "start": video.start, "end": video.end}
 
 
-def _check_texts(question: object, answer: object) -> list[str]:
-    if isinstance(answer, TextsOf) and answer.of != question:
-        raise ValueError(f"answered with texts of another question ({answer.of!r:.80})")
+def _check_texts(_: object, answer: object) -> list[str]:
     if not isinstance(answer, (list, tuple)):
         raise ValueError(f"answered {type(answer).__name__}, not a list of texts")
     wrong = next((item for item in answer if not isinstance(item, str)), None)

@@ -1,12 +1,12 @@
 """One `maxi bags` run, from a settled recipe to the files in its folder."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from maxi_core.bags.askers import Players, shelf_about, shelf_name
+from maxi_core.bags.askers import Sources, shelf_about, shelf_name
 from maxi_core.bags.pipeline import Flow, Tally, Watching, make_bags
 from maxi_core.bags.records import BAGS, to_line
 from maxi_core.bags.run import RECIPE, SKIPPED, differences, finished, locked, read_manifest, write_manifest
@@ -32,7 +32,7 @@ class Job:
 
     videos: VideoList
     dictionary: Dictionary
-    players: Players
+    sources: Sources
     out: Path
     store: Path
     keep: float = 1.0
@@ -84,7 +84,7 @@ def run_job(job: Job, watching: Watching) -> Made:
         _clear(job.out)
         made, checksum = _make(job, manifest, watching)
         write_text(job.out / RECIPE, job.recipe)
-        noted = {source.name: found for source in job.players.every() if (found := notes(source))}
+        noted = {source.label: found for source in job.sources.every() if (found := notes(source))}
         write_manifest(job.out, {**manifest, **_results(made, checksum), "notes": noted})
         return made
 
@@ -109,20 +109,39 @@ def begin(job: Job) -> dict[str, object]:
         "made_of": parts,
         "overwritten": found,
         "keep": job.keep,
+        "sources": {source.label: f"{source.ref} {source.version}".strip() for source in job.sources.every()},
         "versions": versions(),
     }
+    if before.get("sources") == manifest["sources"] and before.get("keep") == job.keep and "passes" in before:
+        manifest["passes"] = before["passes"]
     if not before:
         write_text(job.out / RECIPE, job.recipe)
         write_manifest(job.out, manifest)
     return manifest
 
 
-def _make(job: Job, manifest: Mapping[str, object], watching: Watching) -> tuple[Made, str]:
+def _make(job: Job, manifest: dict[str, object], watching: Watching) -> tuple[Made, str]:
     tally, sizes, skips = Tally(), list[int](), Skips(job.max_skipped)
-    flow = Flow(job.store, watching, skips.skip, skips.videos.use, job.strict)
+    passes = manifest.get("passes")
+
+    def decided(passes: int) -> None:
+        """Note it before the work, so that a run that goes on does the same."""
+        manifest["passes"] = passes
+        if not finished(read_manifest(job.out)):  # else the manifest there is that of the bags there
+            write_manifest(job.out, manifest)
+
+    flow = Flow(
+        job.store,
+        watching,
+        skips.skip,
+        skips.videos.use,
+        job.strict,
+        passes if isinstance(passes, int) else None,
+        decided,
+    )
 
     def lines() -> Iterator[str]:
-        for bag in make_bags(job.videos, job.dictionary, job.players, job.keep, flow, tally):
+        for bag in make_bags(job.videos, job.dictionary, job.sources, job.keep, flow, tally):
             if bag.kept:
                 sizes.append(len(bag.texts))
             yield to_line(bag)
@@ -155,7 +174,7 @@ def made_of(job: Job) -> dict[str, str]:
     return {
         "videos": f"{len(job.videos)}, {seen.hexdigest()[:12]}",
         "dictionary": f"{job.dictionary.name} ({len(job.dictionary.entries)} entries, {entries[:12]})",
-        "matcher": shelf_name(shelf_about(job.players.matcher)),
+        "matcher": shelf_name(shelf_about(job.sources.matcher, job.sources.reading)),
         "maxi": __version__,
     }
 
@@ -166,6 +185,7 @@ def _results(made: Made, checksum: str) -> dict[str, object]:
         "counts": counts(made),
         "threshold": made.tally.threshold,
         "asked": made.tally.asked,
+        "heard": {name: asdict(heard) for name, heard in made.tally.heard.items()},
         "sha256": {BAGS: checksum},
     }
 
@@ -180,3 +200,23 @@ def counts(made: Made) -> dict[str, int]:
         "empty": sum(not size for size in made.sizes),
         "skipped": len(made.skipped),
     }
+
+
+def useless(sources: Sources, made: Made) -> list[str]:
+    """Return one line for each source that was of no use at all, and one if no bag has a text though some should.
+
+    An augmenter that finds no forms in the matched entries alone is no fault: then no source of texts is named.
+    """
+    lines = []
+    for source in (*sources.texts, *([sources.augmenter] if sources.augmenter else [])):
+        heard = made.tally.of(source.label)
+        if heard.useless and (sources.texts or heard.failed):
+            why = heard.off or _first(made, source.label) or "every answer was empty"
+            lines.append(f"source '{source.label}' said nothing of all {heard.answers} it was asked: {why}")
+    if sources.texts and made.sizes and not any(made.sizes):
+        lines.append(f"all {len(made.sizes)} bags are empty, though {len(sources.texts)} sources of texts are named")
+    return lines
+
+
+def _first(made: Made, source: str) -> str:
+    return next((str(record["message"]) for record in made.skipped if record["source"] == source), "")

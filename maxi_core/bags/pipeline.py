@@ -8,16 +8,19 @@ from array import array
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, islice, tee
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from maxi_core.bags.askers import Players, open_askers
-from maxi_core.bags.asking import Asker
+from maxi_core.bags.asker import Asker
+from maxi_core.bags.askers import Askers, Sources, open_askers
 from maxi_core.bags.composing import compose, keep_best
+from maxi_core.bags.in_order import ask_clips, ask_texts
+from maxi_core.bags.passes import one_pass
 from maxi_core.errors import MaxiError
 from maxi_core.types import Dictionary, Failed, Form, Match, TextBag, Video
 from maxi_core.video.inputs import VideoList
+from maxi_core.video.options import VideoOptions
 
 CHUNK = 64  # videos whose captions are augmented together
 
@@ -39,48 +42,89 @@ Skip = Callable[[str, Failed, str, str], None]  # video, entry or text; reason; 
 
 
 @dataclass
+class Heard:
+    """What one source said in a run, from the store or now: answers, and how many of them are of no use."""
+
+    answers: int = 0
+    failed: int = 0
+    empty: int = 0
+    asked: int = 0  # really asked, now
+    off: str = ""  # why it was switched off
+
+    @property
+    def useless(self) -> bool:
+        """Whether there were answers and not one says anything."""
+        return self.answers > 0 and self.failed + self.empty == self.answers
+
+    def count(self, answer: object) -> None:
+        """Count one answer."""
+        self.answers += 1
+        self.failed += isinstance(answer, Failed)
+        self.empty += answer == []
+
+
+@dataclass
 class Tally:
-    """What a run did: videos, bags, and what each source was really asked."""
+    """What a run did: videos, bags, in how many passes over the videos, and what was heard of each source."""
 
     videos: int = 0
     matched: int = 0
     kept: int = 0
     threshold: float = 0.0
-    asked: dict[str, int] = field(default_factory=dict)
+    passes: int = 0
+    heard: dict[str, Heard] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """How many items each source was really asked now."""
+        return {name: heard.asked for name, heard in self.heard.items()}
+
+    def of(self, source: str) -> Heard:
+        """Return what was heard of a source."""
+        return self.heard.setdefault(source, Heard())
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What all stages share: where answers are kept, who is told of progress and of what is left out."""
+    """What all stages share: where answers are kept, how videos are read, who is told of progress and of skips.
+
+    `passes` is over how many passes the videos are matched and captioned, if that was decided before.
+    """
 
     store: Path
     watching: Watching
     skip: Skip
     use: Callable[[], None]  # hears of each video that was matched
     strict: bool = False
+    passes: int | None = None
+    decided: Callable[[int], None] = lambda _: None  # hears in how many passes, once it is decided
 
 
 def make_bags(
-    videos: VideoList, dictionary: Dictionary, players: Players, keep: float, flow: Flow, tally: Tally
+    videos: VideoList, dictionary: Dictionary, sources: Sources, keep: float, flow: Flow, tally: Tally
 ) -> Iterator[TextBag]:
     """Yield the bag of every video that was matched, in order; those that are not kept have no texts.
 
-    `keep` is the share of matches that is kept; only these are expanded and captioned (SPEC section 2). The videos are
-    gone through several times and never held.
+    `keep` is the share of matches that is kept; only these get texts (paper section 3.1). The videos are gone through
+    several times and never held; they are decoded once where that costs less than captions that nobody needs.
     """
-    with open_askers(players, dictionary, flow.store, strict=flow.strict) as askers:
+    reading = sources.reading
+    with open_askers(sources, dictionary, flow.store, strict=flow.strict) as askers:
         try:
-            first = _match(videos, askers.matcher, flow, tally)
+            tally.passes = flow.passes or (1 if one_pass(videos, askers, sources, keep) else 2)
+            flow.decided(tally.passes)
+            first = _match(videos, askers, reading, flow, tally)
             kept = keep_best(first.scores, keep) if first.scores else []
             tally.kept, tally.threshold = sum(kept), min(compress(first.scores, kept), default=0.0)
             entries = first.entries_of(kept)
-            phrases = _expand(entries, askers.expanders, flow)
-            survivors = (match.video for match in compress(_matches(videos, askers.matcher, first), kept))
-            captioned = _caption(survivors, askers.captioners, flow, tally)
-            augment = _augment(askers.augmenter, flow)
+            phrases = _expand(entries, askers.expanders, flow, tally)
+            matches = _matches(videos, askers.matcher, first, reading)
+            survivors = (match.video for match in compress(matches, kept))
+            captioned = _caption(survivors, askers.captioners, reading, flow, tally)
+            augment = _augment(askers.augmenter, flow, tally)
             known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)])
             described = _in_chunks(captioned, augment)
-            for match, use in zip(_matches(videos, askers.matcher, first), kept, strict=True):
+            for match, use in zip(_matches(videos, askers.matcher, first, reading), kept, strict=True):
                 if use:
                     captions, forms = next(described)
                     every = None if known is None or forms is None else ChainMap(forms, known)
@@ -88,24 +132,31 @@ def make_bags(
                 else:
                     yield TextBag(match, kept=False)
         finally:
-            tally.asked = askers.asked()
+            _count_asked(askers, tally)
 
 
-def answer_share(videos: VideoList, dictionary: Dictionary, players: Players, flow: Flow, tally: Tally) -> None:
+def answer_share(videos: VideoList, dictionary: Dictionary, sources: Sources, flow: Flow, tally: Tally) -> None:
     """Match and caption every video of a share, and augment its captions, so that the store has it all.
 
     Which matches are kept only all shares together tell; so does which entries are expanded.
     """
-    with open_askers(players, dictionary, flow.store, strict=flow.strict) as askers:
+    reading = sources.reading
+    with open_askers(sources, dictionary, flow.store, strict=flow.strict) as askers:
         try:
-            first = _match(videos, askers.matcher, flow, tally)
+            tally.passes = 1 if one_pass(videos, askers, sources, 1.0) else 2
+            first = _match(videos, askers, reading, flow, tally)
             tally.kept = tally.matched
-            matched = (match.video for match in _matches(videos, askers.matcher, first))
-            captioned = _caption(matched, askers.captioners, flow, tally)
-            for _ in _in_chunks(captioned, _augment(askers.augmenter, flow)):
+            matched = (match.video for match in _matches(videos, askers.matcher, first, reading))
+            captioned = _caption(matched, askers.captioners, reading, flow, tally)
+            for _ in _in_chunks(captioned, _augment(askers.augmenter, flow, tally)):
                 pass
         finally:
-            tally.asked = askers.asked()
+            _count_asked(askers, tally)
+
+
+def _count_asked(askers: Askers, tally: Tally) -> None:
+    for asker in askers.every():
+        tally.of(asker.name).asked, tally.of(asker.name).off = asker.asked, asker.off
 
 
 @dataclass(frozen=True)
@@ -123,12 +174,14 @@ class _Matched:
         return [entry for entry, place in self.entries.items() if place in used]
 
 
-def _match(videos: VideoList, matcher: Asker[Video, Match], flow: Flow, tally: Tally) -> _Matched:
-    """Match every video."""
+def _match(videos: VideoList, askers: Askers, reading: VideoOptions, flow: Flow, tally: Tally) -> _Matched:
+    """Match every video; in one pass, also have it captioned while its frames are there."""
     found = _Matched(bytearray(), array("d"), array("l"), {})
-    watch = flow.watching("matching", len(videos))
-    for video, match in watch.follow(matcher.ask(videos)):
+    matcher, captioners = askers.matcher, askers.captioners if tally.passes == 1 else ()
+    watch = flow.watching("matching and captioning" if captioners else "matching", len(videos))
+    for video, (match, *_) in watch.follow(ask_clips([matcher, *captioners], videos, reading)):
         tally.videos += 1
+        tally.of(matcher.name).count(match)
         found.which.append(not isinstance(match, Failed))
         if isinstance(match, Failed):
             watch.skip()
@@ -141,10 +194,12 @@ def _match(videos: VideoList, matcher: Asker[Video, Match], flow: Flow, tally: T
     return found
 
 
-def _matches(videos: VideoList, matcher: Asker[Video, Match], first: _Matched) -> Iterator[Match]:
+def _matches(
+    videos: VideoList, matcher: Asker[Video, Match], first: _Matched, reading: VideoOptions
+) -> Iterator[Match]:
     """Yield the matches again, from the store; those that failed are left out as before."""
     before = zip(first.scores, first.places, strict=True)
-    for (video, match), was in zip(matcher.ask(videos), first.which, strict=True):
+    for (video, (match,)), was in zip(ask_clips([matcher], videos, reading), first.which, strict=True):
         if not was:  # also if it can be read by now: it is taken in by the next run
             continue
         if isinstance(match, Failed):
@@ -155,13 +210,14 @@ def _matches(videos: VideoList, matcher: Asker[Video, Match], first: _Matched) -
 
 
 def _expand(
-    entries: list[str], expanders: Iterable[Asker[str, list[str]]], flow: Flow
+    entries: list[str], expanders: Iterable[Asker[str, list[str]]], flow: Flow, tally: Tally
 ) -> dict[str, dict[str, list[str]]]:
     """Return entry -> source -> phrases."""
     phrases: dict[str, dict[str, list[str]]] = {entry: {} for entry in entries}
     for expander in expanders:
         watch = flow.watching(f"expanding by {expander.name}", len(entries))
-        for entry, answer in watch.follow(expander.ask(entries)):
+        for entry, answer in watch.follow(ask_texts(expander, entries)):
+            tally.of(expander.name).count(answer)
             if isinstance(answer, Failed):
                 watch.skip()
                 flow.skip(entry, answer, "expand", expander.name)
@@ -171,28 +227,33 @@ def _expand(
 
 
 def _caption(
-    survivors: Iterator[Video], captioners: Sequence[Asker[Video, list[str]]], flow: Flow, tally: Tally
+    survivors: Iterator[Video],
+    captioners: Sequence[Asker[Video, list[str]]],
+    reading: VideoOptions,
+    flow: Flow,
+    tally: Tally,
 ) -> Iterator[dict[str, list[str]]]:
     """Yield source -> captions for each video that is kept."""
-    videos, *copies = tee(survivors, len(captioners) + 1)
-    heard = [(captioner.name, captioner.ask(copy)) for captioner, copy in zip(captioners, copies, strict=True)]
+    if not captioners:
+        yield from ({} for _ in survivors)
+        return
     watch = flow.watching("captioning", tally.kept)
-    for video in watch.follow(videos) if captioners else videos:
+    for video, answers in watch.follow(ask_clips(captioners, survivors, reading)):
         captions: dict[str, list[str]] = {}
-        for name, answers in heard:
-            _, answer = next(answers)
+        for captioner, answer in zip(captioners, answers, strict=True):
+            tally.of(captioner.name).count(answer)
             if isinstance(answer, Failed):
                 watch.skip()
-                flow.skip(video.id, answer, "caption", name)
+                flow.skip(video.id, answer, "caption", captioner.name)
             else:
-                captions[name] = answer
+                captions[captioner.name] = answer
         yield captions
 
 
 Augment = Callable[[Iterable[str]], dict[str, list[Form]] | None]
 
 
-def _augment(augmenter: Asker[str, list[Form]] | None, flow: Flow) -> Augment:
+def _augment(augmenter: Asker[str, list[Form]] | None, flow: Flow, tally: Tally) -> Augment:
     """Return the augmenter as a function: texts -> text -> forms; it gives None where there is no augmenter."""
     if augmenter is None:
         return lambda _: None
@@ -201,7 +262,8 @@ def _augment(augmenter: Asker[str, list[Form]] | None, flow: Flow) -> Augment:
 
     def augment(texts: Iterable[str]) -> dict[str, list[Form]]:
         found: dict[str, list[Form]] = {}
-        for text, answer in augmenter.ask(dict.fromkeys(texts)):
+        for text, answer in ask_texts(augmenter, dict.fromkeys(texts)):
+            tally.of(augmenter.name).count(answer)
             if isinstance(answer, Failed) and text not in failed:  # which may come again in every chunk
                 failed.add(text)
                 flow.skip(text, answer, "augment", augmenter.name)

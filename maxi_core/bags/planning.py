@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from maxi_core.bags.askers import Players, unknown
+from maxi_core.bags.askers import Sources, unknown
 from maxi_core.bags.codecs import text_key
 from maxi_core.bags.injecting import injected
 from maxi_core.bags.job import Job
@@ -13,9 +13,9 @@ from maxi_core.plugins import Catalog
 from maxi_core.recipe import Recipe, playing
 from maxi_core.sections import BagsSection, SourcesSection
 from maxi_core.sources import Augmenter, Captioner, Expander, Injector, Matcher
-from maxi_core.video.decoders import resolve
 from maxi_core.video.inputs import find_videos
 from maxi_core.video.options import VideoOptions
+from maxi_core.world_paths import world_path
 
 # for the estimate of a dry run
 TOKENS_OF_A_QUESTION = 25  # `Generate 5 phrases to describe the action of ... in simple words.` and a chat's frame
@@ -36,21 +36,23 @@ def make_job(
     assert section.videos is not None
     assert section.dictionary is not None
     assert section.out is not None
-    resolve(video.decoder)  # a misspelt one is an error now, and not after a model was loaded
+    video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
     settled = recipe.to_toml()  # what it cannot hold is an error now
+    videos = world_path(catalog, "videos", section.videos) or section.videos
     made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
-    dictionary, store = read_dictionary(section.dictionary), section.store or maxi_home() / "store"
+    dictionary, store = read_dictionary(section.dictionary, catalog), section.store or maxi_home() / "store"
     for source in made:
         if isinstance(source, Injector):
-            dictionary = injected(source, dictionary, augmenter, store, keep=not dry)
+            dictionary = injected(source, dictionary, augmenter, store, video, keep=not dry)
     return Job(
-        find_videos(section.videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root),
+        find_videos(videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root),
         dictionary,
-        Players(
+        Sources(
             next(source for source in made if isinstance(source, Matcher)),
             tuple(source for source in made if isinstance(source, (Expander, Captioner))),
             augmenter,
+            video,
         ),
         section.out,
         store,
@@ -67,10 +69,10 @@ def plan(job: Job) -> dict[str, object]:
     """Return what the job would do and cost at most, by what is known now; nothing is written and nobody asked."""
     entries = job.dictionary.entries
     calls: dict[str, int] = {}
-    for source in job.players.texts:
+    for source in job.sources.texts:
         if isinstance(source, Expander):
-            calls[source.name] = min(unknown(job.store, source, map(text_key, entries)), len(job.videos))
-    captioners = sum(isinstance(source, Captioner) for source in job.players.texts)
+            calls[source.label] = min(unknown(job.store, source, map(text_key, entries)), len(job.videos))
+    captioners = sum(isinstance(source, Captioner) for source in job.sources.texts)
     answers = len(job.videos) * (1 + captioners) + sum(calls.values())
     disk = answers * BYTES_OF_AN_ANSWER + len(job.videos) * BYTES_OF_A_BAG
     return {

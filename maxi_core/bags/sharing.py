@@ -49,7 +49,7 @@ def run_shard(job: Job, shard: Shard, watching: Watching) -> Share:
         key, tally, skips = _key(job), Tally(), Skips(job.max_skipped)
         flow = Flow(job.store, watching, skips.skip, skips.videos.use, job.strict)
         try:
-            answer_share(shard.share(job.videos), job.dictionary, job.players, flow, tally)
+            answer_share(shard.share(job.videos), job.dictionary, job.sources, flow, tally)
         finally:
             skips.write(folder / f"{shard.name}.skipped.jsonl")
         record = {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **asdict(tally)}
@@ -94,6 +94,6 @@ def _done(folder: Path, key: str, shard: Shard) -> bool:
 
 def _key(job: Job) -> str:
     """Return what the answers of a share depend on: another video, source or option makes a share to be done anew."""
-    sources = [source for source in job.players.every() if not isinstance(source, Expander)]
-    shelves = [shelf_name(shelf_about(source)) for source in sources]
+    sources = [source for source in job.sources.every() if not isinstance(source, Expander)]
+    shelves = [shelf_name(shelf_about(source, job.sources.reading)) for source in sources]
     return digest(made_of(job), shelves, os.fspath(job.store.absolute()))

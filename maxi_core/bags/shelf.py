@@ -26,6 +26,7 @@ from maxi_core.secrets import masked
 
 SCHEMA = 1
 ABOUT = "about.json"  # in each folder: what its answers depend on, for people
+CHECKED = "order-checked"  # in a folder whose source was seen to answer each question of a batch at its place
 _names = count()
 
 
@@ -54,11 +55,24 @@ class Shelf:
         self._open: dict[int, BinaryIO] = {}  # the last used at the end
         self._own: FileIO | None = None
         self._unsynced = 0
+        self._checked = (folder / CHECKED).exists()
         for path in sorted(folder.glob("*.jsonl")):
             self._read(path)
 
     def __len__(self) -> int:
         return len(self._places)
+
+    @property
+    def checked(self) -> bool:
+        """Whether the source was seen to give its answers in the order of the questions."""
+        return self._checked
+
+    def mark_checked(self) -> None:
+        """Remember that the order of the answers was seen to be right; needs an answer that was kept."""
+        if not self._checked and self.folder.is_dir():
+            self._checked = True
+            with suppress(OSError):  # then it is seen again the next time
+                (self.folder / CHECKED).touch()
 
     def __contains__(self, key: str) -> bool:
         return bytes.fromhex(key) in self._places

@@ -8,8 +8,12 @@ from pathlib import Path
 
 from maxi_core.bags.composing import keep_best
 from maxi_core.errors import UsageError
+from maxi_core.evaluation.benchmarks.lists import read_list
+from maxi_core.evaluation.benchmarks.own import LABELS
 from maxi_core.names import name_key
+from maxi_core.plugins import Catalog
 from maxi_core.types import TextBag
+from maxi_core.world_paths import world_path
 
 SHARES = (1.0, 0.9, 0.5, 0.3)  # those of paper table 4
 BINS = 10
@@ -147,10 +151,9 @@ def read_labels(path: Path) -> dict[str, str]:
     return labels
 
 
-def named_labels(name: str) -> dict[str, str]:
-    """Return the true labels by video id, of a CSV or of the `sandbox`."""
-    if name == "sandbox":
-        from maxi_core import sandbox
-
-        return dict(sandbox.training_labels())
-    return read_labels(Path(name))
+def named_labels(name: str, catalog: Catalog) -> dict[str, str]:
+    """Return the true labels by video id: of a CSV `video,label`, of a split list beside its labels.csv, of a world."""
+    path = world_path(catalog, "labels", name) or Path(name)
+    if path.suffix != ".txt":
+        return read_labels(path)
+    return {row.path: row.names[0] for row in read_list(path, path.parent / LABELS).rows}

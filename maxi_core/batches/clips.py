@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from maxi_core.batches.batch import BatchPlan, Example, Examples
 from maxi_core.batches.draws import generator
 from maxi_core.errors import MaxiError
-from maxi_core.video.frames import Decoded, Frames, Pixels
+from maxi_core.video.frames import Frames, Pixels
 from maxi_core.video.jobs import Job
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.pool import Pool
@@ -45,7 +45,7 @@ class Clips:
         self._examples, self._plan, self._video = examples, plan, video
         self._log = log or SkipLog(None, video.max_skipped, "train")
         self._random = plan.augmentation != "none"
-        self._held: dict[str, Decoded] = {}
+        self._held: dict[str, Frames] = {}
         self._room = int(plan.hold_gb * 1e9)
         self._holding: bool | None = None  # not known yet
         self.broken: dict[str, str] = {}
@@ -81,11 +81,11 @@ class Clips:
         """Say whether the frames of all videos would fit into memory if they were like the first."""
         for place in range(min(PROBES, len(self._examples))):
             reply = pool.take(pool.ask(Job(self._examples[place].video, {CLIP: self._whole()})))
-            if isinstance(reply, Decoded):
-                return self._complete(reply) and reply.pixels.nbytes * len(self._examples) <= self._room
+            if isinstance(reply, Frames):
+                return self._complete(reply) and reply.nbytes * len(self._examples) <= self._room
         return False
 
-    def _complete(self, reply: Decoded) -> bool:
+    def _complete(self, reply: Frames) -> bool:
         return reply.found <= MOST_FRAMES or not self._random
 
     def _candidates(self, place: int, epoch: int) -> Iterator[Example]:
@@ -124,24 +124,18 @@ class Clips:
         if slot.whole:
             self._hold(slot.example, reply)
         self._log.use()
-        return slot.example, self._chosen(slot, reply, sampling)
+        return slot.example, reply.at(CLIP, sampling.indices(reply.found, slot.example.video.id))
 
     def _lose(self, example: Example, failed: VideoFailed) -> None:
         if example.video.id not in self.broken:
             self.broken[example.video.id] = failed.reason
             self._log.skip(example.video.id, failed)
 
-    def _hold(self, example: Example, reply: Decoded) -> None:
+    def _hold(self, example: Example, reply: Frames) -> None:
         if example.video.id in self._held:
             return
-        self._room -= reply.pixels.nbytes
+        self._room -= reply.nbytes
         if self._room < 0:
             self._holding = False  # the videos were not like the first: what is held stays, the rest is decoded anew
         else:
             self._held[example.video.id] = reply
-
-    def _chosen(self, slot: _Slot, reply: Decoded, sampling: Sampling) -> Pixels:
-        wanted = {CLIP: sampling.indices(reply.found, slot.example.video.id)}
-        if slot.whole or slot.number is None:
-            wanted["whole"] = self._whole().indices(reply.found, slot.example.video.id)
-        return Frames(reply.pixels, wanted, reply.found)[CLIP]

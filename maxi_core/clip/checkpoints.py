@@ -25,12 +25,7 @@ RULES = {
     "frames": COUNT,
     "normalisation": words("model", "imagenet"),
     "quick_gelu": FLAG,
-    "temporal": Rule(
-        "a table of name and options",
-        lambda value: (
-            isinstance(value, dict) and LABEL.holds(value.get("name")) and isinstance(value.get("options"), dict)
-        ),
-    ),
+    "temporal": Rule("null, or a table of name, version and options", lambda value: value is None or _is_record(value)),
     "step": PLACE,
     "began": Rule(
         "a table of numbers", lambda value: isinstance(value, dict) and all(map(NUMBER.holds, value.values()))
@@ -70,7 +65,8 @@ def find_checkpoint(folder: Path) -> Path | None:
 def read_about(folder: Path) -> Mapping[str, Any]:
     """Return what a checkpoint says of itself; raises UsageError if it is not what this maxi writes."""
     path = folder / ABOUT
-    about = {key: value for key, value in read_table(folder, ABOUT).items() if value is not None or key not in RULES}
+    read = read_table(folder, ABOUT)
+    about = {key: value for key, value in read.items() if value is not None or key == "temporal" or key not in RULES}
     if "schema" not in about:
         raise UsageError(f"{path} describes no checkpoint", "name another checkpoint")
     if about["schema"] != SCHEMA:
@@ -80,9 +76,26 @@ def read_about(folder: Path) -> Mapping[str, Any]:
     missing = [key for key in NEEDED if key not in about]
     if missing:
         raise UsageError(f"{path} says nothing of {', '.join(missing)}", "name another checkpoint")
+    if about["temporal"] is not None and not _is_record(about["temporal"]):
+        raise UsageError(
+            f"{path} does not say of which distribution its temporal module is: {about['temporal']!r:.80}",
+            "it is of an earlier maxi, or was trained by code of one's own: train it again, with --temporal NAME",
+        )
     check(path, "", {key: value for key, value in about.items() if key in RULES}, RULES)
     check_model(path, about["config"], about["preprocess"], ("config", "preprocess"))
     return about
+
+
+def _is_record(temporal: object) -> bool:
+    """Whether maxi.json names a temporal module as {name: dist:name, version, options}."""
+    return (
+        isinstance(temporal, dict)
+        and temporal.keys() == {"name", "version", "options"}
+        and LABEL.holds(temporal["name"])
+        and LABEL.holds(temporal["version"])
+        and ":" in temporal["name"]
+        and isinstance(temporal["options"], dict)
+    )
 
 
 def read_weights(folder: Path) -> "dict[str, Tensor]":

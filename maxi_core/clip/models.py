@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from maxi_core.clip.naming import CONFIG, WEIGHTS, Found, find_model
 from maxi_core.clip.tokenizers import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.clip.tokens import Tokens, tokenize
 from maxi_core.errors import MaxiError, UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.plugins import Catalog
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Statistics = tuple[float, float, float]
@@ -47,8 +50,8 @@ class Clip:
         return tokenize(self.tokenizer, texts)
 
 
-def load_model(name: str, device: str = "auto") -> Clip:
-    """Load the model that MODEL names: `ARCH/TAG` as open_clip has them, an export folder, a checkpoint or `sandbox`.
+def load_model(name: str, device: str = "auto", catalog: "Catalog | None" = None) -> Clip:
+    """Load the model that MODEL names: `ARCH/TAG` as open_clip has them, an export folder, a checkpoint or a world.
 
     An export folder holds open_clip_config.json and open_clip_model.safetensors and may also be written
     `local-dir:FOLDER`; the folder of a training run is its last complete checkpoint. Weights are in float32. Raises
@@ -56,13 +59,13 @@ def load_model(name: str, device: str = "auto") -> Clip:
     for a checkpoint with a temporal module (`maxi_core.clip.loading` has those) and for a device that is not there,
     MaxiError for weights that cannot be fetched.
     """
-    found = find_model(name)
+    found = find_model(name, catalog)
     clip = load_bare(found, device)
     if found.checkpoint is None:
         return clip
-    temporal = found.about["temporal"]["name"]
-    if temporal != "mean":
-        raise UsageError(f"'{name}' has the temporal module '{temporal}', which matching does not use", "name another")
+    if found.about["temporal"] is not None:
+        module = found.about["temporal"]["name"]
+        raise UsageError(f"'{name}' has the temporal module '{module}', which matching does not use", "name another")
     try:
         clip.model.load_state_dict(read_weights(found.checkpoint))
     except RuntimeError as error:

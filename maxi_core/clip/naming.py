@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maxi_core.clip.checkpoints import find_checkpoint, read_about
 from maxi_core.clip.model_files import own_file, read_table
 from maxi_core.clip.model_rules import check_model
 from maxi_core.errors import UsageError, nearest
+from maxi_core.world_paths import world_path, worlds_with
+
+if TYPE_CHECKING:
+    from maxi_core.plugins import Catalog
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
@@ -32,15 +36,17 @@ class Found:
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def find_model(name: str) -> Found:
-    """Find what MODEL names; raises UsageError for a name or folder that is not right. No weights are read."""
-    if name == "sandbox":
-        from maxi_core import sandbox
+def find_model(name: str, catalog: "Catalog | None" = None) -> Found:
+    """Find what MODEL names; raises UsageError for a name or folder that is not right. No weights are read.
 
-        return _export(name, sandbox.clip_folder())
+    Names of worlds are those of `catalog`; without one, those of the installed plugins.
+    """
+    world = world_path(catalog, "clip", name)
+    if world is not None:
+        return _export(name, world)
     folder = _folder(name)
     if folder is None:
-        return Found(name, *_checked_names(name))
+        return Found(name, *_checked_names(name, catalog))
     checkpoint = find_checkpoint(folder)
     if checkpoint is None:
         return _export(name, folder)
@@ -81,7 +87,7 @@ def _known() -> list[str]:
     return [f"{arch}/{tag}" for arch, tag in open_clip.list_pretrained()]
 
 
-def _checked_names(name: str) -> tuple[str, str]:
+def _checked_names(name: str, catalog: "Catalog | None" = None) -> tuple[str, str]:
     import open_clip
 
     if name.startswith(HUB):
@@ -91,8 +97,8 @@ def _checked_names(name: str) -> tuple[str, str]:
     if not slash:
         arch, tag = tag, ""
     if arch not in open_clip.list_models():  # asked for anything else, open_clip looks on the network
-        fix = "type ARCH/TAG as open_clip names them, such as ViT-B-16-quickgelu/openai, a folder, or sandbox"
-        near = nearest(name, [*_known(), "sandbox"]) or nearest(arch, open_clip.list_models())
+        fix = "type ARCH/TAG as open_clip names them, such as ViT-B-16-quickgelu/openai, a folder, or a world's name"
+        near = nearest(name, [*_known(), *worlds_with(catalog, "clip")]) or nearest(arch, open_clip.list_models())
         why = f"there is no folder of that name, and open_clip knows no architecture '{arch}'"
         raise UsageError(f"no model '{name}'{near}: {why}", fix)
     tags = open_clip.list_pretrained_tags_by_model(arch)

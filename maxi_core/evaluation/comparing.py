@@ -9,12 +9,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from maxi_core.errors import UsageError
+from maxi_core.evaluation.benchmarks.benchmark import METRICS
 from maxi_core.evaluation.bootstrap import Interval, by_class, paired_interval, precision_interval, two_level_interval
 from maxi_core.evaluation.metrics import positives
 from maxi_core.evaluation.published import TABLES, published
 from maxi_core.evaluation.saving import read_scores
 
-METRICS = ("top1", "top5", "mean_class", "map", "map_cosine")
 TITLES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class", "map": "mAP", "map_cosine": "mAP (cosine)"}
 Over = Literal["videos", "classes"]
 Predictions = dict[str, Any]  # video -> its line of predictions
@@ -54,18 +54,20 @@ def compare(
 
     Differences have paired bootstrap intervals (95 %) where the two runs are of the same videos and their predictions
     are there; `over` classes, classes are drawn too, and then the videos of each (top-1 and top-5 of videos with one
-    label; no interval for other metrics). `tables` names the published tables that are put beside (`published.TABLES`;
-    none for none). Raises UsageError for files that are no scores and for unknown metrics and tables.
+    label; no interval for other metrics). A benchmark's own published metric is always among the metrics. `tables`
+    names the published tables that are put beside (`published.TABLES`; none for none). Raises UsageError for files that
+    are no scores and for unknown metrics and tables.
     """
-    _check("metric", metrics, METRICS)
-    _check("table", tables, TABLES)
     _check("draw over", [over], get_args(Over))
     runs = [_Run(path, read_scores(path)) for path in scores]
+    _check("metric", metrics, dict.fromkeys((*METRICS, *(name for run in runs for name in run.metrics))))
+    _check("table", tables, TABLES)
     names = _names(runs)
     lines: list[Line] = []
     benchmarks = list(dict.fromkeys(name for run in runs for name in run.benchmarks))
     for benchmark in benchmarks:
-        for metric in metrics:
+        own_metric = (name for run in runs if (name := run.record(benchmark).get("metric")) not in (None, *METRICS))
+        for metric in dict.fromkeys((*metrics, *own_metric)):
             own = [
                 _line(run, name, benchmark, metric, runs[0], seed, over)
                 for run, name in zip(runs, names, strict=True)
@@ -84,6 +86,10 @@ class _Run:
         self.folder = path if path.is_dir() else path.parent
         self.records = records
         self.benchmarks = list(dict.fromkeys(record["benchmark"] for record in records))
+
+    @property
+    def metrics(self) -> list[str]:
+        return [name for record in self.records for name in record["metrics"]]
 
     @property
     def model(self) -> str:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from maxi_core.clip.loading import Loaded
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.prompts import fill
+from maxi_core.video.sampling import Sampling
 
 logger = logging.getLogger("maxi")
 
@@ -33,9 +35,9 @@ class Encoder:
         return self.loaded.clip.name
 
     @property
-    def side(self) -> int:
-        """Pixels of the shorter side of the frames that it wants."""
-        return self.protocol.side(self.loaded.clip.image_size)
+    def sampling(self) -> Sampling:
+        """The frames that it wants of each video, in its own size."""
+        return replace(self.protocol.sampling(), side=self.protocol.side(self.loaded.clip.image_size))
 
     @property
     def scale(self) -> float:
@@ -47,7 +49,7 @@ class Encoder:
         protocol = self.protocol
         return {
             "weights": self.loaded.clip.identity,
-            "temporal": dict(self.loaded.temporal),
+            "temporal": self.loaded.temporal and dict(self.loaded.temporal),
             "statistics": self.loaded.model.statistics,
             "image_size": self.loaded.clip.image_size,
             "frames": protocol.frames,

@@ -8,8 +8,8 @@ from typing import Any
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.loading import Loaded
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.benchmark import Benchmark, Split
 from maxi_core.evaluation.benchmarks.places import Places
+from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
 from maxi_core.evaluation.encoder import Encoder
 from maxi_core.evaluation.features import Clock, Follow, Found, keyed, video_features
 from maxi_core.evaluation.overlap import groups_of
@@ -51,7 +51,7 @@ class Evaluated:
 
 def evaluate(
     models: Sequence[Loaded],
-    benchmarks: Sequence[Benchmark],
+    benchmarks: Sequence[OpenedBenchmark],
     protocol: Protocol | None = None,
     *,
     reading: VideoOptions | None = None,
@@ -100,7 +100,7 @@ def evaluate(
     return Evaluated(tuple(scored), clock)
 
 
-def folder_of(benchmark: Benchmark) -> Path:
+def folder_of(benchmark: OpenedBenchmark) -> Path:
     """Return the folder of a benchmark's videos; raises UsageError if none was named or it is not there."""
     if benchmark.videos is None:
         raise UsageError(f"where are the videos of {benchmark.name}?", "name their folder with --videos")
@@ -110,8 +110,8 @@ def folder_of(benchmark: Benchmark) -> Path:
 
 
 def _placed(
-    benchmarks: Sequence[Benchmark], reading: VideoOptions, missing: Missing
-) -> list[tuple[Benchmark, Split, tuple[Video, ...]]]:
+    benchmarks: Sequence[OpenedBenchmark], reading: VideoOptions, missing: Missing
+) -> list[tuple[OpenedBenchmark, Split, tuple[Video, ...]]]:
     found = []
     for benchmark in benchmarks:
         places = Places(folder_of(benchmark), allow_outside=reading.allow_outside_root)
@@ -125,7 +125,7 @@ def _placed(
 
 def _results(
     encoder: Encoder,
-    placed: Iterable[tuple[Benchmark, Split, tuple[Video, ...]]],
+    placed: Iterable[tuple[OpenedBenchmark, Split, tuple[Video, ...]]],
     answers: Mapping[str, Any],
     dictionary: Sequence[str] | None,
     decoder: str,

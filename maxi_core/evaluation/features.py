@@ -15,9 +15,10 @@ from maxi_core.bags.shelf import Shelf, digest
 from maxi_core.evaluation.encoder import Encoder, Features
 from maxi_core.evaluation.protocol import CONSUMER
 from maxi_core.types import Failed, Video
+from maxi_core.video.jobs import Job
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.problems import VideoFailed
-from maxi_core.video.reader import read_videos
+from maxi_core.video.reader import read_jobs
 
 Follow = Callable[[str, int, Iterable[Any]], Iterator[Any]]  # title, total, items -> the items, watched
 Found = dict[str, Features | Failed]  # key of a video -> its features
@@ -65,7 +66,7 @@ def video_features(
     """Return for each encoder the features (V, D), or the reason why there are none, of the videos by key.
 
     Features are kept in `store` (None: nowhere) as soon as they are there, so a stopped evaluation goes on where it
-    was; failures are not. Models that want frames of one size share each decode. `told` hears of each video once.
+    was; failures are not. All models share one decode of each video. `told` hears of each video once.
     """
     clock = clock or Clock()
     began = time.perf_counter()
@@ -77,13 +78,9 @@ def video_features(
                 answers |= {key: _unpack(kept) for key in videos if (kept := shelf.get(key)) is not None}
         for video in (video for key, video in videos.items() if all(key in answers for answers in found)):
             told(video, None)
-        for side in sorted({encoder.side for encoder in encoders}):
-            group = [place for place, encoder in enumerate(encoders) if encoder.side == side]
-            todo = {key: videos[key] for key in videos if any(key not in found[place] for place in group)}
-            if todo:
-                _encode(
-                    [(encoders[at], found[at], shelves[at]) for at in group], todo, reading, side, follow, told, clock
-                )
+        todo = {key: video for key, video in videos.items() if any(key not in answers for answers in found)}
+        if todo:
+            _encode(list(zip(encoders, found, shelves, strict=True)), todo, reading, follow, told, clock)
     clock.whole += time.perf_counter() - began
     return found
 
@@ -92,41 +89,39 @@ def _encode(
     group: Sequence[tuple[Encoder, Found, Shelf | None]],
     todo: Mapping[str, Video],
     reading: VideoOptions,
-    side: int,
     follow: Follow,
     told: Callable[[Video, Failed | None], None],
     clock: Clock,
 ) -> None:
-    protocol = group[0][0].protocol
-    options = reading.model_copy(update={"short_side": side})
-    answers = read_videos(todo.values(), {CONSUMER: protocol.sampling()}, options)
+    wanting = {key: [place for place, (_, found, _) in enumerate(group) if key not in found] for key in todo}
+    jobs = (
+        Job(video, {f"{CONSUMER} {place}": group[place][0].sampling for place in wanting[key]})
+        for key, video in todo.items()
+    )
     title = f"{len(group)} models" if len(group) > 1 else group[0][0].name
     waiting = time.perf_counter()
-    for key, (video, frames) in zip(todo, follow(f"evaluating {title}", len(todo), answers), strict=True):
+    answers = follow(f"evaluating {title}", len(todo), read_jobs(jobs, reading))
+    for key, (job, frames) in zip(todo, answers, strict=True):
         clock.decoder += time.perf_counter() - waiting
         problem: Failed | None = None
-        if isinstance(frames, Failed):
-            problem = frames
-            for _, found, _ in group:
-                found[key] = frames
-        else:
-            pixels = frames[CONSUMER]
-            for encoder, found, shelf in group:
-                if key in found:
-                    continue
-                views = encoder.protocol.view(pixels, encoder.loaded.clip.image_size)
-                computing = time.perf_counter()
-                features = encoder.encode_video(views)
-                clock.model += time.perf_counter() - computing
-                clock.encoded += 1
-                if not np.isfinite(features).all():
-                    problem = VideoFailed(f"the model {encoder.name} gives no finite feature of it", "not-finite")
-                    found[key] = problem
-                    continue
-                found[key] = features
-                if shelf is not None:
-                    shelf.put(key, {"video": video.id, "path": str(video.path)}, _pack(features))
-        told(video, problem)
+        for place in wanting[key]:
+            encoder, found, shelf = group[place]
+            if isinstance(frames, Failed):
+                problem = found[key] = frames
+                continue
+            views = encoder.protocol.view(frames[f"{CONSUMER} {place}"], encoder.loaded.clip.image_size)
+            computing = time.perf_counter()
+            features = encoder.encode_video(views)
+            clock.model += time.perf_counter() - computing
+            clock.encoded += 1
+            if not np.isfinite(features).all():
+                problem = VideoFailed(f"the model {encoder.name} gives no finite feature of it", "not-finite")
+                found[key] = problem
+                continue
+            found[key] = features
+            if shelf is not None:
+                shelf.put(key, {"video": job.video.id, "path": str(job.video.path)}, _pack(features))
+        told(job.video, problem)
         waiting = time.perf_counter()
 
 

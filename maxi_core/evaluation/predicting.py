@@ -60,9 +60,8 @@ def predict(
     if twice := [name for place, name in enumerate(names) if name in names[:place]]:
         raise UsageError(f"the label '{twice[0]}' comes twice", "name it once")
     texts = encoder.encode_names(names).astype(np.float64).T  # (D, C)
-    options = (reading or VideoOptions()).model_copy(update={"short_side": encoder.side})
     asked = (one if isinstance(one, Video) else Video(str(one), Path(one)) for one in videos)
-    for video, frames in read_videos(asked, {CONSUMER: encoder.protocol.sampling()}, options):
+    for video, frames in read_videos(asked, {CONSUMER: encoder.sampling}, reading):
         if isinstance(frames, Failed):
             yield Prediction(video, (), frames)
             continue

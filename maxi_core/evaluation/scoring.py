@@ -1,13 +1,16 @@
 """From features to scores: one split under one model, with a record of all that the numbers depend on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from maxi_core.border import blamed
+from maxi_core.errors import PluginError
 from maxi_core.evaluation import metrics
-from maxi_core.evaluation.benchmarks.benchmark import Benchmark, Split
+from maxi_core.evaluation.benchmarks.benchmark import METRICS
+from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
 from maxi_core.evaluation.encoder import Encoder, Features
 from maxi_core.evaluation.overlap import GROUPS, Group
 from maxi_core.prompts import fill
@@ -42,13 +45,13 @@ class Result:
 
 def score_split(
     encoder: Encoder,
-    benchmark: Benchmark,
+    benchmark: OpenedBenchmark,
     split: Split,
     videos: Sequence[Video],
     answers: Sequence[Features | Failed],
     texts: Features,
     groups: Sequence[Group] = (),
-    decoder: str = "pyav",
+    decoder: str = "",
 ) -> Result:
     """Score one split: features (V, D) of each video against the class features (C, D), in float64.
 
@@ -56,7 +59,7 @@ def score_split(
     may have several labels it is always the softmax, and the precision by mean cosines stands beside (SPEC section 8).
     A skipped video counts as wrong; `metrics_answered` are those of the others, if any was skipped.
     """
-    cosines, scores = _scores(answers, texts, encoder.scale, softmax=benchmark.metric == "map")
+    cosines, scores = _scores(answers, texts, encoder.scale, softmax=benchmark.multi_label)
     labels = [sample.labels for sample in split.samples]
     skipped = tuple(
         (video, answer) for video, answer in zip(videos, answers, strict=True) if isinstance(answer, Failed)
@@ -66,6 +69,7 @@ def score_split(
         "schema": SCHEMA,
         "benchmark": benchmark.name,
         "split": split.name,
+        "metric": benchmark.metric,
         "metrics": found,
         "n": len(labels),
         "skipped": len(skipped),
@@ -99,10 +103,32 @@ def _scores(
 
 
 def _metrics(
-    benchmark: Benchmark, scores: metrics.Array, cosines: metrics.Array, labels: Sequence[tuple[int, ...]]
+    benchmark: OpenedBenchmark, scores: metrics.Array, cosines: metrics.Array, labels: Sequence[tuple[int, ...]]
+) -> tuple[dict[str, float], metrics.Array]:
+    found, by_class = _of_the_core(benchmark, scores, cosines, labels)
+    return {**found, **(_own(benchmark, scores, labels) if benchmark.measure else {})}, by_class
+
+
+def _own(benchmark: OpenedBenchmark, scores: metrics.Array, labels: Sequence[tuple[int, ...]]) -> dict[str, float]:
+    """Return what the benchmark's own metric says; raises PluginError for what is no number by a name of its own."""
+    assert benchmark.measure is not None
+    with blamed(benchmark.name, "when it was asked for its metric"):
+        said: object = benchmark.measure(scores.copy(), list(labels))
+    if not isinstance(said, Mapping) or not all(isinstance(name, str) for name in said):
+        raise PluginError(f"benchmark '{benchmark.name}' measured {said!r:.80}, not numbers by name")
+    if taken := [name for name in said if name in METRICS]:
+        raise PluginError(f"benchmark '{benchmark.name}' measured '{taken[0]}', which is a metric of the core")
+    if benchmark.metric not in (*METRICS, *said):
+        raise PluginError(f"benchmark '{benchmark.name}' did not measure its metric '{benchmark.metric}'")
+    with blamed(benchmark.name, "when it was asked for its metric"):
+        return {name: float(value) for name, value in said.items()}
+
+
+def _of_the_core(
+    benchmark: OpenedBenchmark, scores: metrics.Array, cosines: metrics.Array, labels: Sequence[tuple[int, ...]]
 ) -> tuple[dict[str, float], metrics.Array]:
     classes = scores.shape[1]
-    if benchmark.metric == "map":
+    if benchmark.multi_label:
         by_softmax = metrics.mean_average_precision(scores, labels)
         by_cosine = metrics.mean_average_precision(cosines, labels)
         return {"map": by_softmax.mean, "map_cosine": by_cosine.mean}, by_softmax.each
@@ -117,7 +143,7 @@ def _metrics(
 
 
 def _by_group(
-    benchmark: Benchmark,
+    benchmark: OpenedBenchmark,
     groups: Sequence[Group],
     labels: Sequence[tuple[int, ...]],
     scores: metrics.Array,
@@ -132,7 +158,7 @@ def _by_group(
         values = by_class[places]
         mean = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
         found[group] = {"classes": len(places), "n": len(rows)}
-        if benchmark.metric == "map":
+        if benchmark.multi_label:
             found[group]["map"] = mean
         else:
             rank = metrics.ranks(scores[rows], [labels[row][0] for row in rows])
@@ -140,10 +166,10 @@ def _by_group(
     return found
 
 
-def _circumstances(encoder: Encoder, benchmark: Benchmark, split: Split, decoder: str) -> dict[str, Any]:
+def _circumstances(encoder: Encoder, benchmark: OpenedBenchmark, split: Split, decoder: str) -> dict[str, Any]:
     """Return everything that moves a score (SPEC section 12)."""
     loaded, protocol, about = encoder.loaded, encoder.protocol, encoder.loaded.about
-    many = benchmark.metric == "map" or protocol.views != "1x1"
+    many = benchmark.multi_label or protocol.views != "1x1"
     return {
         "prompt": protocol.prompt,
         "names": benchmark.spelling,
@@ -158,7 +184,7 @@ def _circumstances(encoder: Encoder, benchmark: Benchmark, split: Split, decoder
         "precision": protocol.precision,
         "device": loaded.clip.device.type,
         "decoder": decoder,
-        "temporal": dict(loaded.temporal),
+        "temporal": loaded.temporal and dict(loaded.temporal),
         "model": loaded.clip.name,
         "checkpoint": str(loaded.checkpoint) if loaded.checkpoint else None,
         "weights_sha256": loaded.clip.identity,

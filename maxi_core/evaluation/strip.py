@@ -18,11 +18,10 @@ def write_strip(predictions: Sequence[Prediction], path: Path, reading: VideoOpt
     from maxi_core.video.reader import read_videos
     from maxi_core.video.sampling import Sampling
 
-    options = (reading or VideoOptions()).model_copy(update={"short_side": TILE})
     rows = -(-len(predictions) // ACROSS)
     sheet = Image.new("RGB", (min(len(predictions), ACROSS) * TILE, rows * (TILE + BENEATH)), "white")
     draw = ImageDraw.Draw(sheet)
-    answers = read_videos((one.video for one in predictions), {"strip": Sampling("middles", 1)}, options)
+    answers = read_videos((one.video for one in predictions), {"strip": Sampling("middles", 1, side=TILE)}, reading)
     for place, (one, (_, frames)) in enumerate(zip(predictions, answers, strict=True)):
         left, top = place % ACROSS * TILE, place // ACROSS * (TILE + BENEATH)
         if not isinstance(frames, Failed):

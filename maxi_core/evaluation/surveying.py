@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import mean, median
 
-from maxi_core.evaluation.benchmarks.benchmark import Benchmark, Split
 from maxi_core.evaluation.benchmarks.places import Places
+from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
 from maxi_core.types import Video
 
 
@@ -45,7 +45,7 @@ class Survey:
         }
 
 
-def survey(benchmark: Benchmark, *, durations: bool = False, allow_outside: bool = False) -> Iterator[Survey]:
+def survey(benchmark: OpenedBenchmark, *, durations: bool = False, allow_outside: bool = False) -> Iterator[Survey]:
     """Yield the numbers of each split; `durations` opens every video that is there."""
     places = None
     if benchmark.videos is not None and benchmark.videos.is_dir():

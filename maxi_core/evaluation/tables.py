@@ -19,7 +19,7 @@ def cells(line: Line) -> tuple[str, ...]:
     spread = "" if line.deviation is None else f"±{line.deviation:.1f}"
     found = line.interval
     against = "" if found is None else f"{found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
-    return line.benchmark, TITLES[line.metric], line.who, value + spread, against, line.source
+    return line.benchmark, TITLES.get(line.metric, line.metric), line.who, value + spread, against, line.source
 
 
 def as_markdown(lines: Sequence[Line]) -> str:

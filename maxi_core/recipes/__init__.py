@@ -1,13 +1,15 @@
-"""Recipes that come with maxi, for `--config NAME`: the paper's, each line with its source, and the sandbox's."""
+"""Recipes that have a name, for `--config NAME`: the paper's, each line with its source, and those of worlds."""
 
 from pathlib import Path
 
+from maxi_core.plugins import Catalog
+from maxi_core.world_paths import world_path
+
 PAPERS = ("maxi-k400", "maxi-fewshot")
-SHIPPED = (*PAPERS, "sandbox")
 
 
-def shipped(config: Path) -> Path:
-    """Return the file of a recipe that comes with maxi if `config` is its name and no file here, else `config`."""
-    if str(config) in SHIPPED and not config.exists():
+def shipped(config: Path, catalog: Catalog) -> Path:
+    """Return the file of the recipe that `config` names: of a world, or one of the paper's if no such file is here."""
+    if str(config) in PAPERS and not config.exists():
         return Path(__file__).parent / f"{config}.toml"
-    return config
+    return world_path(catalog, "recipe", str(config)) or config

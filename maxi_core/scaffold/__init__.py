@@ -18,14 +18,8 @@ KINDS = (*ROLES, "temporal")
 DIST_PREFIX = "maxi-"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_USES = {
-    "injector": "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}",
-    "matcher": "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}",
-    "expander": "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}",
-    "captioner": "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}",
-    "augmenter": "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}",
-    "temporal": "maxi train runs/mine --temporal {}",
-}
+_BAGS = "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}"
+_USES = {**dict.fromkeys(ROLES, _BAGS), "temporal": "maxi train runs/mine --temporal {}"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +60,7 @@ def write_plugin(name: str, role: str, parent: Path, catalog: Catalog) -> Writte
         "README.md": _filled("README.md", words),
         f"{module}.py": _filled(f"{role}.py", words),
         f"tests/test_{module}.py": _filled(f"test_{role}.py", words),
+        ".github/workflows/test.yml": _filled("workflow.yml", words),
     }
     for file, text in texts.items():
         try:

@@ -28,6 +28,6 @@ def about_checkpoint(loaded: Loaded, record: Mapping[str, Any]) -> dict[str, Any
         "mean": list(mean),
         "std": list(std),
         "frames": model.frames,
-        "temporal": dict(loaded.temporal),
+        "temporal": loaded.temporal and dict(loaded.temporal),
         **record,
     }

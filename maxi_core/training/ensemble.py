@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from maxi_core.clip.checkpoints import ABOUT, read_about, read_weights
-from maxi_core.clip.loading import MEAN
 from maxi_core.clip.models import load_model
 from maxi_core.clip.naming import find_model
 from maxi_core.clip.tokenizers import of_checkpoint
 from maxi_core.errors import UsageError
 from maxi_core.training.saving import save_checkpoint, step_name
+
+if TYPE_CHECKING:
+    from maxi_core.plugins import Catalog
 
 SCALE = "logit_scale"
 
@@ -43,26 +46,29 @@ def _mixed(original: Tensor, trained: Tensor, ratio: float) -> Tensor:
         return (ratio * original.double() + (1 - ratio) * trained.double()).to(trained.dtype)
 
 
-def ensemble(original: str, trained: str, ratios: list[float], out: Path) -> list[Path]:
+def ensemble(
+    original: str, trained: str, ratios: list[float], out: Path, catalog: "Catalog | None" = None
+) -> list[Path]:
     """Mix the models `original` and `trained` (MODEL each) and write one checkpoint per ratio below `out`.
 
     `ratio` is the original's share. The logit scale of an original that maxi has not trained counts as the one that
     the trained model began with, as in `maxi train --ensemble` and in the authors' code. Raises UsageError for models
     that do not fit, and for a trained one that is no checkpoint.
     """
-    found = find_model(trained)
+    found = find_model(trained, catalog)
     if found.checkpoint is None:
         raise UsageError(f"'{trained}' is no checkpoint of maxi train", "the order is ORIGINAL TRAINED")
     about = read_about(found.checkpoint)
     weights = read_weights(found.checkpoint)
     files = of_checkpoint(found.checkpoint, found.checkpoint / ABOUT, about.get("tokenizer"), found.config).files
-    source = find_model(original)
+    source = find_model(original, catalog)
     if source.checkpoint is not None:
-        first, name = read_weights(source.checkpoint), read_about(source.checkpoint)["temporal"]["name"]
-        if name not in (MEAN, about["temporal"]["name"]):
-            raise UsageError(f"'{original}' has the temporal module '{name}', and '{trained}' has not", "mix others")
+        first, has = read_weights(source.checkpoint), read_about(source.checkpoint)["temporal"]
+        if has is not None and (about["temporal"] is None or about["temporal"]["name"] != has["name"]):
+            what = f"the temporal module '{has['name']}'"
+            raise UsageError(f"'{original}' has {what}, and '{trained}' has not", "mix others")
     else:
-        first = dict(load_model(original, "cpu").model.state_dict())
+        first = dict(load_model(original, "cpu", catalog).model.state_dict())
         if SCALE in first and SCALE in about.get("began", {}):
             first[SCALE] = torch.tensor(about["began"][SCALE])
     made = []

@@ -13,7 +13,7 @@ import torch
 from maxi_core.bags.run import MANIFEST, RECIPE
 from maxi_core.batches.loading import Batches
 from maxi_core.clip.checkpoints import checkpoints_of, read_weights
-from maxi_core.clip.loading import MEAN, Loaded
+from maxi_core.clip.loading import Loaded
 from maxi_core.environment import versions
 from maxi_core.errors import MaxiError
 from maxi_core.files import utc_stamp, write_text
@@ -259,8 +259,8 @@ class _Run:
     def _original(self) -> dict[str, torch.Tensor]:
         """Return the weights to ensemble with: those at the start, without a temporal module that is new."""
         weights = copy_of(self.model.weights())
-        recorded = self.job.loaded.about.get("temporal", {"name": MEAN})["name"]
-        new = recorded == MEAN != self.job.loaded.temporal["name"]
+        loaded = self.job.loaded
+        new = loaded.temporal is not None and loaded.about.get("temporal") is None
         return {key: value for key, value in weights.items() if not (new and key.startswith("temporal."))}
 
     def _once(self, work: Callable[[], Any]) -> Any:

@@ -1,11 +1,11 @@
 """The `[train]` section of a recipe: names and meanings as in open_clip, defaults as in the paper (SPEC section 6)."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from maxi_core.options import Options
+from maxi_core.options import Options, WorldPath
 from maxi_core.prompts import TRAINING
 
 Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "nce", "ce"]
@@ -18,16 +18,18 @@ class TrainSection(Options):
     """What `maxi train` trains, on what, how long and how exactly."""
 
     run: Path | None = Field(None, description="run folder of maxi bags; none with labels")
-    labels: Path | None = Field(None, description="list or folder of labelled videos to train on instead, for ce")
+    labels: Annotated[Path | None, WorldPath("labels")] = Field(
+        None, description="list or folder of labelled videos to train on instead, or the name of a world; for ce"
+    )
     videos: Path | None = Field(None, description="folder that the paths of labels start from; none: the list's own")
     shots: int | None = Field(None, ge=1, description="videos of each class, drawn by the seed; none: all")
-    model: str = Field("ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, sandbox")
+    model: str = Field("ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, world")
     out: Path | None = Field(None, description="folder of this training; none: name, in the run folder")
     name: str = Field("train", description="what this training is called, in folders and reports")
     keep: float | None = Field(None, gt=0, le=1, description="share of all videos to train on; none: what the run kept")
 
     loss: Loss = Field("mil_nce", description="objective (SPEC section 5)")
-    temporal: str | None = Field(None, description="temporal module; none: what the model has, or mean")
+    temporal: str | None = Field(None, description="temporal module; none: what the model has, or the mean over frames")
     frames: int = Field(16, ge=1, description="frames of each video")
     bag_size: int = Field(16, ge=1, description="texts of each bag in a step")
     template: str = Field(TRAINING, description="text1 of a prompt, with {} for the matched entry")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maxi_core.bags.records import BAGS
@@ -14,6 +14,7 @@ from maxi_core.batches.loading import Batches
 from maxi_core.clip.loading import Loaded, load_video_clip, temporal_maker
 from maxi_core.clip.video_clip import SIGMA
 from maxi_core.errors import UsageError
+from maxi_core.instances import find_instance
 from maxi_core.plugins import Catalog
 from maxi_core.recipe import Recipe
 from maxi_core.sections import EvalSection
@@ -28,6 +29,7 @@ from maxi_core.training.trainable import choose_trainable
 from maxi_core.types import Video
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.skips import SkipLog
+from maxi_core.world_paths import world_path
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,10 @@ def make_training(
 
     A `dry` job writes nothing and reports to nobody.
     """
+    recipe = with_temporal(catalog, recipe)
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
     out = _out(section)
-    source = _source(section, video)
+    source = _source(catalog, section, video)
     loaded = _model(catalog, recipe, section, device or section.device)
     plan = BatchPlan(
         section.batch_size, section.frames, section.bag_size, section.seed, section.template,
@@ -86,12 +89,23 @@ def make_training(
         resuming or Resuming(),
         settings,
         {**record, "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest()},
-        _validation(section, recipe, video) if section.val else None,
+        _validation(catalog, section, recipe, video) if section.val else None,
         section.val_frequency,
         make_reports(section.report_to, out, section.name, settings) if ranks.first and not dry else (),
         recipe_text,
         argv,
     )
+
+
+def with_temporal(catalog: Catalog, recipe: Recipe) -> Recipe:
+    """Return the recipe with the full name of the temporal module that it names, and its options."""
+    section = recipe.core("train", TrainSection)
+    if section.temporal is None:
+        return recipe
+    one = find_instance(catalog, section.temporal, ("temporal",))
+    recipe = recipe.using(catalog, one)
+    named = section.model_copy(update={"temporal": one.key})
+    return replace(recipe, sections={**recipe.sections, "train": named})
 
 
 def _out(section: TrainSection) -> Path:
@@ -104,9 +118,9 @@ def _out(section: TrainSection) -> Path:
     return section.run / section.name
 
 
-def _source(section: TrainSection, video: VideoOptions) -> Source:
+def _source(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Source:
     if section.labels is not None:
-        return _labelled(section, video)
+        return _labelled(catalog, section, video)
     if section.shots is not None:
         raise UsageError("--shots are of labelled videos, and bags have no labels", "add --labels")
     assert section.run is not None
@@ -118,8 +132,7 @@ def _source(section: TrainSection, video: VideoOptions) -> Source:
     return Source(examples, f"{len(examples)} bags of {section.run.name}", checksum[:12], dictionary)
 
 
-def _labelled(section: TrainSection, video: VideoOptions) -> Source:
-    from maxi_core import sandbox
+def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Source:
     from maxi_core.evaluation.benchmarks.own import read_own
     from maxi_core.evaluation.benchmarks.places import Places
 
@@ -127,8 +140,8 @@ def _labelled(section: TrainSection, video: VideoOptions) -> Source:
         raise UsageError(f"labels have no bags, and the loss {section.loss} needs them", "type --loss ce")
     assert section.labels is not None
     labels, videos = section.labels, section.videos
-    if labels.name == "sandbox" and not labels.exists():
-        labels, videos = sandbox.training_list(), sandbox.training_videos()
+    if (world := world_path(catalog, "labels", str(labels))) is not None:
+        labels, videos = world, videos or world_path(catalog, "videos", str(labels))
     if not labels.exists():  # no known benchmark either: their splits are for testing
         raise UsageError(f"there are no labels at {labels}", "name a list or folder (see maxi data shots)")
     benchmark = read_own(labels, videos, None, multi_label=False, spelling="written")
@@ -148,7 +161,6 @@ def _labelled(section: TrainSection, video: VideoOptions) -> Source:
 def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> Loaded:
     temporal: Temporal | None = None
     if section.temporal is not None:
-        catalog.find(section.temporal, ("temporal",))
         made = recipe.make(catalog, section.temporal)
         assert isinstance(made, Temporal)
         temporal = made
@@ -160,6 +172,7 @@ def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str)
         make_temporal=temporal_maker(catalog),
         normalisation=section.normalisation,
         checkpointing=section.grad_checkpointing,
+        catalog=catalog,
     )
     if section.sigma is not None or loaded.checkpoint is None:
         loaded.model.set_sigma(section.sigma or SIGMA)
@@ -167,13 +180,13 @@ def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str)
     return loaded
 
 
-def _validation(section: TrainSection, recipe: Recipe, video: VideoOptions) -> Validate:
+def _validation(catalog: Catalog, section: TrainSection, recipe: Recipe, video: VideoOptions) -> Validate:
     from maxi_core.evaluation.protocol import Protocol
     from maxi_core.training.validating import make_validation
 
     shown = recipe.core("eval", EvalSection)
     protocol = Protocol(frames=section.frames, prompt=shown.prompt, spelling=shown.names)
-    return make_validation(section.val, shown.data_root, protocol, video)
+    return make_validation(catalog, section.val, shown.data_root, protocol, video)
 
 
 # settings that change no result, or are compared as something else
@@ -194,4 +207,4 @@ def _settings(
     named = {"data": f"{source.name} ({source.checksum})", "model": f"{loaded.clip.name} ({loaded.clip.identity[:12]})"}
     named |= {"batch": batch, "video": json.dumps([video.decoder, video.square_pixels])}
     plain = {key: str(value) for key, value in section if key not in _LOOSE}
-    return {**named, **plain, "temporal": json.dumps(dict(loaded.temporal), sort_keys=True)}
+    return {**named, **plain, "temporal": json.dumps(loaded.temporal and dict(loaded.temporal), sort_keys=True)}

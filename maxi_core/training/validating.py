@@ -7,17 +7,18 @@ from maxi_core.clip.loading import Loaded
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
+from maxi_core.plugins import Catalog
 from maxi_core.video.options import VideoOptions
 
 
 def make_validation(
-    names: Sequence[str], data_root: Path | None, protocol: Protocol, reading: VideoOptions
+    catalog: Catalog, names: Sequence[str], data_root: Path | None, protocol: Protocol, reading: VideoOptions
 ) -> Callable[[Loaded], Mapping[str, float]]:
     """Return what evaluates a model on the benchmarks, in order: `benchmark:split metric` -> score in percent.
 
     Raises UsageError for a benchmark that is not there. Features are not kept, as weights change.
     """
-    benchmarks = [open_benchmark(name, data_root=data_root) for name in names]
+    benchmarks = [open_benchmark(name, catalog, data_root=data_root) for name in names]
 
     def validate(loaded: Loaded) -> dict[str, float]:
         found = evaluate([loaded], benchmarks, protocol, reading=reading)
@@ -26,7 +27,7 @@ def make_validation(
             f"{record['benchmark']}:{record['split']} {metric}": 100 * float(value)
             for record in found.models[0].records()
             for metric, value in record["metrics"].items()
-            if metric in ("top1", "map") and isinstance(value, (int, float))
+            if metric == record["metric"] and isinstance(value, (int, float))
         }
 
     return validate

@@ -10,24 +10,26 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
-from maxi_core.video.frames import Decoded, Info
+from maxi_core.video.frames import Decoded
+from maxi_core.video.wire import pack, unpack
 
 if TYPE_CHECKING:
     from maxi_core.video.jobs import Job
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had the frames of one size only
 SUFFIX = ".frames"
 ROOM = 0.1  # share of the cap that is freed at once, and that all writers together may add between two looks
 STALE = 3600.0  # seconds that a half-written file is older than the newest file, and then belongs to nobody
 
 
 class FrameCache:
-    """A folder of frames, at most `cap` bytes, shared by `writers` processes; `key` names decoder and frame size.
+    """A folder of frames, at most `cap` bytes, shared by `writers` processes; `key` names the decoder.
+
+    An entry serves every job that wants the same samplings of the same file, whatever its consumers are called.
 
     Random samplings are not kept: they differ in every epoch and would only fill the disk. Raises UsageError if the
     folder cannot be written.
@@ -64,11 +66,11 @@ class FrameCache:
     def put(self, job: Job, decoded: Decoded) -> None:
         """Keep what a decoder answered, unless it is too large for the cache; a full disk is no error."""
         path = self._entry(job)
-        values = {key: value for key, value in asdict(decoded).items() if key != "pixels"}
-        header = json.dumps({"schema": SCHEMA, "shape": decoded.pixels.shape, **values}).encode()
-        body = header + b"\n" + decoded.pixels.tobytes()
-        if path is None or len(body) > self._allowance:
+        header, pixels = pack(decoded)
+        if path is None or sum(part.nbytes for part in pixels) > self._allowance:
             return
+        text = json.dumps({"schema": SCHEMA, **header}).encode()
+        body = b"".join([text, b"\n", *(part.tobytes() for part in pixels)])
         if self._added + len(body) > self._allowance:
             self._evict()
         with suppress(OSError):
@@ -85,7 +87,8 @@ class FrameCache:
 
     def _entry(self, job: Job) -> Path | None:
         """Return where the answer to this request is kept, or None for one that is never kept."""
-        if any(sampling.kind == "random" for sampling in job.wanted.values()):
+        wanted = {(one.kind, float(one.count), one.side or 0) for one in job.wanted.values()}
+        if any(kind == "random" for kind, _, _ in wanted):
             return None
         video = job.video
         try:
@@ -93,8 +96,8 @@ class FrameCache:
             found = path.stat()
         except OSError:
             return None
-        wanted = sorted((sampling.kind, sampling.count) for sampling in job.wanted.values())
-        request = [self._key, os.fspath(path), found.st_size, found.st_mtime_ns, video.start, video.end, wanted]
+        file = [os.fspath(path), found.st_size, found.st_mtime_ns, video.start, video.end]
+        request = [SCHEMA, self._key, *file, sorted(wanted)]
         name = hashlib.sha256(json.dumps(request).encode()).hexdigest()
         return self._folder / name[:2] / (name + SUFFIX)
 
@@ -120,11 +123,8 @@ def _digest(body: bytes | bytearray) -> bytes:
 
 
 def _rebuild(body: bytearray) -> Decoded | None:
-    import numpy as np
-
     header = json.loads(body[: (end := body.index(b"\n"))])
     if header.pop("schema") != SCHEMA:
         return None
-    pixels = np.frombuffer(body, dtype=np.uint8, offset=end + 1).reshape(header.pop("shape"))  # (N, H, W, 3)
-    info = header.pop("info")
-    return Decoded(pixels, info=Info(**info) if info else None, **header)
+    kept = unpack(header, memoryview(body)[end + 1 :])
+    return kept if isinstance(kept, Decoded) else None

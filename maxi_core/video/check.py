@@ -7,13 +7,12 @@ from pathlib import Path
 
 from maxi_core.errors import MaxiError
 from maxi_core.types import Video
-from maxi_core.video.frames import Info, shortfall
+from maxi_core.video.frames import Frames, Info
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.problems import VideoError, VideoFailed
-from maxi_core.video.reader import replies
+from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import skip_record, to_line
-from maxi_core.video.workers import Reply
 
 KEEP = "it is used as far as it goes; get the file again to have all of it"
 
@@ -58,17 +57,17 @@ def check_videos(videos: Iterable[Video], options: VideoOptions | None = None) -
     """
     options = (options or VideoOptions()).model_copy(update={"frame_cache": None})
     wanted = {"check": Sampling("middles", 1)}  # one frame, so that its conversion is tried too
-    for video, reply in replies(videos, wanted, options):
-        yield _checked(video, reply, options.decoder)
+    decoder = options.located().ref
+    for video, reply in read_videos(videos, wanted, options):
+        yield _checked(video, reply, decoder)
 
 
-def _checked(video: Video, reply: Reply, decoder: str) -> Checked:
+def _checked(video: Video, reply: Frames | VideoFailed, decoder: str) -> Checked:
     if isinstance(reply, VideoFailed):
         problem = reply.reason.removesuffix(f"; {reply.fix}")
         return Checked(video, False, error=reply.error, problem=problem, fix=reply.fix, decoder=decoder)
     info = reply.info or _probe(video)
-    flag = shortfall(reply.found, reply.declared, reply.damage)
-    if flag:
+    if flag := reply.flag:
         return Checked(video, True, reply.found, reply.declared, info, "damaged", flag, KEEP, decoder)
     return Checked(video, True, reply.found, reply.declared, info, decoder=decoder)
 

@@ -1,43 +1,52 @@
-"""Decoders: what one is, the two that come with maxi, and how any other is named."""
+"""Decoders: what one is, and how the text that names one becomes the function that reads a video.
+
+A worker process is told where the code of its decoder is (`module:class` or `module:function`) and imports that alone.
+Which plugin offers a decoder of which name is looked up in the process that reads (`maxi_core.video.decoder_lookup`).
+"""
 
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, cast
 
-from maxi_core.errors import UsageError, nearest
+from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
     from maxi_core.video.frames import Decoded
 
-BUILT_IN = {
-    "pyav": "maxi_core.video.pyav_decoder:decode",
-    "decord": "maxi_core.video.decord_decoder:decode",
-}
-
-Choose = Callable[[int], Sequence[int]]
+Choose: TypeAlias = Callable[[int, float | None], Sequence[Sequence[int]]]
+Side: TypeAlias = int | None  # pixels of the shorter side; None: as in the file
+FILE = ".py"  # what the "module" of a plugin that was loaded from a file ends with
 
 
-class Decoder(Protocol):
-    """A function that opens a video and returns the chosen frames, RGB and upright.
+class Decode(Protocol):
+    """A function that opens a video and returns the chosen frames at every size that is asked for, RGB and upright.
 
-    `choose` is told the number of frames between `start` and `end` (seconds, None for the ends of the file) and returns
-    the indices that are wanted among them, ascending and without repeats. Frames are made smaller, never larger, so
-    that the shorter side has `short_side` pixels (None: as they are); with `square_pixels`, a picture that is stored
-    squeezed is shown in its true shape, else as it is stored. `threads` is 1 in a worker process and 0, the
-    decoder's own choice, elsewhere. Raises `VideoError` for a video that it cannot or will not read.
+    `sides` are the sizes: frames are made smaller, never larger, so that the shorter side has that many pixels (None:
+    as they are). `choose` is told the number of frames between `start` and `end` (seconds, None for the ends of the
+    file) and the average number of frames a second (that of `Decoded.info`, None if the file does not say); it returns
+    for each of `sides` the indices of the frames that are wanted in this size, ascending and without repeats. It may be
+    called again when the number turns out to be another, and it raises `VideoError` for a video that cannot serve the
+    request. `Decoded.pixels` has one array for each of `sides`.
+
+    Every frame is scaled from the decoded frame to each size by itself, never from a smaller copy, and what one size
+    gets does not depend on which others are asked for: the pixels are those of a decode for this size alone. With
+    `square_pixels`, a picture that is stored squeezed is shown in its true shape, else as it is stored. `threads` is 1
+    in a worker process and 0, the decoder's own choice, elsewhere. Raises `VideoError` for a video that it cannot or
+    will not read.
     """
 
     def __call__(
         self,
         path: Path,
         choose: Choose,
+        sides: Sequence[Side] = (None,),
         *,
         start: float | None = None,
         end: float | None = None,
-        short_side: int | None = None,
         square_pixels: bool = True,
         threads: int = 0,
     ) -> Decoded:
@@ -45,23 +54,56 @@ class Decoder(Protocol):
         ...
 
 
-def resolve(name: str) -> Decoder:
-    """Return the decoder called `name`: `pyav`, `decord` or `module:function`; raise UsageError if there is none."""
-    target = BUILT_IN.get(name, name)
-    module, colon, function = target.partition(":")
-    if not colon:
-        known = ", ".join(BUILT_IN)
-        raise UsageError(
-            f"no decoder is called '{name}'{nearest(name, BUILT_IN)}", f"use one of {known}, or module:function"
-        )
+class Decoder(ABC):
+    """A decoder that a plugin offers under a name.
+
+    It is made without arguments, once in each process that decodes; a library that it needs is imported then. It has no
+    options.
+    """
+
+    role: ClassVar[str] = "decoder"
+    name: ClassVar[str]
+
+    @abstractmethod
+    def decode(
+        self,
+        path: Path,
+        choose: Choose,
+        sides: Sequence[Side] = (None,),
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        square_pixels: bool = True,
+        threads: int = 0,
+    ) -> Decoded:
+        """Decode one file, or one window of it, as `Decode` says."""
+
+    @classmethod
+    def about(cls) -> str:
+        """Return what it decodes with, such as a library and its version, or that this is missing; for `maxi env`."""
+        return ""
+
+
+def load(target: str, name: str) -> Decode:
+    """Import `module:function` or `module:class` and return the function; `name` is what an error calls the decoder.
+
+    The module may also be the path of a Python file. Raises UsageError if there is no such thing.
+    """
+    module, _, attribute = target.rpartition(":")
     try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"decoder '{name}' cannot be loaded ({error})", f"use {_other(name)}") from error
-    if not callable(found):
-        raise UsageError(f"decoder '{name}' is not a function", f"use {_other(name)}")
-    return cast(Decoder, found)
+        found = getattr(_imported(module), attribute)
+        decode = found().decode if isinstance(found, type) and issubclass(found, Decoder) else found
+    except (Exception, SystemExit) as error:  # whatever a stranger's module or class raises
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"decoder '{name}' cannot be loaded ({what})", "use another --decoder") from error
+    if not callable(decode):
+        raise UsageError(f"decoder '{name}' is neither a function nor a Decoder", "use another --decoder")
+    return cast(Decode, decode)
 
 
-def _other(name: str) -> str:
-    return "--decoder pyav" if name != "pyav" else "a decoder that is installed (module:function)"
+def _imported(module: str) -> object:
+    if not module.endswith(FILE):
+        return importlib.import_module(module)
+    from maxi_core.plugin_files import import_file
+
+    return import_file(Path(module))

@@ -5,20 +5,19 @@ open groups of pictures, without a word; a damaged or cut file is patched up wit
 through every frame, and refuses by name what has not been proved right (tests/video/test_matrix.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from maxi_core.video.decoders import Choose
-from maxi_core.video.frames import Decoded, Info, Pixels
-from maxi_core.video.picture import displayed
+from maxi_core.video.decoders import Choose, Side
+from maxi_core.video.frames import Decoded, Info
+from maxi_core.video.picture import Collector
 from maxi_core.video.problems import VideoError
 from maxi_core.video.pyav_decoder import describe, opened
 from maxi_core.video.window import INDEXED, Window, packets, promised, seconds
@@ -31,14 +30,14 @@ INSTEAD = "use --decoder pyav"
 def decode(
     path: Path,
     choose: Choose,
+    sides: Sequence[Side] = (None,),
     *,
     start: float | None = None,
     end: float | None = None,
-    short_side: int | None = None,
     square_pixels: bool = True,
     threads: int = 0,
 ) -> Decoded:
-    """Decode `path` with decord and return the frames that `choose` wants; see `maxi_core.video.decoders.Decoder`.
+    """Decode `path` with decord and return the frames that `choose` wants; see `maxi_core.video.decoders.Decode`.
 
     Raises `VideoError` for containers and codecs on which decord is wrong, and for cut or damaged files.
     """
@@ -46,17 +45,21 @@ def decode(
         plan = _survey(container, stream, Window(start, end, container.format.name not in INDEXED))
     if not plan.inside:
         raise VideoError("empty-window", "there are no frames between start and end", "correct start and end")
-    wanted = {plan.before + index for index in choose(plan.inside)}
-    kept: list[Pixels] = []
+    wanted = choose(plan.inside, plan.info.rate)
     reader = _open(path, threads)
     if len(reader) != plan.total:
         raise VideoError("damaged", f"decord sees {len(reader)} frames where the file has {plan.total}", INSTEAD)
-    for place in range(plan.before + plan.inside):
+    collector: Collector | None = None
+    for index in range(-plan.before, plan.inside):
         frame = _next(reader)
-        if place in wanted:
-            kept.append(_smaller(frame.asnumpy(), plan, short_side, square_pixels))
-    pixels = np.stack(kept) if kept else np.empty((0, 1, 1, 3), np.uint8)  # (N, H, W, 3)
-    return Decoded(pixels, plan.inside, plan.inside, "", plan.info)
+        if index < 0:
+            continue
+        if collector is None:
+            collector = Collector(sides, wanted, plan.shape_of_pixels(frame.shape[1]) if square_pixels else None)
+        if collector.wants(index):
+            collector.show(index, VideoFrame.from_ndarray(frame.asnumpy(), format="rgb24"))
+    assert collector is not None  # there is a frame inside
+    return Decoded(collector.pixels(), plan.inside, plan.inside, "", plan.info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,10 @@ class _Plan:
     info: Info
     coded_width: int
     aspect: Fraction
+
+    def shape_of_pixels(self, width: int) -> Fraction:
+        """Return the shape of a pixel in a frame of that width, which decord has already turned upright."""
+        return self.aspect if width == self.coded_width else 1 / self.aspect
 
 
 def _survey(container: InputContainer, stream: VideoStream, window: Window) -> _Plan:
@@ -108,15 +115,3 @@ def _next(reader: Any) -> Any:
         return reader.next()
     except Exception as error:  # RuntimeError, DECORDError or StopIteration
         raise VideoError("damaged", "decord could not decode all of this video", INSTEAD) from error
-
-
-def _smaller(pixels: Pixels, plan: _Plan, short_side: int | None, square_pixels: bool) -> Pixels:
-    """Resize a frame, which decord has already turned upright, to the wanted shape and size."""
-    height, width = pixels.shape[:2]
-    aspect = plan.aspect if width == plan.coded_width else 1 / plan.aspect
-    size = displayed(width, height, aspect if square_pixels else None, short_side)
-    if size == (width, height):
-        return pixels
-    frame = VideoFrame.from_ndarray(pixels, format="rgb24")
-    smaller = frame.reformat(width=size[0], height=size[1], interpolation=Interpolation.BILINEAR)
-    return np.asarray(smaller.to_ndarray(), np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,41 +25,55 @@ class Info:
     duration: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """What a decoder answers: the chosen frames `pixels` (N, H, W, 3) uint8 and how many there were to choose from.
+    """What a decoder answers: for each size the chosen frames (N, H, W, 3) uint8, and how many there were to choose of.
 
     `found` counts the frames that a decode of the whole file (or window) gives, `declared` those that the container
     promises (None where it makes no promise), and `damage` says in words what else was wrong, empty when nothing was.
     """
 
-    pixels: Pixels
+    pixels: tuple[Pixels, ...]
     found: int
     declared: int | None = None
     damage: str = ""
     info: Info | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frames:
     """The frames of one video for each of its consumers, decoded in one pass.
 
     `frames[name]` is the (T, H, W, 3) uint8 array in RGB that was asked for under `name`, T as asked, whatever the
-    length of the video; `indices[name]` are the places of these frames in the file or window. `pixels` (N, H, W, 3)
-    holds each distinct frame once, in order.
+    length of the video; `indices[name]` are the places of these frames in the file or window. `pixels[name]`
+    (N, H, W, 3) are the distinct frames at `places[name]`, in order, which consumers of one size share: not to be
+    changed.
     """
 
-    pixels: Pixels
+    pixels: Mapping[str, Pixels]
+    places: Mapping[str, tuple[int, ...]]
     indices: Mapping[str, tuple[int, ...]]
     found: int
     declared: int | None = None
     damage: str = ""
+    info: Info | None = None
 
     def __getitem__(self, name: str) -> Pixels:
-        """Return the frames of the consumer `name`, (T, H, W, 3) uint8; raise KeyError if nobody asked under it."""
-        held = sorted({index for part in self.indices.values() for index in part})
-        place = {index: row for row, index in enumerate(held)}
-        return self.pixels[[place[index] for index in self.indices[name]]]  # (N, H, W, 3) -> (T, H, W, 3)
+        """Return the frames of the consumer `name`, (T, H, W, 3) uint8, a copy that may be changed.
+
+        Raises KeyError if nobody asked under this name.
+        """
+        return self.at(name, self.indices[name])
+
+    def at(self, name: str, indices: Sequence[int]) -> Pixels:
+        """Return a copy of the frames at these places in the video; raises KeyError for one that is not held."""
+        row = {index: row for row, index in enumerate(self.places[name])}
+        return self.pixels[name][[row[index] for index in indices]]  # (N, H, W, 3) -> (T, H, W, 3)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all distinct frames."""
+        return sum({id(pixels): pixels.nbytes for pixels in self.pixels.values()}.values())
 
     @property
     def flag(self) -> str:

@@ -13,9 +13,6 @@ from maxi_core.video.rows import Row, is_video_name, parse_list_line, read_rows,
 __all__ = ["VideoList", "find_videos", "parse_list_line"]
 
 
-SANDBOX = "sandbox"  # the name of the training videos of the embedded world; its benchmarks have names too
-
-
 class VideoList:
     """The videos of a run: their number is known, and they can be gone through any number of times.
 
@@ -39,7 +36,7 @@ def find_videos(
     *,
     allow_outside_root: bool = False,
 ) -> VideoList:
-    """Return the videos of a folder (recursive, sorted), of one file, of a list (see `read_rows`), or of `sandbox`.
+    """Return the videos of a folder (recursive, sorted), of one file, or of a list (see `read_rows`).
 
     `sandbox-novel` and its like are the videos of the sandbox's benchmarks. Ids are paths relative to `root` (default:
     the folder itself, or the folder of the list), with `#t=start,end` behind them for a window in seconds.
@@ -47,7 +44,7 @@ def find_videos(
     seen when they are read. Raises UsageError, with the line, for anything that cannot be understood, leads out of the
     root (unless `allow_outside_root`), or has the id of another.
     """
-    source = _sandbox(str(source)) or Path(source)
+    source = Path(source)
     if not source.exists():
         raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
     top = Path(root) if root is not None else (source if source.is_dir() else source.parent)
@@ -150,14 +147,3 @@ def _refuse_twice(source: Path, root: Root, line: int, name: str) -> None:
         if _id(row, root.place(row.path)[0]) == name:
             fix = "take one of them out, or give each its own id"
             raise wrong(source, line, f"the id '{name}' is already on line {row.line}", fix)
-
-
-def _sandbox(name: str) -> Path | None:
-    """Return the folder of the embedded world's videos of this name, rendered on first use; None for other names."""
-    from maxi_core import sandbox
-
-    if name != SANDBOX and name not in sandbox.BENCHMARKS:
-        return None
-    if Path(name).exists():
-        raise UsageError(f"'{name}' is of the embedded world and also a file here", f"type ./{name} for the file")
-    return sandbox.training_videos() if name == SANDBOX else sandbox.benchmark(name) / "videos"

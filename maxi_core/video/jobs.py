@@ -2,49 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from maxi_core.types import Video
 from maxi_core.video.cache import FrameCache
-from maxi_core.video.decoders import Decoder
-from maxi_core.video.frames import Decoded
+from maxi_core.video.decoders import Decode, Side, load
+from maxi_core.video.frames import Decoded, Frames, Info
 from maxi_core.video.problems import VideoError, VideoFailed
 from maxi_core.video.sampling import Sampling, union
+from maxi_core.video.wire import pack
+
+MOST = 10_000  # frames of one video for one consumer: more than six minutes of every frame, several gigabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a worker is told once: decoder, size of the frames, threads, and the frame cache if there is one."""
+    """What a worker is told once: the decoder by name and place, threads, and the frame cache if there is one."""
 
     decoder: str
-    short_side: int | None
+    target: str
+    version: str
     square_pixels: bool
     threads: int
     cache: str | None = None
     cache_bytes: int = 0
     writers: int = 1  # processes that share the cache
 
+    def load(self) -> Decode:
+        """Import the decoder; raises UsageError if it cannot be loaded."""
+        return load(self.target, self.decoder)
+
     def frame_cache(self) -> FrameCache | None:
         """Open the cache, or return None where none was asked for."""
         if self.cache is None:
             return None
-        key = f"{self.decoder}/{self.short_side}/{self.square_pixels}"
+        key = f"{self.decoder} {self.version}/{self.square_pixels}"
         return FrameCache(Path(self.cache), self.cache_bytes, key, self.writers)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One video and what is wanted of it, under the name of each consumer."""
+    """One video and what is wanted of it, under the name of each consumer; nothing may be wanted."""
 
     video: Video
     wanted: Mapping[str, Sampling]
 
-    def choose(self, n: int) -> tuple[int, ...]:
-        """Return the indices into `n` frames that any consumer wants, ascending and once."""
-        return union([sampling.indices(n, self.video.id) for sampling in self.wanted.values()])
+    def sized(self, short_side: Side) -> Job:
+        """Return the job with the size of each consumer settled: from now on None means as in the file."""
+        sides = {name: sampling.side or short_side for name, sampling in self.wanted.items()}
+        return Job(self.video, {name: replace(one, side=sides[name]) for name, one in self.wanted.items()})
+
+    def sides(self) -> tuple[Side, ...]:
+        """Return every size that any consumer wants, once, in an order that does not depend on their names."""
+        return tuple(sorted({sampling.side for sampling in self.wanted.values()}, key=lambda side: side or 0))
+
+    def choose(self, n: int, rate: float | None = None) -> tuple[tuple[int, ...], ...]:
+        """Return for each of the sizes the indices into `n` frames that its consumers want, ascending and once.
+
+        Raises VideoError if the video cannot serve a request: at a rate of one that has none, or for too many frames.
+        """
+        try:
+            for sampling in self.wanted.values():
+                if sampling.kind in ("all", "rate") and (length := sampling.length(n, rate)) > MOST:
+                    raise VideoError(
+                        "too-long",
+                        f"{length} frames of this video are wanted, and {MOST} is the most",
+                        "cut it with --clip-seconds",
+                    )
+            indices = self.indices(n, rate)
+        except ValueError as error:
+            raise VideoError("no-rate", str(error), "ask for a number of frames, or write the video anew") from None
+        return tuple(
+            union([indices[name] for name, sampling in self.wanted.items() if sampling.side == side])
+            for side in self.sides()
+        )
+
+    def indices(self, n: int, rate: float | None = None) -> dict[str, tuple[int, ...]]:
+        """Return the indices that each consumer wants, in order of time and with repeats; raises ValueError."""
+        return {name: sampling.indices(n, self.video.id, rate) for name, sampling in self.wanted.items()}
+
+    def frames(self, decoded: Decoded) -> Frames:
+        """Sort what a decoder answered by consumer."""
+        rate = decoded.info.rate if decoded.info else None
+        held = dict(zip(self.sides(), zip(decoded.pixels, self.choose(decoded.found, rate), strict=True), strict=True))
+        sides = {name: sampling.side for name, sampling in self.wanted.items()}
+        return Frames(
+            {name: held[side][0] for name, side in sides.items()},
+            {name: held[side][1] for name, side in sides.items()},
+            self.indices(decoded.found, rate),
+            decoded.found,
+            decoded.declared,
+            decoded.damage,
+            decoded.info,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as values that JSON knows."""
@@ -58,32 +112,36 @@ class Job:
         return Job(video, {name: Sampling(**sampling) for name, sampling in values["wanted"].items()})
 
 
-def answer(job: Job, decoder: Decoder, setup: Setup, cache: FrameCache | None) -> Decoded | VideoFailed:
-    """Read one video: out of the cache if it is there, else with the decoder; never raises for what is in a file."""
+def answer(job: Job, decode: Decode, setup: Setup, cache: FrameCache | None) -> Decoded | VideoFailed:
+    """Read one video: out of the cache if it is there, else with the decoder; never raises for what is in a file.
+
+    The sizes of the job are settled (`Job.sized`).
+    """
     try:
         kept = cache.get(job) if cache else None
         if kept is not None:
             return kept
         video = job.video
-        decoded = decoder(
+        decoded = decode(
             video.path,
             job.choose,
+            job.sides(),
             start=video.start,
             end=video.end,
-            short_side=setup.short_side,
             square_pixels=setup.square_pixels,
             threads=setup.threads,
         )
-        _inspect(job, decoded)
+        if problem := next(_flaws(job, decoded), ""):
+            raise VideoError("decoder", f"the decoder returned {problem}", "choose another --decoder")
         if cache:
             cache.put(job, decoded)
         return decoded
     except VideoError as error:
         return VideoFailed(str(error), error.kind, error.fix, setup.decoder)
     except MemoryError:
-        return _failed("not enough memory for its frames", "memory", "lower video.short_side", setup)
+        return _failed("not enough memory for its frames", "memory", "ask for fewer or smaller frames", setup)
     except Exception as error:  # a decoder, ours or a stranger's, may raise anything on a damaged file
-        what = f"the decoder raised {type(error).__name__}: {error}".splitlines()[0]
+        what = " ".join(f"the decoder raised {type(error).__name__}: {error}".splitlines()[:1])
         return _failed(what, "decoder", "look at the file, or choose another --decoder", setup)
 
 
@@ -91,16 +149,30 @@ def _failed(problem: str, kind: str, fix: str, setup: Setup) -> VideoFailed:
     return VideoFailed(f"{problem}; {fix}", kind, fix, setup.decoder)
 
 
-def _inspect(job: Job, decoded: object) -> None:
-    """Raise VideoError unless a decoder answered as decoders must."""
-    problem = ""
+def _flaws(job: Job, decoded: object) -> Iterator[str]:
+    """Yield what is wrong with the answer of a decoder; only the first is to be read, since the rest builds on it."""
     if not isinstance(decoded, Decoded):
-        problem = f"a {type(decoded).__name__} instead of Decoded"
-    elif decoded.found < 1:
-        problem = f"{decoded.found} frames without an error"
-    elif (dtype := str(decoded.pixels.dtype)) != "uint8" or decoded.pixels.ndim != 4:
-        problem = f"frames of type {dtype} with {decoded.pixels.ndim} dimensions instead of uint8 (N, H, W, 3)"
-    elif len(decoded.pixels) != len(job.choose(decoded.found)) or decoded.pixels.shape[-1] != 3:
-        problem = f"frames of shape {decoded.pixels.shape} where {len(job.choose(decoded.found))} were asked for"
-    if problem:
-        raise VideoError("decoder", f"the decoder returned {problem}", "choose another --decoder")
+        yield f"a {type(decoded).__name__} instead of Decoded"
+        return
+    info: object = decoded.info
+    if info is not None and not isinstance(info, Info):
+        yield f"a {type(info).__name__} instead of Info"
+    sides, pixels = job.sides(), decoded.pixels
+    if not isinstance(pixels, tuple) or len(pixels) != len(sides):
+        what = f"{len(pixels)} arrays" if isinstance(pixels, tuple) else f"a {type(pixels).__name__}"
+        yield f"{what} instead of a tuple of {len(sides)}, one for each size"
+    for part in pixels:
+        kind, shape = getattr(part, "dtype", type(part).__name__), getattr(part, "shape", ())
+        if str(kind) != "uint8" or len(shape) != 4:
+            yield f"frames of type {kind} and shape {shape} instead of uint8 (N, H, W, 3)"
+    try:
+        json.dumps(pack(decoded)[0])
+    except (TypeError, ValueError):
+        yield "numbers that are no plain Python numbers"
+    if decoded.found < 1:
+        yield f"{decoded.found} frames without an error"
+    wanted = job.choose(decoded.found, decoded.info.rate if decoded.info else None)
+    for side, part, indices in zip(sides, pixels, wanted, strict=True):
+        if len(part) != len(indices) or part.shape[-1] != 3:
+            size = f" with a side of {side}" if side else ""
+            yield f"frames of shape {part.shape} where {len(indices)}{size} were asked for"

@@ -2,10 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from maxi_core.defaults import DEFAULTS
 from maxi_core.options import Options
+from maxi_core.video.decoder_lookup import Located, look_up
+
+if TYPE_CHECKING:
+    from maxi_core.plugins import Catalog
 
 MOST_WORKERS = 8  # more starve a disk before they feed a GPU; --workers goes beyond
 
@@ -13,7 +19,9 @@ MOST_WORKERS = 8  # more starve a disk before they feed a GPU; --workers goes be
 class VideoOptions(Options):
     """How videos are found, read and kept."""
 
-    decoder: str = Field(default="pyav", description="pyav, decord, or module:function")
+    decoder: str = Field(
+        default=DEFAULTS["video"]["decoder"], description="a decoder of a plugin, such as decord, or module:function"
+    )
     workers: int | None = Field(
         default=None,
         ge=0,
@@ -38,6 +46,20 @@ class VideoOptions(Options):
     allow_outside_root: bool = Field(
         default=False, description="follow `..` and links that lead out of the videos' folder"
     )
+
+    _located: Located | None = PrivateAttr(None)  # so that plugins are looked for once, by whoever made the catalog
+
+    def with_decoder_of(self, catalog: "Catalog") -> "VideoOptions":
+        """Return these options with the decoder by its full name, `dist:name`; raises UsageError if there is none."""
+        located = look_up(self.decoder, catalog)
+        options = self.model_copy(update={"decoder": located.ref})
+        options._located = located
+        return options
+
+    def located(self) -> Located:
+        """Return where the decoder is, looking for installed plugins unless `with_decoder_of` did."""
+        known = self._located
+        return known if known is not None and known.ref == self.decoder else look_up(self.decoder)
 
     def processes(self) -> int:
         """Return the number of worker processes."""

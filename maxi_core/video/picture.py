@@ -1,11 +1,13 @@
 """From a decoded frame to upright RGB pixels of the right shape and size."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from maxi_core.video.decoders import Side
 from maxi_core.video.frames import Pixels
 
 PLAUSIBLE = (Fraction(1, 8), Fraction(8))  # the shape of a pixel; anything else is a damaged header
@@ -21,22 +23,53 @@ def displayed(width: int, height: int, aspect: Fraction | None, short_side: int 
 
 
 class Picture:
-    """Converts frames of one video; all come out in the size of the first, even if the stream changes its own."""
+    """Converts frames of one video to one size; all come out in that of `first`, even if the stream changes its own.
 
-    def __init__(self, aspect: Fraction | None, short_side: int | None) -> None:
-        self._aspect = aspect
-        self._short_side = short_side
-        self._size: tuple[int, int] | None = None
-        self._reformatter = VideoReformatter()
+    `first` is the first frame of the video (or window), wanted or not, so the size does not depend on who asks.
+    """
+
+    def __init__(self, first: VideoFrame, aspect: Fraction | None, short_side: Side) -> None:
+        self._size = displayed(first.width, first.height, aspect, short_side)
+        self._reformatter = VideoReformatter()  # one for each size: it keeps what it worked out for the last conversion
 
     def of(self, frame: VideoFrame) -> Pixels:
         """Return the frame as (H, W, 3) uint8: RGB, turned upright, with square pixels."""
         turns = round(frame.rotation / 90) % 4  # counter-clockwise
-        size = self._size or displayed(frame.width, frame.height, self._aspect, self._short_side)
-        if self._size is None:
-            self._size = size
         picture = self._reformatter.reformat(
-            frame, width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.BILINEAR
+            frame,
+            width=self._size[0],
+            height=self._size[1],
+            format="rgb24",
+            interpolation=Interpolation.BILINEAR,
         )
         pixels: Pixels = np.rot90(picture.to_ndarray(), turns)
         return np.ascontiguousarray(pixels)
+
+
+class Collector:
+    """The frames of one video that are wanted, in every size in which they are wanted, as they come by in order.
+
+    `wanted` has the indices for each of `sides`; `aspect` is the shape of a pixel, None to ignore it.
+    """
+
+    def __init__(self, sides: Sequence[Side], wanted: Sequence[Sequence[int]], aspect: Fraction | None) -> None:
+        self._sides, self._aspect = sides, aspect
+        self._wanted = [frozenset(part) for part in wanted]
+        self._kept: list[list[Pixels]] = [[] for _ in sides]
+        self._pictures: list[Picture] = []
+
+    def wants(self, index: int) -> bool:
+        """Whether `show` has to see this frame; the first one gives all their size."""
+        return index == 0 or any(index in wanted for wanted in self._wanted)
+
+    def show(self, index: int, frame: VideoFrame) -> None:
+        """Keep a frame in each size in which it is wanted, always scaled from the frame itself."""
+        if not self._pictures:
+            self._pictures = [Picture(frame, self._aspect, side) for side in self._sides]
+        for wanted, kept, picture in zip(self._wanted, self._kept, self._pictures, strict=True):
+            if index in wanted:
+                kept.append(picture.of(frame))
+
+    def pixels(self) -> tuple[Pixels, ...]:
+        """Return what was kept, (N, H, W, 3) for each size."""
+        return tuple(np.stack(kept) if kept else np.empty((0, 1, 1, 3), np.uint8) for kept in self._kept)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from maxi_core.video.decoders import resolve
+from maxi_core.video.frames import Frames
 from maxi_core.video.jobs import Job, Setup, answer
 from maxi_core.video.options import VideoOptions
+from maxi_core.video.problems import VideoFailed
 from maxi_core.video.workers import Reply, Workers
 
 AHEAD = 4  # videos per worker that are read before they are asked for; bounds the memory
@@ -16,15 +17,18 @@ class Pool:
     """Decodes jobs as `options` says; `ask` for a video, go on, and `take` its answer.
 
     `ahead` is how many videos should have been asked for and not taken, so that no worker is idle and the memory stays
-    bounded: 0 without worker processes. Processes end with the pool. Raises UsageError if the decoder cannot be loaded.
+    bounded: four per worker, or more if more is asked for, and 0 without worker processes. Processes end with the pool.
+    Raises UsageError if the decoder cannot be loaded.
     """
 
-    def __init__(self, options: VideoOptions) -> None:
-        count = options.processes()
-        self.ahead = AHEAD * count
+    def __init__(self, options: VideoOptions, ahead: int = 0) -> None:
+        count, located = options.processes(), options.located()
+        self.ahead = max(AHEAD * count, ahead) if count else 0
+        self._short_side = options.short_side or None
         self._setup = Setup(
-            options.decoder,
-            options.short_side or None,
+            located.ref,
+            located.target,
+            located.version,
             options.square_pixels,
             threads=1 if count else 0,
             cache=str(options.frame_cache) if options.frame_cache else None,
@@ -36,7 +40,7 @@ class Pool:
         self._jobs: dict[int, Job] = {}
         self._workers = Workers(self._setup, count, options.timeout, options.retries) if count else None
         if self._workers is None:
-            self._decoder, self._cache = resolve(self._setup.decoder), self._setup.frame_cache()
+            self._decode, self._cache = self._setup.load(), self._setup.frame_cache()
 
     def __enter__(self) -> Pool:
         return self
@@ -47,20 +51,22 @@ class Pool:
     def ask(self, job: Job) -> int:
         """Ask for a video; return the number under which its answer can be taken, once."""
         self._asked += 1
-        if self._workers is None:
-            self._jobs[self._asked] = job
-        else:
-            self._workers.submit(self._asked, job)
+        self._jobs[self._asked] = job.sized(self._short_side)
+        if self._workers is not None:
+            self._workers.submit(self._asked, self._jobs[self._asked])
         return self._asked
 
-    def take(self, number: int) -> Reply:
+    def take(self, number: int) -> Frames | VideoFailed:
         """Wait for an answer."""
+        job = self._jobs.pop(number)
         if self._workers is None:
-            return answer(self._jobs.pop(number), self._decoder, self._setup, self._cache)
-        while number not in self._done:
-            which, reply = self._workers.collect()
-            self._done[which] = reply
-        return self._done.pop(number)
+            reply = answer(job, self._decode, self._setup, self._cache)
+        else:
+            while number not in self._done:
+                which, found = self._workers.collect()
+                self._done[which] = found
+            reply = self._done.pop(number)
+        return reply if isinstance(reply, VideoFailed) else job.frames(reply)
 
     def close(self) -> None:
         """End the processes; what is being decoded is thrown away."""

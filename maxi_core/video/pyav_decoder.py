@@ -5,22 +5,21 @@ reading on does, and it lands on wrong frames where B-frames or open groups of p
 video is there one seek, to a key frame before it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from maxi_core.video.decoders import Choose
-from maxi_core.video.frames import Decoded, Info, Pixels
-from maxi_core.video.picture import Picture, displayed
+from maxi_core.video.decoders import Choose, Side
+from maxi_core.video.frames import Decoded, Info
+from maxi_core.video.picture import Collector, displayed
 from maxi_core.video.problems import VideoError, check_file, not_a_video
 from maxi_core.video.window import Window, locate, packets, promised, seconds
 
@@ -30,14 +29,14 @@ TRANSPORT_PACKETS = (188, 192, 204)  # bytes; a whole transport stream is a mult
 def decode(
     path: Path,
     choose: Choose,
+    sides: Sequence[Side] = (None,),
     *,
     start: float | None = None,
     end: float | None = None,
-    short_side: int | None = None,
     square_pixels: bool = True,
     threads: int = 0,
 ) -> Decoded:
-    """Decode `path` in order and return the frames that `choose` wants; see `maxi_core.video.decoders.Decoder`.
+    """Decode `path` in order and return the frames that `choose` wants; see `maxi_core.video.decoders.Decode`.
 
     The file (or window) is decoded to its end, so `found` is counted and not believed. Raises `VideoError`.
     """
@@ -45,7 +44,7 @@ def decode(
     if start is not None or end is not None:
         with opened(path) as (container, stream):
             window = locate(container, stream, start, end)
-    request = _Request(path, choose, short_side, square_pixels, threads)
+    request = _Request(path, choose, tuple(sides), square_pixels, threads)
     first = _read(request, window)
     if threads != 1 and (first.undecodable or first.concealed or first.found != first.expected):
         # After an error in one thread FFmpeg drops frames of the others, in silence: damaged files go without threads.
@@ -53,7 +52,7 @@ def decode(
         first = _read(request, window)
     if first.found == 0:
         raise _no_frames(window, first)
-    if first.found == first.expected or tuple(choose(first.found)) == first.wanted:
+    if first.found == first.expected or request.chosen(first.found, first.info) == first.wanted:
         return first.result()
     # The container lied, or some packets show no frame: now the number is known, so choose again.
     again = _read(request, replace(window, expected=first.found))
@@ -68,9 +67,13 @@ class _Request:
 
     path: Path
     choose: Choose
-    short_side: int | None
+    sides: tuple[Side, ...]
     square_pixels: bool
     threads: int
+
+    def chosen(self, n: int, info: Info) -> tuple[tuple[int, ...], ...]:
+        """Return the frames that are wanted of `n`, for each size; raises VideoError as `choose` does."""
+        return tuple(tuple(part) for part in self.choose(n, info.rate)) if n else tuple(() for _ in self.sides)
 
 
 @dataclass(slots=True)
@@ -79,8 +82,8 @@ class _Reading:
 
     info: Info
     expected: int
-    wanted: tuple[int, ...]
-    kept: list[Pixels] = field(default_factory=list)
+    wanted: tuple[tuple[int, ...], ...]
+    collector: Collector
     found: int = 0
     place: int = 0  # of the next frame, counted from where decoding began
     first: float = 0.0
@@ -93,8 +96,7 @@ class _Reading:
     damage: str = ""
 
     def result(self) -> Decoded:
-        pixels = np.stack(self.kept) if self.kept else np.empty((0, 1, 1, 3), np.uint8)  # (N, H, W, 3)
-        return Decoded(pixels, self.found, self.declared, self.damage, self.info)
+        return Decoded(self.collector.pixels(), self.found, self.declared, self.damage, self.info)
 
 
 @contextmanager
@@ -135,27 +137,38 @@ def _length(container: InputContainer, stream: VideoStream) -> float | None:
 def _read(request: _Request, window: Window) -> _Reading:
     """Read the window once, keeping the frames that are wanted if it has as many as expected."""
     with opened(request.path) as (container, stream):
-        expected = window.expected
-        if expected is None:
-            expected = stream.frames or _packets_in(request.path)
-        wanted = tuple(request.choose(expected)) if expected else ()
-        reading = _Reading(describe(container, stream), expected, wanted)
+        info = describe(container, stream)
+        expected, wanted = _expected(request, stream, window, info)
+        aspect = stream.sample_aspect_ratio if request.square_pixels else None
+        reading = _Reading(info, expected, wanted, Collector(request.sides, wanted, aspect))
         stream.thread_type = "AUTO" if request.threads != 1 else "NONE"
         stream.codec_context.thread_count = request.threads
         if window.seek is not None:
             container.seek(window.seek, stream=stream)
-        picture = Picture(stream.sample_aspect_ratio if request.square_pixels else None, request.short_side)
-        places = set(wanted)
         for frame in _frames(container, stream, window, reading):
             if reading.found == 0 and frame.rotation % 180:
                 reading.info = replace(reading.info, width=reading.info.height, height=reading.info.width)
-            if reading.found in places:
-                reading.kept.append(picture.of(frame))
+            reading.collector.show(reading.found, frame)
             reading.found += 1
             reading.concealed += frame.is_corrupt
         reading.declared = _declared(container, stream, window, reading)
         reading.damage = _damage(request.path, container, reading)
     return reading
+
+
+def _expected(
+    request: _Request, stream: VideoStream, window: Window, info: Info
+) -> tuple[int, tuple[tuple[int, ...], ...]]:
+    """Return how many frames there should be, and which are wanted of so many."""
+    promised = stream.frames if window.expected is None else window.expected
+    if promised or window.expected is not None:
+        try:
+            return promised, request.chosen(promised, info)
+        except VideoError:
+            if window.expected is not None:
+                raise  # these were counted
+    counted = _packets_in(request.path)  # nothing is promised, or more than can be served: a header may lie
+    return counted, request.chosen(counted, info)
 
 
 def _packets_in(path: Path) -> int:

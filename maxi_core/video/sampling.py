@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, inf
 from random import Random
 from typing import Literal
 
-Kind = Literal["uniform", "middles", "random"]
+Kind = Literal["uniform", "middles", "random", "all", "rate"]
 
 
 def uniform(n: int, k: int) -> tuple[int, ...]:
@@ -16,12 +17,12 @@ def uniform(n: int, k: int) -> tuple[int, ...]:
 
 
 def segment_middles(n: int, k: int) -> tuple[int, ...]:
-    """Return the middle frame of each of `k` equal segments of `n` frames (TSN's rule for testing, SPEC section 8)."""
+    """Return the middle frame of each of `k` equal segments of `n` frames (TSN's rule for testing)."""
     return tuple((2 * i + 1) * n // (2 * k) for i in range(k))
 
 
 def segment_random(n: int, k: int, rng: Random) -> tuple[int, ...]:
-    """Return one frame at random from each of `k` equal segments of `n` frames (TSN's rule for training, SPEC 6).
+    """Return one frame at random from each of `k` equal segments of `n` frames (TSN's rule for training).
 
     Segments differ by at most one frame in length and cover the whole video; with fewer frames than segments, frames
     repeat.
@@ -33,30 +34,69 @@ def segment_random(n: int, k: int, rng: Random) -> tuple[int, ...]:
     return tuple(indices)
 
 
+def at_rate(n: int, wanted: float, rate: float) -> tuple[int, ...]:
+    """Return the middle frame of each `1 / wanted` seconds of `n` frames shown at `rate` a second; at least one."""
+    step = rate / wanted  # frames between two that are wanted
+    return tuple(min(n - 1, int((i + 0.5) * step)) for i in range(count_at_rate(n, wanted, rate)))
+
+
+def count_at_rate(n: int, wanted: float, rate: float) -> int:
+    """Return how many indices `at_rate` gives."""
+    return max(1, ceil(n * wanted / rate - 0.5))
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """A request for `count` frames of each video, in order of time; frames of a short video repeat.
+    """A request for frames of each video, in order of time; frames of a short video repeat.
 
-    `uniform` goes from the first frame to the last, `middles` takes the middles of equal segments, `random` draws one
-    frame from each segment, seeded by `seed` and the id of the video: the same on any number of workers.
+    `uniform` takes `count` frames from the first to the last, `middles` the middles of `count` equal segments, `random`
+    draws one frame from each of `count` segments, seeded by `seed` and the id of the video (the same on any number of
+    workers), `all` takes every frame and `rate` `count` frames a second, by the video's average rate. `side` is the
+    length in pixels of the shorter side of the frames, never enlarged; None: as the run's `video.short_side` says.
     """
 
     kind: Kind
-    count: int
+    count: float = 1
     seed: str = ""
+    side: int | None = None
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f"a sampling needs at least one frame, not {self.count}")
+        if self.kind == "rate" and self.count <= 0:
+            raise ValueError(f"a sampling at a rate needs more than {self.count:g} frames a second")
+        if self.kind in ("uniform", "middles", "random") and (self.count < 1 or self.count != int(self.count)):
+            raise ValueError(f"a sampling needs a whole number of frames, at least one, not {self.count:g}")
+        if self.side is not None and self.side < 1:
+            raise ValueError(f"frames need a side of at least one pixel, not {self.side}")
 
-    def indices(self, n: int, video: str) -> tuple[int, ...]:
-        """Return the `count` indices into the `n` frames of the video whose id is `video`; `n` is at least 1."""
+    def length(self, n: int, rate: float | None = None) -> int:
+        """Return how many frames `indices` gives of `n`; raises ValueError as it does."""
+        if self.kind == "all":
+            return n
+        return count_at_rate(n, self.count, _known(rate)) if self.kind == "rate" else int(self.count)
+
+    def indices(self, n: int, video: str, rate: float | None = None) -> tuple[int, ...]:
+        """Return the indices into the `n` frames (at least 1) of the video whose id is `video`.
+
+        `rate` is the video's average number of frames a second. Raises ValueError if a rate is asked for and the video
+        has none.
+        """
+        if self.kind == "all":
+            return tuple(range(n))
+        if self.kind == "rate":
+            return at_rate(n, self.count, _known(rate))
+        count = int(self.count)
         if self.kind == "uniform":
-            return uniform(n, self.count)
+            return uniform(n, count)
         if self.kind == "middles":
-            return segment_middles(n, self.count)
+            return segment_middles(n, count)
         seed = f"{self.seed}\n{video}".encode(errors="surrogatepass")  # an id may hold a name that is not UTF-8
-        return segment_random(n, self.count, Random(seed))  # noqa: S311 - a draw, not a secret
+        return segment_random(n, count, Random(seed))  # noqa: S311 - a draw, not a secret
+
+
+def _known(rate: float | None) -> float:
+    if rate is None or not 0 < rate < inf:
+        raise ValueError("the video does not say how many frames a second it has")
+    return rate
 
 
 def union(parts: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict
+from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maxi_core.video.frames import Decoded, Info
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 _LENGTHS = struct.Struct("<QQ")  # bytes of JSON, bytes of pixels
 
 
-def send(pipe: BinaryIO, header: dict[str, Any], pixels: Pixels | None = None) -> None:
+def send(pipe: BinaryIO, header: dict[str, Any], pixels: Sequence[Pixels] = ()) -> None:
     """Write one message; raises OSError if nobody reads."""
     text = json.dumps(header).encode()
-    body = memoryview(b"") if pixels is None else pixels.reshape(-1).data
-    pipe.write(_LENGTHS.pack(len(text), len(body)) + text)
-    pipe.write(body)
+    pipe.write(_LENGTHS.pack(len(text), sum(part.nbytes for part in pixels)) + text)
+    for part in pixels:
+        pipe.write(part.reshape(-1).data)
     pipe.flush()
 
 
@@ -52,21 +54,25 @@ def _exactly(pipe: BinaryIO, size: int) -> bytearray | None:
     return data
 
 
-def pack(reply: Decoded | VideoFailed) -> tuple[dict[str, Any], Pixels | None]:
+def pack(reply: Decoded | VideoFailed) -> tuple[dict[str, Any], tuple[Pixels, ...]]:
     """Return a worker's answer as header and pixels."""
     if isinstance(reply, VideoFailed):
-        return {"failed": asdict(reply)}, None
+        return {"failed": asdict(reply)}, ()
     info = asdict(reply.info) if reply.info else None
     header = {"found": reply.found, "declared": reply.declared, "damage": reply.damage, "info": info}
-    return {**header, "shape": reply.pixels.shape}, reply.pixels
+    return {**header, "shapes": [part.shape for part in reply.pixels]}, reply.pixels
 
 
-def unpack(header: dict[str, Any], body: bytearray) -> Decoded | VideoFailed:
-    """Rebuild a worker's answer."""
+def unpack(header: dict[str, Any], body: bytearray | memoryview) -> Decoded | VideoFailed:
+    """Rebuild a worker's answer; the arrays lie in `body`."""
     import numpy as np
 
     if "failed" in header:
         return VideoFailed(**header["failed"])
     info = Info(**header["info"]) if header["info"] else None
-    pixels = np.frombuffer(body, dtype=np.uint8).reshape(header["shape"])  # (N, H, W, 3)
-    return Decoded(pixels, header["found"], header["declared"], header["damage"], info)
+    parts, view = [], memoryview(body)
+    for shape in header["shapes"]:
+        size = prod(shape)
+        parts.append(np.frombuffer(view[:size], dtype=np.uint8).reshape(shape))  # (N, H, W, 3)
+        view = view[size:]
+    return Decoded(tuple(parts), header["found"], header["declared"], header["damage"], info)

@@ -1,7 +1,7 @@
 """The program of a worker process: read a job, decode, answer, until the reader hangs up.
 
 The reader starts it as `python -c` with its own `sys.path`, so it needs no guard in the user's script, inherits no
-state of torch or of a decoder, and imports a decoder named `module:function` by itself.
+state of torch or of a decoder, and imports the decoder by itself; it loads no plugins.
 """
 
 import os
@@ -12,7 +12,6 @@ import threading
 from typing import Any, BinaryIO
 
 from maxi_core.errors import MaxiError
-from maxi_core.video.decoders import resolve
 from maxi_core.video.jobs import Job, Setup, answer
 from maxi_core.video.wire import pack, receive, send
 
@@ -29,14 +28,14 @@ def main() -> None:
     setup = Setup(**first[0])
     threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
     try:
-        decoder, cache = resolve(setup.decoder), setup.frame_cache()
+        decode, cache = setup.load(), setup.frame_cache()
     except MaxiError as error:
         send(replies, {"broken": [error.problem, error.fix]})
-        return
+        os._exit(1)  # at once: the thread that listens would hold up an ordinary end
     send(replies, {"ready": True})
     while True:
         job = Job.from_json(jobs.get())
-        send(replies, *pack(answer(job, decoder, setup, cache)))
+        send(replies, *pack(answer(job, decode, setup, cache)))
 
 
 def _listen(pipe: BinaryIO, jobs: "queue.SimpleQueue[dict[str, Any]]") -> None:

@@ -1,28 +1,27 @@
-"""`blip`: BLIP describes frames of each video (SPEC section 3)."""
+"""`blip`: BLIP describes frames of each video (paper section 3.2)."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from importlib.metadata import version
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 import maxi_core
-from maxi_core import Captioner, Failed, Source, TextsOf, Video, hookimpl
+from maxi_core import Captioner, Clip, Failed, Sampling, Source, Video, WorldPath, hookimpl
 from maxi_core.texts import tidy
 from maxi_plugins.captioner import Precision, captioner_folder, captioner_identity, load_captioner
 from maxi_plugins.degenerate import degenerate
 
 if TYPE_CHECKING:
-    from maxi_core.video.frames import Frames
     from maxi_plugins.captioner import BlipCaptioner
 
 logger = logging.getLogger("maxi")
 
-CONSUMER = "blip"
+FRAMES_AT_ONCE = 16  # of a clip that is described by itself, so that `frames` costs time and no memory
 
 
 class Blip(Captioner):
@@ -32,13 +31,14 @@ class Blip(Captioner):
     """
 
     name = "blip"
+    batch = 2
 
     class Options(maxi_core.Options):
         """Which captioner, what it looks at, and how it chooses its words."""
 
-        model: str = Field(
+        model: Annotated[str, WorldPath("captioner")] = Field(
             "Salesforce/blip-image-captioning-large",
-            description="name on the Hugging Face hub, a folder (/, ./ or ~ first), or sandbox",
+            description="name on the Hugging Face hub, a folder (/, ./ or ~ first), or the name of a world",
         )
         revision: str | None = Field(None, description="branch, tag or commit of a name on the hub; none: its newest")
         frames: int = Field(8, ge=1, description="frames of each video, one caption each")
@@ -48,9 +48,8 @@ class Blip(Captioner):
         repetition_penalty: float = Field(1.0, gt=0, description="above 1, words that were said become less likely")
         precision: Precision = Field("fp32", description="of the weights; bf16 is for GPUs and CPUs that compute in it")
         device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
-        batch: int = Field(16, ge=1, description="frames described at once, of several videos; fewer need less memory")
 
-        EFFORT = ("device", "batch")
+        EFFORT = ("device",)
 
         @field_validator("model")
         @classmethod
@@ -59,32 +58,42 @@ class Blip(Captioner):
 
     options: Options
 
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        """Yield the captions of each video's frames in order of time, the same ones kept as often as they are said.
+    def __init__(self, options: BaseModel | None = None) -> None:
+        super().__init__(options)
+        self._left_out: dict[Video, int] = {}  # captions that say nothing, by video
 
-        Nothing is loaded before there is a video. Raises UsageError for a model, device or decoder that is not right,
-        MaxiError for a model that cannot be fetched.
+    @property
+    def frames(self) -> Sampling:
+        """Frames evenly spread from the first to the last, their shorter side that of the picture BLIP looks at."""
+        return Sampling("uniform", self.options.frames, side=self._captioner.size)
+
+    def open(self) -> None:
+        """Load the captioner.
+
+        Raises UsageError for a model or device that is not right, MaxiError for a model that cannot be fetched.
         """
-        rest = iter(videos)
-        first = next(rest, None)
-        if first is None:
-            return
-        said = dropped = 0
-        for group in self._groups(chain([first], rest)):
-            for (video, _), texts in zip(group, self._texts([answer for _, answer in group]), strict=True):
-                if isinstance(texts, Failed):
-                    yield texts
-                    continue
-                kept = [text for text in texts if not degenerate(text)]
-                said, dropped = said + len(texts), dropped + len(texts) - len(kept)
-                yield TextsOf(video, kept) if kept else Failed(_nothing_said(texts))
-        if dropped:
-            logger.warning("blip: %d of %d captions say nothing and are left out", dropped, said)
+        _ = self._captioner
+
+    def close(self) -> None:
+        """Let go of the captioner, and warn of the captions that were left out."""
+        self.__dict__.pop("_captioner", None)
+        if self._left_out:
+            count = sum(self._left_out.values())
+            logger.warning("blip: %d captions of %d videos say nothing and are left out", count, len(self._left_out))
+        self._left_out = {}
+
+    def caption(self, clips: list[Clip]) -> list[list[str] | Failed]:
+        """Return the captions of each clip's frames in order of time, the same ones kept as often as they are said.
+
+        All frames of a call are described together.
+        """
+        said = iter(self._said(clips))
+        return [self._kept(clip.video, list(islice(said, len(clip.frames)))) for clip in clips]
 
     def fingerprint(self) -> dict[str, str]:
         """Return what besides the options decides the answers: the captioner's files and the version of transformers.
 
-        Loads no model; fetches it if it is not here. Raises as `caption` does.
+        Loads no model; fetches it if it is not here. Raises as `open` does.
         """
         return {"weights": captioner_identity(self._folder), "transformers": version("transformers")}
 
@@ -96,21 +105,9 @@ class Blip(Captioner):
     def _captioner(self) -> "BlipCaptioner":
         return load_captioner(self._folder, self.options.device, self.options.precision)
 
-    def _groups(self, videos: Iterable[Video]) -> Iterator[Sequence[tuple[Video, "Frames | Failed"]]]:
-        """Yield the frames of as many videos as fill a batch, decoded ahead by the reader."""
-        from maxi_core.video.reader import read_videos
-        from maxi_core.video.sampling import Sampling
-
-        wanted = {CONSUMER: Sampling("uniform", self.options.frames)}
-        reading = self.video.model_copy(update={"short_side": self._captioner.size})
-        stream = read_videos(videos, wanted, reading)
-        size = max(1, self.options.batch // self.options.frames)
-        while group := list(islice(stream, size)):
-            yield group
-
-    def _texts(self, group: Sequence["Frames | Failed"]) -> Iterator[list[str] | Failed]:
-        """Yield what is said of each video of a group, one text per frame, all described together."""
-        frames = [frame for answer in group if not isinstance(answer, Failed) for frame in answer[CONSUMER]]
+    def _said(self, clips: list[Clip]) -> list[str]:
+        """Return what is said of each frame of each clip."""
+        frames = [frame for clip in clips for frame in clip.frames]
         options = self.options
         decoding = {
             "num_beams": options.beams,
@@ -118,9 +115,15 @@ class Blip(Captioner):
             "min_new_tokens": options.min_new_tokens,
             "repetition_penalty": options.repetition_penalty,
         }
-        texts = iter(self._captioner.describe(frames, decoding, options.batch))
-        for answer in group:
-            yield answer if isinstance(answer, Failed) else [tidy(text) for text in islice(texts, options.frames)]
+        at_once = max(FRAMES_AT_ONCE, len(frames)) if len(clips) > 1 else FRAMES_AT_ONCE
+        return [tidy(text) for text in self._captioner.describe(frames, decoding, at_once)]
+
+    def _kept(self, video: Video, texts: list[str]) -> list[str] | Failed:
+        """Return what says something of what was said of a video."""
+        kept = [text for text in texts if not degenerate(text)]
+        if len(kept) < len(texts):
+            self._left_out[video] = len(texts) - len(kept)
+        return kept or Failed(_nothing_said(texts))
 
 
 def _nothing_said(texts: list[str]) -> str:

@@ -53,10 +53,6 @@ def captioner_folder(model: str, revision: str | None) -> Path:
 
     Raises UsageError for a folder without them, MaxiError if they cannot be fetched.
     """
-    if model == "sandbox":
-        from maxi_core import sandbox
-
-        return sandbox.blip_folder()
     path = Path(model).expanduser()
     folder = path if path.is_dir() or model.startswith((".", "/", "~")) else _fetched(model, revision)
     if not folder.is_dir():

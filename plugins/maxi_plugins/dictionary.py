@@ -1,23 +1,23 @@
-"""`dictionary`: each video gets the entry that the original CLIP finds nearest to it (SPEC section 2, paper eq. 1)."""
+"""`dictionary`: each video gets the entry that the original CLIP finds nearest to it (paper Eq. 1)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, ClassVar, Literal
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from maxi_core import Dictionary, Failed, Match, Matcher, Options, Source, Video, hookimpl
+from maxi_core import Clip, Dictionary, Failed, Match, Matcher, Options, Sampling, Source, WorldPath, hookimpl
 from maxi_core.errors import UsageError
 from maxi_core.prompts import MATCHING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from maxi_core.clip.models import Clip
-    from maxi_core.video.frames import Pixels
+    from maxi_core.clip.models import Clip as Model
 
-CONSUMER = "dictionary"
+FRAMES_AT_ONCE = 16  # of one clip that go through the model together; another number changes the last bits
 
 
 class DictionaryMatcher(Matcher):
@@ -28,14 +28,16 @@ class DictionaryMatcher(Matcher):
     """
 
     name = "dictionary"
+    batch = 8
 
     class Options(Options):
         """What is matched with what, and where it is computed."""
 
-        EFFORT: ClassVar[tuple[str, ...]] = ("device", "batch")
+        EFFORT: ClassVar[tuple[str, ...]] = ("device",)
 
-        model: str = Field(
-            "ViT-B-16-quickgelu/openai", description="ARCH/TAG as open_clip names them, an export folder, or sandbox"
+        model: Annotated[str, WorldPath("clip")] = Field(
+            "ViT-B-16-quickgelu/openai",
+            description="ARCH/TAG as open_clip names them, an export folder, or the name of a world",
         )
         frames: int = Field(16, ge=1, description="frames of each video, the middles of as many equal segments")
         top: int = Field(5, ge=1, description="best entries that are kept with their cosines")
@@ -47,50 +49,75 @@ class DictionaryMatcher(Matcher):
             "fp32",
             description="of the frames; amp_bf16 is faster where the device computes in bf16, and rounds the scores",
         )
-        batch: int = Field(16, ge=1, description="frames that go through the model at once; fewer need less memory")
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        """Yield the best entry, its cosine and the best `top` entries of each video, in order.
+    def __init__(self, options: BaseModel | None = None) -> None:
+        super().__init__(options)
+        self._encoding = Lock()
+        self._encoded: tuple[Dictionary, Tensor] | None = None
 
-        The model is loaded and the dictionary encoded before the first video is read. Raises UsageError for a model,
-        device or decoder that is not right, and for a dictionary without entries.
-        """
-        from maxi_core.clip.text_features import entry_features
+    @property
+    def frames(self) -> Sampling:
+        """The middle frames of as many equal segments, their shorter side as the model's centre crop wants it."""
         from maxi_core.clip.visual import short_side
-        from maxi_core.video.reader import read_videos
-        from maxi_core.video.sampling import Sampling
 
-        if not dictionary.entries:
-            raise UsageError(f"the dictionary '{dictionary.name}' is empty: there is nothing to match videos to")
-        texts = entry_features(self._clip, dictionary.entries)  # (C, D)
-        wanted = {CONSUMER: Sampling("middles", self.options.frames)}
-        reading = self.video.model_copy(update={"short_side": short_side(self._clip.image_size)})
-        for video, answer in read_videos(videos, wanted, reading):
-            if isinstance(answer, Failed):
-                yield answer
-            else:
-                yield self._nearest(video, answer[CONSUMER], texts, dictionary)
+        return Sampling("middles", self.options.frames, side=short_side(self._model.image_size))
+
+    def open(self) -> None:
+        """Load the model; raises UsageError for a model or device that is not right."""
+        _ = self._model
+
+    def close(self) -> None:
+        """Let go of the model and the features of the dictionary."""
+        self.__dict__.pop("_model", None)
+        self._encoded = None
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> list[Match | Failed]:
+        """Return the best entry, its cosine and the best `top` entries of each clip.
+
+        The dictionary is encoded at the first call. Raises UsageError for a dictionary without entries.
+        """
+        model = self._model
+        texts = self._features(model, dictionary)
+        return [self._nearest(clip, model, texts, dictionary) for clip in clips]
 
     def fingerprint(self) -> dict[str, str]:
         """Return what besides the options decides the answers: the model's weights and the prompt templates."""
         templates = sha256("\n".join(MATCHING).encode()).hexdigest()
-        return {"model": self._clip.identity, "templates": templates}
+        return {"model": self._identity, "templates": templates}
 
     @cached_property
-    def _clip(self) -> "Clip":
+    def _model(self) -> "Model":
+        import torch
+
         from maxi_core.clip.models import load_model
 
-        return load_model(self.options.model, self.options.device)
+        with torch.random.fork_rng(devices=[]):  # weights are drawn before those of the file take their place
+            return load_model(self.options.model, self.options.device)
 
-    def _nearest(self, video: Video, frames: "Pixels", texts: "Tensor", dictionary: Dictionary) -> Match | Failed:
+    @cached_property
+    def _identity(self) -> str:
+        return self._model.identity
+
+    def _features(self, model: "Model", dictionary: Dictionary) -> "Tensor":
+        """Return the features of the dictionary's entries, (C, D); those of the last dictionary are held."""
+        from maxi_core.clip.text_features import entry_features
+
+        if not dictionary.entries:
+            raise UsageError(f"the dictionary '{dictionary.name}' is empty: there is nothing to match videos to")
+        with self._encoding:  # two calls at once do not both encode it
+            if self._encoded is None or self._encoded[0] != dictionary:
+                self._encoded = dictionary, entry_features(model, dictionary.entries)
+            return self._encoded[1]
+
+    def _nearest(self, clip: Clip, model: "Model", texts: "Tensor", dictionary: Dictionary) -> Match | Failed:
         from maxi_core.clip.visual import centre_crop, encode_video
 
         feature = encode_video(
-            self._clip,
-            centre_crop(frames, self._clip.image_size),
+            model,
+            centre_crop(clip.frames, model.image_size),
             normalisation=self.options.normalisation,
             precision=self.options.precision,
-            batch=self.options.batch,
+            batch=FRAMES_AT_ONCE,
         )
         # Rounded, because the order of a sum shows in the seventh digit: entries that are one text to CLIP must tie.
         scores = (texts @ feature).cpu().double().round(decimals=6)  # (C,)
@@ -99,7 +126,7 @@ class DictionaryMatcher(Matcher):
             return Failed("the model's feature of this video is not a finite number; look at the model's weights")
         best = zip(places[: self.options.top].tolist(), cosines[: self.options.top].tolist(), strict=True)
         top = tuple((dictionary.entries[place], cosine) for place, cosine in best)
-        return Match(video, *top[0], top)
+        return Match(clip.video, *top[0], top)
 
 
 @hookimpl

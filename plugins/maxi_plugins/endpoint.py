@@ -3,7 +3,9 @@
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -37,22 +39,35 @@ class Endpoint:
     def __init__(self, provider: Provider, key: str, timeout: float) -> None:
         self._provider, self._key, self._timeout = provider, key, timeout
         self._client: OpenAI | None = None
+        self._under_way, self._closing = 0, False
         self._lock = Lock()
 
-    def _connected(self) -> "OpenAI":
+    @contextmanager
+    def _connected(self) -> Iterator["OpenAI"]:
+        """Hold the client for one request."""
         from openai import OpenAI
 
         with self._lock:
             if self._client is None:  # we ask again ourselves: the client asks again what cannot be answered
                 self._client = OpenAI(api_key=self._key, timeout=self._timeout, max_retries=0)
-            return self._client
+                self._closing = False
+            client = self._client
+            self._under_way += 1
+        try:
+            yield client
+        finally:
+            with self._lock:
+                self._under_way -= 1
+            if self._closing:
+                self.close()
 
     def close(self) -> None:
-        """Close all connections, also those that are waited for; the next request opens new ones."""
+        """Close all connections, once no request is under way, since those are paid for; the next opens new ones."""
         with self._lock:
-            if self._client is not None:
+            self._closing = True
+            if self._client is not None and not self._under_way:
                 self._client.close()
-            self._client = None
+                self._client = None
 
     def send(self, request: Request) -> Outcome:
         """Send a request once and return what comes of it; never raises.
@@ -61,20 +76,18 @@ class Endpoint:
         """
         from openai import OpenAIError
 
-        client = self._connected()
-        chat, form = client.chat.completions, client.completions
-        streaming = chat.with_streaming_response if self._provider == "chat" else form.with_streaming_response
         until = time.monotonic() + self._timeout
-        try:
-            with streaming.create(**request) as response:  # type: ignore[call-overload]
-                outcome = self._read(response.iter_bytes(), until)
-        except OpenAIError as error:
-            outcome = fault_of(error, request, address(), self._key, self._timeout)
-        except Exception as error:  # of the HTTP library, while the response is read
-            outcome = Again(
-                f"{address()} broke off: {scrubbed(str(error) or type(error).__name__, self._key)}", sent=True
-            )
-        return outcome
+        with self._connected() as client:
+            chat, form = client.chat.completions, client.completions
+            streaming = chat.with_streaming_response if self._provider == "chat" else form.with_streaming_response
+            try:
+                with streaming.create(**request) as response:  # type: ignore[call-overload]
+                    return self._read(response.iter_bytes(), until)
+            except OpenAIError as error:
+                return fault_of(error, request, address(), self._key, self._timeout)
+            except Exception as error:  # of the HTTP library, while the response is read
+                said = scrubbed(str(error) or type(error).__name__, self._key)
+                return Again(f"{address()} broke off: {said}", sent=True)
 
     def _read(self, chunks: Iterable[bytes], until: float) -> Outcome:
         data = b""
@@ -93,21 +106,21 @@ class Endpoint:
         """
         from openai import OpenAIError
 
+        with self._connected() as client:
+            try:
+                return self._listed(client)
+            except OpenAIError as error:
+                fault = fault_of(error, {}, address(), self._key, self._timeout)
+                reason = str(getattr(fault, "reason", fault))
+            except Exception:  # no JSON, or JSON of another form
+                reason = "it answered with something that is no list of models"
+        raise LookupError(reason)
+
+    def _listed(self, client: "OpenAI") -> dict[str, str | None]:
         found: dict[str, str | None] = {}
-        reason = ""
-        try:
-            for model in self._connected().models.list():
-                day = getattr(model, "shutdown_date", None)
-                found[scrubbed(str(model.id), self._key)] = None if day is None else scrubbed(str(day), self._key)
-                if len(found) >= MOST_MODELS:
-                    break
-        except OpenAIError as error:
-            fault = fault_of(error, {}, address(), self._key, self._timeout)
-            reason = str(getattr(fault, "reason", fault))
-        except Exception:  # no JSON, or JSON of another form
-            reason = "it answered with something that is no list of models"
-        if reason:
-            raise LookupError(reason)
+        for model in islice(client.models.list(), MOST_MODELS):
+            day = getattr(model, "shutdown_date", None)
+            found[scrubbed(str(model.id), self._key)] = None if day is None else scrubbed(str(day), self._key)
         return found
 
     def offer(self) -> str:

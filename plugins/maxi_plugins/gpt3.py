@@ -1,17 +1,17 @@
-"""`gpt3`: a language model says each action name in other words (SPEC section 3)."""
+"""`gpt3`: a language model says each action name in other words (paper section 3.2)."""
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 import maxi_core
-from maxi_core import Expander, Failed, Source, TextsOf, hookimpl
+from maxi_core import Expander, Failed, Source, WorldPath, hookimpl
 from maxi_core.bags.shelf import digest
 from maxi_core.errors import UsageError
 from maxi_core.files import maxi_home
@@ -36,6 +36,8 @@ class Gpt3(Expander):
     """
 
     name = "gpt3"
+    batch = 1  # each answer is given on as soon as it is there
+    concurrency = 24
 
     class Options(maxi_core.Options):
         """Which model is asked, how, how much, and what is kept of it."""
@@ -52,7 +54,6 @@ class Gpt3(Expander):
         max_tokens: int | None = Field(
             None, ge=1, description=f"longest reply; none: the endpoint's own limit, {MOST_TOKENS} for completions"
         )
-        concurrency: int = Field(24, ge=1, le=256, description="questions under way at once")
         cap_calls: int | None = Field(
             None, ge=0, description="requests that are paid for at most, in all runs together"
         )
@@ -64,31 +65,43 @@ class Gpt3(Expander):
         exchanges: Path | None = Field(
             None, description="folder that keeps every reply that was paid for; none: $MAXI_HOME/exchanges"
         )
-        replay: Path | Literal["sandbox", "sandbox-plain"] | None = Field(
-            None, description="answer from this file of JSON lines {request, response}, without model, key and network"
+        replay: Annotated[Path | None, WorldPath("replies")] = Field(
+            None,
+            description="answer from this file of JSON lines {request, response}, or from the replies of a world, "
+            "without model, key and network",
         )
         record: Path | None = Field(None, description="append each exchange to this file, for replay; never the key")
         api_key_file: Path | None = Field(None, description="file that holds the key; none: OPENAI_API_KEY")
 
-        EFFORT = (
-            *("concurrency", "cap_calls", "cap_tokens", "timeout", "patience", "exchanges", "record"),
-            "api_key_file",
-        )
+        EFFORT = ("cap_calls", "cap_tokens", "timeout", "patience", "exchanges", "record", "api_key_file")
 
     options: Options
 
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        """Yield the phrases for each action name, in order; Failed if the model's reply holds none.
+    def __init__(self, options: BaseModel | None = None) -> None:
+        super().__init__(options)
+        self._short: dict[str, int] = {}  # phrases of the names that got fewer than wanted
 
-        Reads `2 * concurrency` names ahead at most. Raises UsageError for a missing model, key or file, MaxiError for a
-        refused key, model or parameter, a used-up quota and an endpoint that is silent, and CapError (exit code 4)
-        before a cap is crossed: no further name is asked then. What was answered by then is kept.
+    def open(self) -> None:
+        """Let questions go, up to `concurrency` at once; asks nothing, and may follow on `close`.
+
+        Raises UsageError for a missing model, key or file.
         """
-        answerer = self._answerer
-        if isinstance(answerer, Replay):
-            yield from map(self._answer, entries)
-        else:
-            yield from answerer.answers(self._answer, entries)
+        if isinstance(self._answerer, LanguageModel):
+            self._answerer.open(self.concurrency)
+
+    def close(self) -> None:
+        """Let no further question go and wake those that wait; what is under way is finished and kept."""
+        if isinstance(answerer := vars(self).get("_answerer"), LanguageModel):  # there is none if `open` raised
+            answerer.close()
+
+    def expand(self, entries: list[str]) -> list[list[str] | Failed]:
+        """Return the phrases for each action name; Failed if the model's reply holds none.
+
+        Raises MaxiError for a refused key, model or parameter, a used-up quota and an endpoint that is silent, and
+        CapError (exit code 4) before a cap is crossed: no further name is asked then, and other calls under way end
+        with the same error. What was answered by then is kept.
+        """
+        return [self._answer(entry) for entry in entries]
 
     def fingerprint(self) -> dict[str, str]:
         """Return what besides the options decides the answers: the request, how a reply is read, the replayed file.
@@ -147,7 +160,7 @@ class Gpt3(Expander):
         if len(found) < self._wanted:
             self._short[action] = len(found)
             logger.warning("gpt3: %d of %d phrases for '%s'", len(found), self._wanted, action)
-        return TextsOf(entry, list(found.values())[: self.options.phrases])
+        return list(found.values())[: self.options.phrases]
 
     def _request(self, action: str) -> Request:
         prompt = PROMPT.format(count=self.options.phrases, action=action)
@@ -159,10 +172,6 @@ class Gpt3(Expander):
         return {**asked, "messages": [{"role": "user", "content": prompt}]}
 
     @cached_property
-    def _short(self) -> dict[str, int]:
-        return {}
-
-    @cached_property
     def _model(self) -> LanguageModel:
         options = self.options
         folder = options.exchanges or maxi_home() / "exchanges"
@@ -170,7 +179,6 @@ class Gpt3(Expander):
             connect(options.provider, options.api_key_file, options.timeout),
             folder / f"gpt3-{digest(self._request('{action}'))[:16]}",  # model, form, prompt and parameters
             lambda response: isinstance(said := spoken(response), str) and bool(phrases(said, options.phrases)),
-            concurrency=options.concurrency,
             patience=options.patience,
             cap_calls=options.cap_calls,
             cap_tokens=options.cap_tokens,
@@ -183,7 +191,7 @@ class Gpt3(Expander):
         if options.replay is not None:
             if options.record is not None:
                 raise UsageError("gpt3.replay asks nobody, so there is nothing to record", "leave one of the two out")
-            return Replay(_replay_file(options.replay))
+            return Replay(options.replay)
         if options.model is None:
             offer = self._model.endpoint.offer()
             self._model.endpoint.close()
@@ -196,14 +204,6 @@ class Gpt3(Expander):
 def _digest_of_reading() -> str:
     """Return a digest of how a reply is read: after a change of it, what was paid for is read again."""
     return sha256(Path(replies.__file__).read_bytes()).hexdigest()[:16]
-
-
-def _replay_file(replay: Path | Literal["sandbox", "sandbox-plain"]) -> Path:
-    if isinstance(replay, Path):
-        return replay
-    from maxi_core import sandbox
-
-    return sandbox.replies_file() if replay == "sandbox" else sandbox.plain_replies_file()
 
 
 @hookimpl

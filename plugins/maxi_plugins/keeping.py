@@ -1,7 +1,7 @@
 """Exchanges that were paid for, each in a file of its own, so that no process on any machine pays for one twice.
 
-The store of `maxi bags` has answers in order, as they are given on; here a reply is on disk as soon as it has come,
-whatever order that is, and whatever ends the process after that.
+The store of `maxi bags` has what was made of replies, for one source with its options; here the reply itself is on disk
+as soon as it has come, whatever is made of it, and whatever ends the process after that.
 """
 
 import fcntl

@@ -2,17 +2,15 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from maxi_core import Failed
 from maxi_core.errors import MaxiError
 from maxi_core.files import write_text
-from maxi_plugins.crew import Crew
 from maxi_plugins.endpoint import Endpoint, address, offer
 from maxi_plugins.exchanges import Answerer, Exchange, Recorded, Request
+from maxi_plugins.faults import GOES_ON
 from maxi_plugins.keeping import Kept
 from maxi_plugins.patience import Patient
 from maxi_plugins.spending import Spending
@@ -20,15 +18,14 @@ from maxi_plugins.traffic import Traffic
 
 logger = logging.getLogger("maxi")
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
-
 REFUSED = "refused.json"  # parameters that the model does not take, and its words
-AHEAD = 30  # questions taken before the first of them is answered; the core lets 32 be unanswered
 
 
 class LanguageModel:
-    """Answers requests from `folder` or over the network, several at once; nothing is written before it is asked."""
+    """Answers requests from `folder` or over the network, in any number of threads; writes nothing before it is asked.
+
+    Between `close` and `open` no request is sent, and only what is in `folder` is answered.
+    """
 
     def __init__(
         self,
@@ -36,42 +33,46 @@ class LanguageModel:
         folder: Path,
         useful: Callable[[object], bool],
         *,
-        concurrency: int,
         patience: float,
         cap_calls: int | None,
         cap_tokens: int | None,
         record: Path | None,
     ) -> None:
-        self.endpoint, self._folder, self._concurrency = endpoint, folder, concurrency
-        self._traffic = Traffic(concurrency)
+        self.endpoint, self._folder = endpoint, folder
+        self._traffic = Traffic()
+        self._closed = MaxiError("gpt3 was closed before it had an answer", GOES_ON)  # no fault: it ends quietly
         spending = Spending(folder, cap_calls, cap_tokens)
         self._patient = Patient(endpoint, patience, self._traffic, spending, self._note_refusal)
         kept = Kept(self._patient, folder, useful, self._traffic.sleep)
         self._outermost: Answerer = kept if record is None else Recorded(kept, record)
 
-    def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
-        """Return the exchange, or Failed; raises MaxiError if no request can be answered."""
-        self._patient.refused = {**self._refused_before, **self._patient.refused}
-        return self._outermost.ask(request, turn)
+    def open(self, concurrency: int) -> None:
+        """Let up to `concurrency` requests go at once."""
+        self._patient.refused = self.refused()
+        self._traffic.open(concurrency)
 
-    def answers(self, ask: Callable[[Question], Answer], questions: Iterable[Question]) -> Iterator[Answer]:
-        """Yield `ask(question)` for each question, in order, while several of them are under way."""
-        self._traffic.open()
-        crew = Crew(ask, self._concurrency, min(2 * self._concurrency, AHEAD), self._traffic.stop)
+    def close(self) -> None:
+        """Let no further request go and wake those that wait; requests under way are finished and kept."""
+        self._traffic.stop(self._closed)
+        self.endpoint.close()
+
+    def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
+        """Return the exchange, or Failed; raises MaxiError if no request can be answered, here and in other threads."""
         try:
-            yield from crew.answers(questions)
-        finally:
-            self.endpoint.close()
+            return self._outermost.ask(request, turn)
+        except MaxiError as error:
+            if error is not self._closed:
+                self._traffic.stop(error)
+            raise
 
     def refused(self) -> dict[str, str]:
         """Return the parameters that the model refused, in this run or before, and its words."""
-        return {**self._refused_before, **self._patient.refused}
+        return {**self._refused_before(), **self._patient.refused}
 
     def _note_refusal(self, parameter: str, said: str) -> None:
         logger.warning("gpt3: the model refuses %s and is asked without it: %s", parameter, said)
         write_text(self._folder / REFUSED, json.dumps(self._patient.refused, indent=2) + "\n")
 
-    @cached_property
     def _refused_before(self) -> dict[str, str]:
         try:
             found = json.loads((self._folder / REFUSED).read_bytes())

@@ -1,4 +1,4 @@
-"""`mean`: the video feature is the mean of its frame features (SPEC section 2)."""
+"""`mean`: the video feature is the mean of its frame features (paper section 3.1)."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ def _mean(features: "Tensor") -> "Tensor":
 
 
 class Mean(Temporal):
-    """Average the frame features, each frame by itself: the paper's default, without parameters.
+    """Average the frame features, each frame by itself: what a model without a temporal module does, too.
 
     The frames of a video do not know of each other, so a video and its reverse have the same feature.
     """

@@ -31,7 +31,7 @@ def phrases(reply: str, most: int) -> list[str]:
     """Return at most `most` distinct phrases of a reply, [] if there are none; never raises.
 
     Reads numbered, bulleted, quoted and comma-separated lists, Markdown, JSON (also when it is cut off), and one phrase
-    a line; leaves out what is said around them, and phrases too long to be one (PROMISES N3: essays, refusals).
+    a line; leaves out what is said around them, and phrases too long to be one (essays, refusals).
     """
     text = _FENCE.sub("\n", reply[:LONGEST_REPLY].replace("\r", "\n").translate(_CURLY))
     found: dict[str, str] = {}

@@ -10,11 +10,11 @@ class Traffic:
     """Lets requests go: one until the first is answered, then up to `most`; half as many after "too many requests".
 
     So a wrong key is refused once, and a limit of three requests a minute is met without a storm of refusals. Whoever
-    waits here is woken by `stop`, whose error everybody gets from then on.
+    waits here is woken by `stop`, whose error everybody gets from then on, until `open`.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self) -> None:
+        self._most = 1
         self._limit = 1.0
         self._crowded = False  # after a refusal the limit grows by one for each round of answers, before by each answer
         self._under_way = 0
@@ -22,10 +22,11 @@ class Traffic:
         self._error: BaseException | None = None
         self._changed = Condition()
 
-    def open(self) -> None:
-        """Let requests go again after a stop."""
+    def open(self, most: int) -> None:
+        """Let up to `most` requests go at once, also after a stop."""
         with self._changed:
-            self._error = None
+            self._most, self._error = most, None
+            self._limit = min(self._limit, most)
 
     def stop(self, error: BaseException) -> None:
         """Let no further request go: everybody who waits or comes gets `error`, the first one if there are several."""

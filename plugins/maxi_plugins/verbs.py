@@ -1,15 +1,15 @@
-"""`verbs`: the verbs and verb phrases of captions and phrases, as lemma and gerund (SPEC section 3)."""
+"""`verbs`: the verbs and verb phrases of captions and phrases, as lemma and gerund (paper section 3.2)."""
 
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator
 
 import maxi_core
-from maxi_core import Augmenter, Failed, Form, hookimpl
+from maxi_core import Augmenter, Failed, Form, WorldPath, hookimpl
 from maxi_core.texts import tidy
 from maxi_core.types import FormKind
 
@@ -27,30 +27,36 @@ class Verbs(Augmenter):
     class Options(maxi_core.Options):
         """Which pipeline reads the texts, and which forms are taken."""
 
-        model: str = Field(
+        model: Annotated[str, WorldPath("pipeline", words=(RULES,))] = Field(
             "en_core_web_sm",
-            description="spaCy pipeline: the name of an installed one, a folder (with a slash), 'sandbox', "
+            description="spaCy pipeline: the name of an installed one, a folder (with a slash), the name of a world, "
             "or 'rules' for none",
         )
         forms: tuple[FormKind, ...] = Field(
             ("verb", "verb-phrase"), min_length=1, description="the forms taken of each text"
         )
-        processes: int = Field(1, ge=1, le=256, description="processes that read texts, for files of many captions")
-
-        EFFORT = ("processes",)
 
         @field_validator("model")
         @classmethod
         def _absolute(cls, model: str) -> str:
             return str(Path(model).expanduser().absolute()) if "/" in model or "\\" in model else model
 
-    def augment(self, texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
-        """Yield the forms of each text, in order of their verbs; raises UsageError at once if the model is unusable.
+    def open(self) -> None:
+        """Load the pipeline or the rules; raises UsageError if the pipeline is not there or cannot tell verbs."""
+        _ = self._reader
+
+    def close(self) -> None:
+        """Let go of the pipeline."""
+        self.__dict__.pop("_reader", None)
+
+    def augment(self, texts: list[str]) -> list[list[Form] | Failed]:
+        """Return the forms of each text, in order of their verbs.
 
         A verb gives its lemma and its gerund; a verb phrase is the gerund with its object as written; a noun is the
         head noun of an object. Texts are made fit as everywhere (`maxi_core.texts.tidy`), a blank one has no forms.
         """
-        return self._answers(self._reader, texts)
+        read = self._reader.read([tidy(text) for text in texts])
+        return [clauses if isinstance(clauses, Failed) else self._forms(clauses) for clauses in read]
 
     def fingerprint(self) -> dict[str, str]:
         """Return what besides the options decides the answers: the rules, the libraries, the pipeline's files.
@@ -69,26 +75,20 @@ class Verbs(Augmenter):
 
     @cached_property
     def _reader(self) -> "Reader":
-        if self.options.processes == 1:
-            return _reader_of(self.options.model)
-        if self.options.model != RULES:  # what is not there is said here and not by another process
-            from maxi_plugins.english.pipeline import pipeline_folder
+        if self.options.model == RULES:
+            from maxi_plugins.english.rules import Rules
 
-            pipeline_folder(self.options.model)
-        from maxi_plugins.english.crowd import Crowd
+            return Rules()
+        from maxi_plugins.english.pipeline import Pipeline, pipeline_folder
 
-        return Crowd(_reader_of, self.options.model, self.options.processes)
-
-    def _answers(self, reader: "Reader", texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
-        for clauses in reader.read(tidy(text) for text in texts):
-            yield clauses if isinstance(clauses, Failed) else self._forms(clauses)
+        return Pipeline(pipeline_folder(self.options.model))
 
     def _forms(self, clauses: list["Clause"]) -> list[Form]:
         from maxi_plugins.english.inflection import gerund
 
         found: dict[str, Form] = {}
         for clause in clauses:
-            # Without a gerund the lemma stands alone (SPEC section 3), unless the text itself has it: "breadcrumbing".
+            # Without a gerund the lemma stands alone, unless the text itself has it: "breadcrumbing".
             doing = gerund(clause.lemma) or (clause.written if clause.written.endswith("ing") else None)
             for form in _forms(clause, doing, self.options.forms):
                 found.setdefault(form.text, form)
@@ -103,16 +103,6 @@ def _forms(clause: "Clause", doing: str | None, kinds: Collection[FormKind]) -> 
             yield Form(f"{doing or clause.written} {thing.text}", "verb-phrase", clause.lemma)
         if "noun" in kinds and thing.noun:
             yield Form(thing.noun.lower(), "noun", thing.noun.lower())
-
-
-def _reader_of(model: str) -> "Reader":
-    if model == RULES:
-        from maxi_plugins.english.rules import Rules
-
-        return Rules()
-    from maxi_plugins.english.pipeline import Pipeline, pipeline_folder
-
-    return Pipeline(pipeline_folder(model))
 
 
 @lru_cache(10_000)

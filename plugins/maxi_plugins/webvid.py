@@ -1,4 +1,4 @@
-"""`webvid`: noise for the dictionary, verbs and verb phrases of captions such as WebVid's (SPEC section 3)."""
+"""`webvid`: noise for the dictionary, verbs and verb phrases of captions such as WebVid's (paper section 4.5.2)."""
 
 import hashlib
 import heapq

@@ -188,7 +188,7 @@ def test_an_injector_is_asked_once_for_all_runs_and_a_dry_run_keeps_nothing(worl
     assert world.bags("--dry-run", sources=cast).code == ExitCode.DONE
     assert not (world.folder / "store").exists()
     world.bags(sources=cast)
-    assert [path.name.rpartition("-")[0] for path in (world.folder / "store").glob("toynoise-*")] == ["toynoise"]
+    assert [path.name.rpartition("-")[0] for path in (world.folder / "store").glob("*toynoise-*")] == ["toys.toynoise"]
     world.asked()
     assert world.bags(sources=cast).code == ExitCode.DONE
     assert world.bags("--dry-run", sources=cast).code == ExitCode.DONE
@@ -200,7 +200,7 @@ def test_an_injector_is_asked_once_for_all_runs_and_a_dry_run_keeps_nothing(worl
     [
         ("videos", "videos: 1 (new.mp4) added, 1 (clip 0.mp4) gone"),
         ("dictionary", "dictionary: was "),
-        ("matcher", "matcher: was toymatch-"),
+        ("matcher", "matcher: was toys.toymatch-"),
     ],
 )
 def test_a_run_folder_that_was_made_of_something_else_is_refused_with_the_difference(world, change, line) -> None:
@@ -286,10 +286,10 @@ def test_a_dry_run_counts_writes_nothing_and_asks_nobody(world) -> None:
 def test_a_dry_run_is_not_misled_by_other_shelves_and_damaged_ones(world) -> None:
     world.bags()
     store = world.folder / "store"
-    (about,) = store.glob("toygpt-*/about.json")
-    other = store / "toygpt-x-0123456789abcdef"
+    (about,) = store.glob("toys.toygpt-*/about.json")
+    other = store / "toys.toygpt-x-0123456789abcdef"
     other.mkdir()
-    (other / "about.json").write_text(about.read_text().replace('"toygpt"', '"toygpt-x"'))
+    (other / "about.json").write_text(about.read_text().replace('"toys:toygpt"', '"toys:toygpt-x"'))
     for segment in about.parent.glob("*.jsonl"):
         segment.rename(other / segment.name)
     assert json.loads(world.bags("--dry-run", "--json").out)["calls"] == {"toygpt": 4}

@@ -50,8 +50,15 @@ INJECTOR = """
         ("raise IndexError('no noise')", "'odd' raised IndexError: no noise when it was given the dictionary"),
         ("return None", "injector 'odd' returned NoneType, not a Dictionary"),
         ("return dictionary.entries", "injector 'odd' returned tuple, not a Dictionary"),
-        ("return Dictionary('d', ('a', 5))", "injector 'odd' returned a Dictionary whose entries are not texts"),
-        ("return Dictionary('d', None)", "injector 'odd' returned a Dictionary whose entries are not texts"),
+        (
+            "return Dictionary('d', ('a', 5))",
+            "'odd' returned a Dictionary whose entries are not a tuple of texts",
+        ),
+        (
+            "return Dictionary('d', ['a', 'b'])",
+            "'odd' returned a Dictionary whose entries are not a tuple of texts",
+        ),
+        ("return Dictionary('d', None)", "'odd' returned a Dictionary whose entries are not a tuple of texts"),
         ("return Dictionary('d', ('a', ' '))", "injector 'odd' returned a blank entry"),
         ("return Dictionary('d', ())", "injector 'odd' returned an empty dictionary"),
         ("return Dictionary('d', ('a', 'b', 'a '))", "injector 'odd' returned 'a' twice"),
@@ -81,8 +88,9 @@ AUGMENTER = """
     ("body", "line"),
     [
         ("raise OSError('gone')", "'weak' raised OSError: gone when an injector asked it for forms"),
-        ("return iter([])", "source 'weak' gave 0 answers to 1 texts"),
-        ("return iter([['standing']])", "source 'weak' answered ['standing'], not a list of forms"),
+        ("return []", "source 'weak' gave 0 answers to 1 texts"),
+        ("return iter([])", "source 'weak' gave list_iterator to 1 texts"),
+        ("return [['standing']]", "source 'weak' answered ['standing'], not a list of forms"),
     ],
 )
 def test_an_augmenter_that_fails_an_injector_is_blamed_and_not_the_injector(world, fake_dist, body, line) -> None:

@@ -29,8 +29,9 @@ TELLTALE = """
             password = os.environ["HTTPS_PROXY"][12:].rpartition("@")[0]
             for name in ("maxi.telltale", "telltale"):
                 logging.getLogger(name).error("key %s and %r", key, password)
-            for entry in entries:
-                BODY
+            return [self.say(entry, key, password) for entry in entries]
+        def say(self, entry, key, password):
+            BODY
 
     @hookimpl
     def maxi_register_sources():
@@ -54,10 +55,10 @@ def test_no_secret_of_the_command_line_reaches_the_manifest(world, monkeypatch) 
 @pytest.mark.parametrize(
     ("body", "given", "code"),
     [
-        ("raise ValueError(f'401: {key} of {password} is wrong')", "variable", ExitCode.DONE),
-        ("yield Failed(f'{key} and {password} are refused')", "file", ExitCode.DONE),
+        ("raise ValueError(f'401: {key} of {password} is wrong')", "variable", ExitCode.SKIPPED),
+        ("return Failed(f'{key} and {password} are refused')", "file", ExitCode.SKIPPED),
         ("raise MaxiError(f'the key {key} in http://me:{password}@host is refused')", "option", ExitCode.FAILED),
-        ("yield {'key': key, 'password': password}", "config", ExitCode.DONE),
+        ("return {'key': key, 'password': password}", "config", ExitCode.SKIPPED),
     ],
 )
 def test_a_source_that_tells_its_key_is_heard_nowhere(world, fake_dist, body: str, given: str, code: int) -> None:

@@ -99,17 +99,18 @@ FAULTY = EXPANDER.format(name="faulty")
     ("body", "message"),
     [
         ("raise ValueError('no luck')", "source 'faulty' raised ValueError: no luck"),
-        ("yield None", "source 'faulty' answered NoneType, not a list of texts"),
-        ("yield entry", "source 'faulty' answered str, not a list of texts"),
-        ("yield (word for word in [entry])", "source 'faulty' answered generator, not a list of texts"),
+        ("return None", "source 'faulty' answered NoneType, not a list of texts"),
+        ("return entry", "source 'faulty' answered str, not a list of texts"),
+        ("return (word for word in [entry])", "source 'faulty' answered generator, not a list of texts"),
     ],
 )
 def test_a_source_that_fails_at_run_time_is_skipped_by_name_and_the_bags_are_made(
     world, fake_dist, body, message
 ) -> None:
-    fake_dist("faulty", FAULTY.replace("yield [entry]", body))
+    fake_dist("faulty", FAULTY.replace("return [entry]", body))
     ran = world.bags(sources=f"{CAST},faulty")
-    assert ran.code == ExitCode.DONE
+    assert ran.code == ExitCode.SKIPPED
+    assert ran.err.splitlines()[-1].startswith("maxi: error: source 'faulty' said nothing of all ")
     skips = [json.loads(line) for line in (world.out / "skipped.jsonl").read_text().splitlines()]
     assert {skip["source"] for skip in skips} == {"faulty"}
     assert any(skip["message"] == message for skip in skips)
@@ -120,8 +121,60 @@ def test_a_source_that_fails_at_run_time_is_skipped_by_name_and_the_bags_are_mad
     assert strict.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("printing", ["print('{')", "os.write(1, b'{')", "os.system('echo {')"])
+def test_what_a_source_prints_does_not_get_into_the_data_of_the_command(world, fake_dist, printing) -> None:
+    fake_dist("faulty", FAULTY.replace("return [self", f"import os; {printing}\n            return [self"))
+    running = process(world, "--json", "--sources", f"{CAST},faulty")
+    out, err = running.communicate()
+    assert running.returncode == ExitCode.DONE, err
+    assert json.loads(out)["kept"] == 6
+    assert "{" in err
+
+
+@pytest.mark.parametrize("leaving", ["sys.exit()", "sys.exit(0)", "raise KeyboardInterrupt", "raise GeneratorExit"])
+def test_a_source_that_leaves_is_named_and_not_obeyed(world, fake_dist, leaving) -> None:
+    fake_dist("faulty", FAULTY.replace("return [entry]", f"import sys; {leaving}"))
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert ran.code == ExitCode.SKIPPED
+    assert "source 'faulty' said nothing of all " in ran.err
+    assert len(world.records()) == 6
+    assert json.loads((world.out / "manifest.json").read_text())["heard"]["faulty"]["failed"] > 0
+
+
+def test_a_source_that_swallows_interrupts_cannot_swallow_ctrl_c(world, fake_dist) -> None:
+    stubborn = """
+            import time
+            for _ in range(300):
+                try: time.sleep(0.1)
+                except BaseException: pass
+            return [self"""
+    fake_dist("faulty", FAULTY.replace("return [self", stubborn.strip() + " "))
+    running = process(world, "--sources", f"{CAST},faulty")
+    while len(questions(world)) < 6:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_a_source_that_was_switched_off_is_in_the_manifest(world, fake_dist) -> None:
+    for place in range(20):
+        world.add(f"more {place}.mp4")
+    captioner = FAULTY.replace("Expander", "Captioner").replace("def expand(self, entries)", "def caption(self, clips)")
+    captioner = captioner.replace("for entry in entries", "for entry in clips").replace("class Fake", "class Blind")
+    fake_dist("faulty", captioner.replace("return [entry]", "raise OSError('dark')").replace("[Fake]", "[Blind]"))
+    site = world.folder / "site" / "faulty.py"
+    site.write_text(site.read_text().replace("name =", "frames = None\n    name ="))
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert ran.code == ExitCode.SKIPPED
+    off = json.loads((world.out / "manifest.json").read_text())["heard"]["faulty"]["off"]
+    assert off == "source 'faulty' was switched off: 5 faults in a row, the last: raised OSError: dark"
+
+
 def test_a_source_that_says_ten_thousand_texts_is_capped(world, fake_dist) -> None:
-    fake_dist("faulty", FAULTY.replace("yield [entry]", "yield [f'{entry} {i}' for i in range(10_000)]"))
+    fake_dist("faulty", FAULTY.replace("return [entry]", "return [f'{entry} {i}' for i in range(10_000)]"))
     assert world.bags(sources=f"{CAST},faulty").code == ExitCode.DONE
     assert {len(record["said"]["faulty"]) for record in world.records()} == {1000}
 
@@ -140,10 +193,11 @@ def test_a_source_that_cannot_work_is_seen_before_any_work_is_done(world, fake_d
 
 def test_a_video_that_vanishes_during_the_run_is_named(world, fake_dist) -> None:
     body = "import os; os.path.exists('videos/clip 3.mp4') and os.rename('videos/clip 3.mp4', 'videos/broken')"
-    fake_dist("faulty", FAULTY.replace("for entry", f"{body}\n            for entry"))
+    fake_dist("faulty", FAULTY.replace("return [self", f"{body}\n            return [self"))
     ran = world.bags(sources=f"{CAST},faulty")
     assert ran.code == ExitCode.FAILED
-    assert ran.err == "maxi: error: clip 3.mp4 can no longer be read (the file is broken); run the same command again\n"
+    why = "no such file; correct the path, or take it off the list"
+    assert ran.err == f"maxi: error: clip 3.mp4 can no longer be read ({why}); run the same command again\n"
 
 
 def test_a_run_folder_that_cannot_be_written_is_one_line(world) -> None:
@@ -170,7 +224,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from tests.bags.toys import ToyBlip, ToyGpt, ToyMatcher, ToyVerbs
-from maxi_core.bags.askers import Players
+from maxi_core.bags.askers import Sources
 from maxi_core.bags.pipeline import Flow, Tally, make_bags
 from maxi_core.bags.records import to_line
 from maxi_core.types import Dictionary
@@ -178,10 +232,10 @@ from maxi_core.video.inputs import find_videos
 import resource
 from maxi_cli.progress import watching
 flow = Flow(Path(sys.argv[2]), watching(quiet=True), lambda *skip: None, lambda: None)
-players = Players(ToyMatcher(), (ToyGpt(), ToyBlip()), ToyVerbs())
+sources = Sources(ToyMatcher(), (ToyGpt(), ToyBlip()), ToyVerbs())
 dictionary = Dictionary("d", ("riding a bike", "juggling balls"))
 videos = find_videos(Path(sys.argv[1]))
-count = sum(len(to_line(bag)) > 0 for bag in make_bags(videos, dictionary, players, 0.9, flow, Tally()))
+count = sum(len(to_line(bag)) > 0 for bag in make_bags(videos, dictionary, sources, 0.9, flow, Tally()))
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

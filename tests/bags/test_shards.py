@@ -79,7 +79,7 @@ def test_a_share_says_which_others_are_to_be_done(many) -> None:
 def test_four_shares_at_once_of_which_one_is_killed_and_run_again(many) -> None:
     running = [start(many, f"{number}/4", TOY_SLEEP="0.05") for number in range(1, 5)]
     segments = many.folder / "store"
-    while not list(segments.glob("toyblip-*/*.jsonl")):
+    while not list(segments.glob("toys.toyblip-*/*.jsonl")):
         time.sleep(0.02)
     running[2].kill()
     outs = [process.communicate() for process in running]

@@ -1,19 +1,22 @@
 """A distribution of small real sources for runs of `maxi bags` that need no model: each says what the names tell it.
 
-Every question is noted in the file $TOY_LOG, so that tests can count who was really asked.
+Every question is noted in the file $TOY_LOG, so that tests can count who was really asked; with batches of one, nothing
+is asked twice to see in which order the answers come.
 """
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 
 from pydantic import Field
 
 import maxi_core
 from maxi_core import (
+    Augment,
     Augmenter,
     Captioner,
+    Clip,
     Dictionary,
     Expander,
     Failed,
@@ -25,7 +28,6 @@ from maxi_core import (
     Video,
     hookimpl,
 )
-from maxi_core.sources import Augment
 
 
 def asked(source: str, question: str) -> None:
@@ -43,6 +45,8 @@ class ToyMatcher(Matcher):
     """Match a video to an entry by the hash of its id; a name with `broken` in it cannot be read."""
 
     name = "toymatch"
+    frames = None  # it looks at the name
+    batch = 1
 
     class Options(maxi_core.Options):
         seed: int = Field(0, description="another seed matches otherwise")
@@ -51,58 +55,68 @@ class ToyMatcher(Matcher):
 
     options: Options
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        for video in videos:
-            asked(self.name, video.id)
-            if "broken" in video.id or not video.path.exists():
-                yield Failed("the file is broken")
-                continue
-            place = number(video.id, str(self.options.seed)) % len(dictionary.entries)
-            score = number(video.id, "score") % 10_000 / 10_000
-            entry = dictionary.entries[place]
-            yield Match(video, entry, score, ((entry, score), (dictionary.entries[place - 1], score / 2)))
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> list[Match | Failed]:
+        return [self._match(clip.video, dictionary) for clip in clips]
+
+    def _match(self, video: Video, dictionary: Dictionary) -> Match | Failed:
+        asked(self.name, video.id)
+        if "broken" in video.id or not video.path.exists():
+            return Failed("the file is broken")
+        place = number(video.id, str(self.options.seed)) % len(dictionary.entries)
+        score = number(video.id, "score") % 10_000 / 10_000
+        entry = dictionary.entries[place]
+        return Match(video, entry, score, ((entry, score), (dictionary.entries[place - 1], score / 2)))
 
 
 class ToyGpt(Expander):
     """Say two phrases of an entry."""
 
     name = "toygpt"
+    batch = 1
 
     class Options(maxi_core.Options):
         style: str = Field("gladly", description="the adverb of the second phrase")
 
     options: Options
 
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for entry in entries:
-            asked(self.name, entry)
-            yield [f"someone {entry}", f"{entry} {self.options.style}"]
+    def expand(self, entries: list[str]) -> list[list[str] | Failed]:
+        return [self._phrases(entry) for entry in entries]
+
+    def _phrases(self, entry: str) -> list[str] | Failed:
+        asked(self.name, entry)
+        return [f"someone {entry}", f"{entry} {self.options.style}"]
 
 
 class ToyBlip(Captioner):
     """Say two captions of a video; a name with `dark` in it shows nothing."""
 
     name = "toyblip"
+    frames = None
+    batch = 1
 
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        for video in videos:
-            asked(self.name, video.id)
-            if "dark" in video.id:
-                yield Failed("all frames are black")
-            else:
-                yield ["a person waving", f"a person {('kicking', 'jumping')[number(video.id) % 2]} a ball"]
+    def caption(self, clips: list[Clip]) -> list[list[str] | Failed]:
+        return [self._sentences(clip.video) for clip in clips]
+
+    def _sentences(self, video: Video) -> list[str] | Failed:
+        asked(self.name, video.id)
+        if "dark" in video.id:
+            return Failed("all frames are black")
+        return ["a person waving", f"a person {('kicking', 'jumping')[number(video.id) % 2]} a ball"]
 
 
 class ToyVerbs(Augmenter):
     """Find words in -ing and give them with their lemma."""
 
     name = "toyverbs"
+    batch = 1
 
-    def augment(self, texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
-        for text in texts:
-            asked(self.name, text)
-            found = [word for word in text.split() if word.endswith("ing")]
-            yield [Form(form, "verb", word[:-3]) for word in found for form in (word[:-3], word)]
+    def augment(self, texts: list[str]) -> list[list[Form] | Failed]:
+        return [self._forms(text) for text in texts]
+
+    def _forms(self, text: str) -> list[Form] | Failed:
+        asked(self.name, text)
+        found = [word for word in text.split() if word.endswith("ing")]
+        return [Form(form, "verb", word[:-3]) for word in found for form in (word[:-3], word)]
 
 
 class ToyNoise(Injector):

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from maxi_cli.demo import ABOUT, ROWS, _show
-from maxi_core.demo.commands import BENCHMARKS, TRAININGS, commands
-from maxi_core.demo.gates import gates
-from maxi_core.demo.table import Cell
+from maxi_cli.demo import as_table
+from maxi_cli.terminal import stdout
 from maxi_core.evaluation.bootstrap import Interval
-from maxi_core.sandbox.actions import NOVEL
-from maxi_core.sandbox.library import SEEDS as DRAWS
-from maxi_core.sandbox.pretrain import BLIP_STILLS
-from maxi_core.sandbox.stills import still
+from maxi_sandbox.actions import NOVEL
+from maxi_sandbox.demo.commands import BENCHMARKS, TRAININGS, commands
+from maxi_sandbox.demo.screen import ABOUT, ROWS, screen
+from maxi_sandbox.demo.table import Cell
+from maxi_sandbox.library import SEEDS as DRAWS
 from tests.conftest import Ran
+from tools.world.pretrain import BLIP_STILLS
+from tools.world.stills import still
 
 SEEDS = 3
 Maxi = Callable[..., Ran]
@@ -66,7 +67,8 @@ def test_the_screen_names_what_was_trained_how_and_what_each_verb_gains_in_80_co
     )
     table = {(row, benchmark): cell for row in ROWS for benchmark in BENCHMARKS}
     table["vote", "sandbox-novel"] = Cell((99.95,), Interval(50.0, 40.0, 60.0), Interval(50.0, 40.0, 60.0))
-    _show(table, gates(table), 3)
+    for one in screen(table, 3):
+        stdout().print(one.what if isinstance(one.what, str) else as_table(one.what), style=one.style)
     shown = capsys.readouterr().out
     assert all(len(line) <= 80 for line in ABOUT.splitlines())
     assert all(len(line) <= 80 for line in shown.splitlines())

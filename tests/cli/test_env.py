@@ -56,7 +56,7 @@ def test_an_option_that_holds_a_secret_is_only_said_to_be_set(maxi, fake_dist, m
     monkeypatch.setenv("MAXI_POLITE_TOKEN", "canary")  # short, and yet never shown
     document = json.loads(maxi("env", "--json").out)
     assert document["environment"]["MAXI_POLITE_TOKEN"] == "set"
-    assert document["settings"] == {"polite.token": "set (MAXI_POLITE_TOKEN)"}
+    assert document["settings"] == {"polite:polite.token": "set (MAXI_POLITE_TOKEN)"}
     monkeypatch.delenv("MAXI_POLITE_TOKEN")
     assert "canary" not in maxi("env", "-o", "polite.token=canary").out
 
@@ -68,11 +68,11 @@ def test_settings_are_shown_with_where_they_come_from(maxi, fake_dist, monkeypat
     monkeypatch.setenv("MAXI_POLITE_WORDS", "a,b")
     settings = json.loads(maxi("env", "--json", "-o", "sources.texts=polite").out)["settings"]
     assert settings == {
-        "polite.limit": "2 (maxi.toml)",
-        "polite.words": "('a', 'b') (MAXI_POLITE_WORDS)",
+        "polite:polite.limit": "2 (maxi.toml)",
+        "polite:polite.words": "('a', 'b') (MAXI_POLITE_WORDS)",
         "sources.texts": "('polite',) (-o sources.texts=polite)",
     }
-    assert "  polite.limit             2 (maxi.toml)" in maxi("env").out
+    assert "  polite:polite.limit      2 (maxi.toml)" in maxi("env").out
 
 
 def test_a_named_config_is_read_instead_of_the_one_that_lies_here(maxi, fake_dist, monkeypatch, tmp_path) -> None:
@@ -81,7 +81,7 @@ def test_a_named_config_is_read_instead_of_the_one_that_lies_here(maxi, fake_dis
     (tmp_path / "maxi.toml").write_text("[polite]\nlimit = 2\n")
     (tmp_path / "other.toml").write_text("[polite]\nlimit = 3\n")
     settings = json.loads(maxi("env", "--json", "--config", "other.toml").out)["settings"]
-    assert settings == {"polite.limit": "3 (other.toml)"}
+    assert settings == {"polite:polite.limit": "3 (other.toml)"}
     ran = maxi("env", "--config", "none.toml")
     assert (ran.code, ran.err) == (
         ExitCode.USAGE,

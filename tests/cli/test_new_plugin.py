@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.conformance.questions import clip
+import maxi_core
 from maxi_core.errors import ExitCode
+from maxi_core.hookspecs import API_VERSION
 from maxi_core.scaffold import KINDS
-from maxi_core.testing import checks_for
+from maxi_core.testing import clip
+from maxi_core.testing.contract import checks_for
 from tests.conftest import EXPANDER
 
 
@@ -52,10 +54,10 @@ def test_a_plugin_of_every_role_is_listed_explained_and_fills_bags(maxi, six: Pa
             row[:3] for row in rows
         ]
         assert f"This text is what `maxi plugins {name}` shows." in maxi("plugins", name).out
-        assert maxi("check-plugin", name).code == ExitCode.DONE
+        assert maxi("check-plugin", name, "--full").code == ExitCode.DONE
     videos = six / "videos"
     videos.mkdir()
-    clip(videos / "riding_a_bike.mp4", shade=20)
+    clip(videos / "bright.mp4", shade=250)
     (six / "actions.txt").write_text("juggling\nriding a bike\n")
     names = ",".join(f"my-{role}" for role in KINDS if role != "temporal")
     ran = maxi("bags", "videos", "--dictionary", "actions.txt", "--out", "run", "--sources", names, "-q", "--json")
@@ -65,8 +67,8 @@ def test_a_plugin_of_every_role_is_listed_explained_and_fills_bags(maxi, six: Pa
     assert {"my-expander", "my-captioner"} == set(bag["said"])
     assert {text["source"] for text in bag["texts"]} >= {"my-expander"}
     recipe = tomllib.loads((six / "run" / "recipe.toml").read_text())
-    assert recipe["sources"]["injector"] == "my-injector"
-    assert recipe["sources"]["augmenter"] == "my-augmenter"
+    assert recipe["sources"]["injector"] == "maxi-my-injector:my-injector"
+    assert recipe["sources"]["augmenter"] == "maxi-my-augmenter:my-augmenter"
     assert "riding" in {text["text"] for text in bag["texts"]}  # what the augmenter found
 
 
@@ -86,9 +88,28 @@ def test_what_is_written_is_clean_and_names_nothing_of_this_machine(six: Path) -
              "--line-length", "120", "."], capture_output=True, text=True, check=False, cwd=folder,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
-        for file in folder.rglob("*.*"):
+        for file in filter(Path.is_file, folder.rglob("*.*")):
             assert "$" not in file.read_text()
             assert str(six) not in file.read_text()
+
+
+def test_what_is_written_imports_only_what_is_stable_and_says_for_which_surface(six: Path) -> None:
+    for role in KINDS:
+        folder = six / f"maxi-my-{role}"
+        module, test = folder / f"maxi_my_{role}.py", folder / "tests" / f"test_maxi_my_{role}.py"
+        imports = re.findall(
+            r"^\s*(?:from|import) (maxi_\w+\S*)(?: import (.*))?$", module.read_text() + test.read_text(), re.M
+        )
+        assert {name for name, _ in imports} == {"maxi_core", "maxi_core.testing", module.stem}
+        taken = {name for source, names in imports if source == "maxi_core" for name in names.split(", ") if name}
+        assert taken <= set(maxi_core.__all__)
+        assert f"\nMAXI_API = {API_VERSION}\n" in module.read_text()
+
+
+def test_the_workflow_that_is_written_installs_and_tests_and_checks_the_plugin(six: Path) -> None:
+    text = (six / "maxi-my-expander" / ".github" / "workflows" / "test.yml").read_text()
+    runs = re.findall(r"- run: (.*)", text)
+    assert runs == ["pip install '.[test]'", "pytest", "maxi check-plugin my-expander --full"]
 
 
 def test_the_json_names_the_files_and_the_command_that_uses_it(maxi, tmp_path: Path) -> None:
@@ -97,7 +118,9 @@ def test_the_json_names_the_files_and_the_command_that_uses_it(maxi, tmp_path: P
     )
     assert document["schema"] == 1
     assert document["folder"] == str(tmp_path / "maxi-my-pool")
-    assert document["files"] == ["pyproject.toml", "README.md", "maxi_my_pool.py", "tests/test_maxi_my_pool.py"]
+    assert document["files"] == [
+        "pyproject.toml", "README.md", "maxi_my_pool.py", "tests/test_maxi_my_pool.py", ".github/workflows/test.yml"
+    ]  # fmt: skip
     assert document["use"] == "maxi train runs/mine --temporal my-pool"
 
 
@@ -140,24 +163,68 @@ def test_check_plugin_says_what_is_broken_and_returns_one(maxi, tmp_path: Path, 
     assert "importing its module imports av" in ran.out
     rows = json.loads(maxi("check-plugin", "mine", "--plugin", "mine.py", "--json").out)["checks"]
     assert {row["check"]: row["state"] for row in rows}["its options survive a recipe"] == "kept"
-    assert "it gives one answer per question, in order" not in [row["check"] for row in rows]
+    assert "it gives a list of one answer for each item" not in [row["check"] for row in rows]
+    left_out = json.loads(maxi("check-plugin", "mine", "--plugin", "mine.py", "--json").out)["left_out"]
+    assert "it gives a list of one answer for each item" in left_out
 
 
 def test_check_plugin_asks_only_when_it_may(maxi, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
-        textwrap.dedent(EXPANDER.format(name="mine")).replace("yield [entry]", "yield [entry, 1 / 0]")
+        textwrap.dedent(EXPANDER.format(name="mine")).replace("return [entry]", "return [entry, 1 / 0]")
     )
-    assert maxi("check-plugin", "mine", "--plugin", "mine.py").code == ExitCode.DONE
+    ran = maxi("check-plugin", "mine", "--plugin", "mine.py")
+    assert ran.code == ExitCode.FAILED
+    assert "that ask it are not checked: maxi check-plugin mine --full" in ran.out
+    assert "broken" not in ran.out
     ran = maxi("check-plugin", "mine", "--plugin", "mine.py", "--full")
     assert ran.code == ExitCode.FAILED
-    assert "it raised ZeroDivisionError: division by zero" in ran.out
+    assert "expand() raised ZeroDivisionError: division by zero" in " ".join(ran.out.split())
+    assert max(len(line) for line in ran.out.splitlines()) <= 80
+
+
+def test_check_plugin_asks_what_it_is_given_and_keeps_what_is_printed_off_stdout(maxi, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = textwrap.dedent(EXPANDER.format(name="mine")).replace(
+        "return [entry]", "print(entry); return self.know[entry]"
+    )
+    code = code.replace("def say", "know = {'waving': ['greeting'], 'bowing': ['bending']}\n    def say")
+    (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "known.txt").write_text("waving\n\nbowing\nwaving\n")
+    named = ("check-plugin", "mine", "--plugin", "mine.py", "--json", "--questions", "known.txt")
+    ran = maxi(*named, "--full")
+    assert ran.code == ExitCode.FAILED
+    states = {row["check"]: (row["state"], row["why"]) for row in json.loads(ran.out)["checks"]}
+    assert states["it says the same in another process"] == ("kept", None)
+    assert "printed 'waving\\nbowing\\nwaving\\n' on stdout" in states["it leaves the process as it was"][1]
+    assert maxi(*named).err == "maxi: error: there are questions, and nobody is asked any; type --full, too\n"
+    (tmp_path / "known.txt").write_text("\n")
+    assert maxi(*named, "--full").err == (
+        "maxi: error: there are no questions in known.txt; write texts into it, one a line\n"
+    )
+
+
+def test_check_plugin_returns_one_for_what_could_not_be_checked(maxi, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = textwrap.dedent(EXPANDER.format(name="mine")).replace("return [entry]", "return ['always']")
+    (tmp_path / "mine.py").write_text(code)
+    ran = maxi("check-plugin", "mine", "--plugin", "mine.py", "--full")
+    assert ran.code == ExitCode.FAILED
+    assert "not checked  each answer is at the place of its item" in ran.out
+    assert "broken" not in ran.out
+    assert "1 not checked" in ran.out.splitlines()[-1]
 
 
 def test_check_plugin_says_what_it_could_not_check_and_why(maxi, monkeypatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     ran = maxi("check-plugin", "gpt3")
-    assert ran.code == ExitCode.DONE
+    assert ran.code == ExitCode.FAILED
     assert "not checked  its fingerprint is text, the same twice" in ran.out
     assert "there is no API key" in ran.out
     assert "no source or temporal module is called 'gpt33'" in maxi("check-plugin", "gpt33").err
+
+
+def test_check_plugin_names_the_roles_that_have_a_contract(maxi) -> None:
+    ran = maxi("check-plugin", "pyav")
+    assert ran.code == ExitCode.USAGE
+    assert "'pyav' is a decoder, which has no contract; roles with one: injector, matcher, expander" in ran.err

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from maxi_core import sandbox
 from maxi_core.clip.models import identity_of, load_model, pick_device
 from maxi_core.errors import UsageError
+from maxi_sandbox import Sandbox
 from tests.clip.tiny_clip import MEAN, STD, config, write
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
@@ -150,7 +150,7 @@ def test_without_a_network_one_line_names_the_files_and_the_way_by_a_folder(tmp_
 
 def test_the_sandbox_is_a_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = write(tmp_path / "stand-in")
-    monkeypatch.setattr(sandbox, "clip_folder", lambda: folder)
+    monkeypatch.setattr(Sandbox, "clip", lambda _self: folder)
     assert load_model("sandbox", "cpu").identity == load_model(str(folder), "cpu").identity
 
 

@@ -1,88 +1,469 @@
 """Captioners and matchers with one fault each, which its docstring names."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from maxi_core import Dictionary, Failed, Match, Video
-from tests.core.samples import First, Ranked, Scribbles
+from maxi_core import Clip, Dictionary, Failed, Match, Sampling, Video
+from tests.core.faulty import (
+    AGAIN,
+    DICTIONARY,
+    ELSEWHERE,
+    FAILED,
+    FRAMES,
+    INPUTS,
+    NEIGHBOURS,
+    ONE_FOR_EACH,
+    PATHS,
+    PLACES,
+    TWICE,
+    TYPE,
+    WINDOW,
+    caught_by,
+)
+from tests.core.samples import First, Ranked, Scribbles, Sizes
 
+if TYPE_CHECKING:
+    from maxi_core import Pixels
 
-class Blind(Scribbles):
-    """Fault: describes a file that is no video."""
-
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        for answer in super().caption(videos):
-            yield ["a picture"] if isinstance(answer, Failed) else answer
-
-
-class Trips(Scribbles):
-    """Fault: one video that fails takes the next one with it."""
-
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        fell = False
-        for answer in super().caption(videos):
-            yield Failed("still dizzy") if fell else answer
-            fell = isinstance(answer, Failed)
-
-
-class Passes(Scribbles):
-    """Fault: leaves out a video that it cannot read."""
-
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        for answer in super().caption(videos):
-            if not isinstance(answer, Failed):
-                yield answer
+Said = list[list[str] | Failed]
+Matches = list[Match | Failed]
 
 
-class Invents(First):
+class Altered(First):
+    """A matcher whose matches are altered before they leave."""
+
+    def alter(self, match: Match) -> Match:
+        return match
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> Matches:
+        return [self.alter(found) for found in super().match(clips, dictionary) if isinstance(found, Match)]
+
+
+class AlteredTop(Ranked):
+    """The same with all entries in `top`."""
+
+    def alter(self, top: tuple[tuple[str, float], ...]) -> object:
+        return top
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> Matches:
+        found = super().match(clips, dictionary)
+        return [replace(one, top=self.alter(one.top)) for one in found if isinstance(one, Match)]  # type: ignore[arg-type]
+
+
+@caught_by(TYPE)
+class Invents(Altered):
     """Fault: matches to an entry that nobody gave it."""
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        for answer in super().match(videos, dictionary):
-            yield answer if isinstance(answer, Failed) else replace(answer, entry="sleeping")
+    def alter(self, match: Match) -> Match:
+        return replace(match, entry="sleeping")
 
 
-class Doubts(First):
+@caught_by(TYPE)
+class LowersCase(Altered):
+    """Fault: gives entries back in lower case."""
+
+    def alter(self, match: Match) -> Match:
+        return replace(match, entry=match.entry.lower())
+
+
+@caught_by(TYPE)
+class Doubts(Altered):
     """Fault: a score that is not a number."""
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        for answer in super().match(videos, dictionary):
-            yield answer if isinstance(answer, Failed) else replace(answer, score=float("nan"))
+    def alter(self, match: Match) -> Match:
+        return replace(match, score=float("nan"))
 
 
-class Swaps(First):
-    """Fault: the match speaks of another video."""
+@caught_by(TYPE)
+class NamesAnother(Altered):
+    """Fault: the match names another video."""
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        for answer in super().match(videos, dictionary):
-            other = None if isinstance(answer, Failed) else replace(answer.video, id=f"{answer.video.id} 2")
-            yield answer if other is None else replace(answer, video=other)
+    def alter(self, match: Match) -> Match:
+        return replace(match, video=replace(match.video, id=f"{match.video.id} 2"))
 
 
-class Rounds(First):
+@caught_by(TYPE)
+class NamesTheId(Altered):
+    """Fault: the match names a video by its id."""
+
+    def alter(self, match: Match) -> Match:
+        return replace(match, video=match.video.id)  # type: ignore[arg-type]
+
+
+@caught_by(PATHS)
+class Resolves(Altered):
+    """Fault: gives the video back with an absolute path."""
+
+    def alter(self, match: Match) -> Match:
+        return replace(match, video=replace(match.video, path=match.video.path.resolve()))
+
+
+@caught_by(TYPE)
+class Rounds(Altered):
     """Fault: a score of NumPy's 32 bits, which is no float."""
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
+    def alter(self, match: Match) -> Match:
         import numpy as np
 
-        for answer in super().match(videos, dictionary):
-            yield answer if isinstance(answer, Failed) else replace(answer, score=np.float32(answer.score))
+        return replace(match, score=np.float32(match.score))  # type: ignore[arg-type]
 
 
-class RoundsMore(Ranked):
+@caught_by(TYPE)
+class RoundsMore(AlteredTop):
     """Fault: the scores of `top` are of NumPy's 32 bits."""
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
+    def alter(self, top: tuple[tuple[str, float], ...]) -> object:
         import numpy as np
 
-        for answer in super().match(videos, dictionary):
-            top = () if isinstance(answer, Failed) else tuple((entry, np.float32(score)) for entry, score in answer.top)
-            yield replace(answer, top=top) if top else answer
+        return tuple((entry, np.float32(score)) for entry, score in top)
 
 
-class Reverses(Ranked):
+@caught_by(TYPE)
+class ReversesTop(AlteredTop):
     """Fault: `top` begins with the worst."""
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        for answer in super().match(videos, dictionary):
-            yield answer if isinstance(answer, Failed) else replace(answer, top=answer.top[::-1])
+    def alter(self, top: tuple[tuple[str, float], ...]) -> object:
+        return top[::-1]
+
+
+@caught_by(TYPE)
+class LeavesOutTheBest(AlteredTop):
+    """Fault: `top` begins with the second."""
+
+    def alter(self, top: tuple[tuple[str, float], ...]) -> object:
+        return top[1:]
+
+
+@caught_by(TYPE)
+class SaysTheBestTwice(AlteredTop):
+    """Fault: `top` has an entry twice."""
+
+    def alter(self, top: tuple[tuple[str, float], ...]) -> object:
+        return (top[0], *top)
+
+
+@caught_by(TYPE)
+class ListsTheTop(AlteredTop):
+    """Fault: `top` is a list."""
+
+    def alter(self, top: tuple[tuple[str, float], ...]) -> object:
+        return list(top)
+
+
+@caught_by(DICTIONARY)
+class KeepsTheFirstDictionary(First):
+    """Fault: the entries of the first call are kept for all others."""
+
+    entries: tuple[str, ...] = ()
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> Matches:
+        self.entries = self.entries or dictionary.entries
+        return [self.best(clip, self.entries) for clip in clips]
+
+
+class KeepsByKey(First):
+    """Keeps the entries of a dictionary by some key."""
+
+    def open(self) -> None:
+        self.kept: dict[object, tuple[str, ...]] = {}
+
+    def key(self, dictionary: Dictionary) -> object:
+        return dictionary
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> Matches:
+        entries = self.kept.setdefault(self.key(dictionary), dictionary.entries)
+        return [self.best(clip, entries) for clip in clips]
+
+
+@caught_by(DICTIONARY)
+class KeepsByName(KeepsByKey):
+    """Fault: the entries of a dictionary are kept by its name."""
+
+    def key(self, dictionary: Dictionary) -> object:
+        return dictionary.name
+
+
+@caught_by(DICTIONARY)
+class KeepsByNumber(KeepsByKey):
+    """Fault: the entries of a dictionary are kept by how many they are."""
+
+    def key(self, dictionary: Dictionary) -> object:
+        return len(dictionary.entries)
+
+
+@caught_by(DICTIONARY)
+class KeepsBySet(KeepsByKey):
+    """Fault: the entries of a dictionary are kept whatever their order, and chosen by place."""
+
+    def key(self, dictionary: Dictionary) -> object:
+        return frozenset(dictionary.entries)
+
+
+@caught_by(DICTIONARY)
+class WantsTwo(First):
+    """Fault: cannot take a dictionary of one entry."""
+
+    def best(self, clip: Clip, entries: tuple[str, ...]) -> Match | Failed:
+        bright = float(clip.frames.mean()) / 256
+        step = 1 / (len(entries) - 1)
+        return Match(clip.video, entries[int(bright / step)], bright)
+
+
+@caught_by(PLACES)
+class SwapsScores(First):
+    """Fault: the matches of a batch name the right videos and have each other's entries."""
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> Matches:
+        found = super().match(clips, dictionary)
+        return [
+            replace(other, video=clip.video) if isinstance(other, Match) else other
+            for clip, other in zip(clips, found[::-1], strict=True)
+        ]
+
+
+@caught_by(NEIGHBOURS)
+class NormalisesOverTheBatch(First):
+    """Fault: brightness is taken relative to the batch."""
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> Matches:
+        means = [float(clip.frames.mean()) for clip in clips]
+        middle = sum(means) / len(means)
+        return [
+            Match(clip.video, dictionary.entries[0], mean - middle / 100)
+            for clip, mean in zip(clips, means, strict=True)
+        ]
+
+
+@caught_by(NEIGHBOURS)
+class PadsPictures(First):
+    """Fault: pictures are padded to the largest of the batch, and the padding counts."""
+
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> Matches:
+        largest = max(clip.frames[0].size for clip in clips)
+        return [Match(clip.video, dictionary.entries[0], float(clip.frames[0].sum()) / largest / 256) for clip in clips]
+
+
+@caught_by(ONE_FOR_EACH)
+class Stacks(Scribbles):
+    """Fault: stacks the frames of a batch as if all videos were of one shape."""
+
+    def caption(self, clips: list[Clip]) -> Said:
+        import numpy as np
+
+        means = np.stack([clip.frames for clip in clips]).mean(axis=(1, 2, 3, 4))
+        return [[f"a picture of brightness {int(mean)}"] for mean in means]
+
+
+@caught_by(INPUTS)
+class WritesOnFrames(Scribbles):
+    """Fault: works on the frames in place."""
+
+    def sentences(self, frames: "Pixels") -> list[str] | Failed:
+        said = super().sentences(frames)
+        frames //= 2
+        return said
+
+
+@caught_by(TWICE)
+class Compares(Scribbles):
+    """Fault: compares a video with the one before."""
+
+    def sentences(self, frames: "Pixels") -> list[str] | Failed:
+        before, self.before = getattr(self, "before", 0.0), float(frames.mean())
+        return [f"a picture {'brighter' if self.before > before else 'darker'} than the last, {int(self.before)}"]
+
+
+@caught_by(FRAMES)
+class WantsANumber(Scribbles):
+    """Fault: asks for a number of frames and not for a Sampling."""
+
+    @property
+    def frames(self) -> Sampling | None:
+        return 4  # type: ignore[return-value]
+
+
+@caught_by(FRAMES)
+class WantsMoreAndMore(Scribbles):
+    """Fault: asks for more frames each time."""
+
+    turns = count(2)
+
+    @property
+    def frames(self) -> Sampling | None:
+        return Sampling("uniform", next(self.turns))
+
+
+@caught_by(FRAMES)
+class WantsByWhatItSaw(Scribbles):
+    """Fault: asks for other frames once it has seen a video."""
+
+    seen = False
+
+    @property
+    def frames(self) -> Sampling | None:
+        return Sampling("uniform", 3 if self.seen else 4)
+
+    def sentences(self, frames: "Pixels") -> list[str] | Failed:
+        self.seen = True
+        return super().sentences(frames)
+
+
+class Kept(Scribbles):
+    """Keeps what it has said by some key of the video."""
+
+    def open(self) -> None:
+        self.kept: dict[object, list[str] | Failed] = {}
+
+    def key(self, video: Video) -> object:
+        return video
+
+    def caption(self, clips: list[Clip]) -> Said:
+        return [self.kept.setdefault(self.key(clip.video), self.sentences(clip.frames)) for clip in clips]
+
+
+@caught_by(WINDOW)
+class KeepsByPath(Kept):
+    """Fault: what it keeps, it keeps by the path, whatever the window."""
+
+    def key(self, video: Video) -> object:
+        return video.path
+
+
+@caught_by(PLACES)
+class KeepsByFileName(Kept):
+    """Fault: what it keeps, it keeps by the file's name, whatever the folder."""
+
+    def key(self, video: Video) -> object:
+        return (video.path.name, video.start, video.end)
+
+
+@caught_by(WINDOW)
+class KeepsByStart(Kept):
+    """Fault: what it keeps of a window, it keeps without its end."""
+
+    def key(self, video: Video) -> object:
+        return (video.path, video.start)
+
+
+_EVER: dict[Path, list[str] | Failed] = {}
+
+
+@caught_by(WINDOW)
+class KeepsForEver(Scribbles):
+    """Fault: the module keeps what was said of a path, whatever the window."""
+
+    def caption(self, clips: list[Clip]) -> Said:
+        return [_EVER.setdefault(clip.video.path, self.sentences(clip.frames)) for clip in clips]
+
+
+_NAMES: dict[str, list[str] | Failed] = {}
+
+
+@caught_by(ELSEWHERE)
+class KeepsNamesForEver(Scribbles):
+    """Fault: the module keeps what was said of a file name, whatever the folder."""
+
+    def caption(self, clips: list[Clip]) -> Said:
+        return [_NAMES.setdefault(clip.video.path.name, self.sentences(clip.frames)) for clip in clips]
+
+
+@caught_by(WINDOW)
+class ReadsTheWhole(Sizes):
+    """Fault: reads the whole file, whatever the window."""
+
+    def sentences(self, clip: Clip) -> list[str] | Failed:
+        return super().sentences(replace(clip, video=replace(clip.video, start=None, end=None)))
+
+
+@caught_by(WINDOW)
+class OpensThePathItself(Scribbles):
+    """Fault: has frames of the window and reads the whole file again."""
+
+    def caption(self, clips: list[Clip]) -> Said:
+        return [[f"a file of {clip.video.path.stat().st_size} bytes"] for clip in clips]
+
+
+@caught_by(FAILED)
+class Blind(Sizes):
+    """Fault: describes a file that is no video."""
+
+    def sentences(self, clip: Clip) -> list[str] | Failed:
+        said = super().sentences(clip)
+        return ["a picture"] if isinstance(said, Failed) else said
+
+
+@caught_by(FAILED)
+class Raises(Sizes):
+    """Fault: raises for a file that is not there."""
+
+    def sentences(self, clip: Clip) -> list[str] | Failed:
+        clip.open().close()
+        return super().sentences(clip)
+
+
+@caught_by(FAILED)
+class Trips(Sizes):
+    """Fault: one video that fails takes the next one with it."""
+
+    def caption(self, clips: list[Clip]) -> Said:
+        said = super().caption(clips)
+        before = [False, *(isinstance(answer, Failed) for answer in said)]
+        return [Failed("still dizzy") if fell else answer for fell, answer in zip(before, said, strict=False)]
+
+
+@caught_by(FAILED)
+class Passes(Sizes):
+    """Fault: leaves out a video that it cannot read."""
+
+    def caption(self, clips: list[Clip]) -> Said:
+        return [answer for answer in super().caption(clips) if not isinstance(answer, Failed)]
+
+
+@caught_by(FAILED)
+class WantsSquares(Scribbles):
+    """Fault: dies of pictures that are much wider than high."""
+
+    def sentences(self, frames: "Pixels") -> list[str] | Failed:
+        rows = frames.shape[1] * 8 // frames.shape[2]
+        return [f"a picture of brightness {int(frames.mean())}, {len(frames) // rows}"]
+
+
+@caught_by(FAILED)
+class DividesByLight(First):
+    """Fault: a black video has no finite score."""
+
+    def best(self, clip: Clip, entries: tuple[str, ...]) -> Match | Failed:
+        bright = float(clip.frames.mean())
+        return Match(clip.video, entries[int(bright) % len(entries)], 1 / bright if bright else float("inf"))
+
+
+@caught_by(PATHS)
+class SplitsPaths(Sizes):
+    """Fault: cannot bear a space in a path."""
+
+    def sentences(self, clip: Clip) -> list[str] | Failed:
+        path = Path(str(clip.video.path).rpartition(", ")[0] or str(clip.video.path))
+        return super().sentences(replace(clip, video=replace(clip.video, path=path)))
+
+
+@caught_by(PATHS)
+class TakesAbsolutePaths(Sizes):
+    """Fault: says what it says by whether a path is absolute."""
+
+    def sentences(self, clip: Clip) -> list[str] | Failed:
+        return super().sentences(clip) if clip.video.path.is_absolute() else Failed("name it from the root")
+
+
+@caught_by(AGAIN)
+class ForgetsItsModel(Scribbles):
+    """Fault: close() lets the model go, and open() does not bring it back."""
+
+    model: float | None = 1.0
+
+    def sentences(self, frames: "Pixels") -> list[str] | Failed:
+        return [f"a picture of brightness {int(frames.mean() * self.model)}"]  # type: ignore[operator]
+
+    def close(self) -> None:
+        self.model = None

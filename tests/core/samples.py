@@ -1,16 +1,19 @@
-"""Small real plugins, one or two of each role, that keep the contract."""
+"""Small real plugins, some of each role, that keep the contract."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 import maxi_core
 from maxi_core import (
+    Augment,
     Augmenter,
     Captioner,
+    Clip,
     Dictionary,
     Expander,
     Failed,
@@ -18,16 +21,15 @@ from maxi_core import (
     Injector,
     Match,
     Matcher,
+    Sampling,
     Temporal,
-    Video,
+    UsageError,
 )
-from maxi_core.errors import UsageError
-from maxi_core.sources import Augment
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from maxi_core.temporal import Pooling
+    from maxi_core import Pixels, Pooling
 
 
 class Echo(Expander):
@@ -41,9 +43,11 @@ class Echo(Expander):
 
     options: Options
 
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        for entry in entries:
-            yield [f"{entry} {turn}" for turn in range(self.options.limit)] + list(self.options.words)
+    def expand(self, entries: list[str]) -> list[list[str] | Failed]:
+        return [self.phrases(entry) for entry in entries]
+
+    def phrases(self, entry: str) -> list[str] | Failed:
+        return [f"{entry} {turn}" for turn in range(self.options.limit)] + list(self.options.words)
 
 
 class Tabled(Echo):
@@ -58,36 +62,85 @@ class Tabled(Echo):
     options: Options
 
     def fingerprint(self) -> dict[str, str]:
-        return {} if self.options.table is None else {"table": hashlib.sha256(self._bytes()).hexdigest()}
+        return {} if self.options.table is None else {"table": hashlib.sha256(self.bytes()).hexdigest()}
 
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        lines = [] if self.options.table is None else self._bytes().decode().splitlines()
-        for entry in entries:
-            yield [line.partition(": ")[2] for line in lines if line.startswith(f"{entry}: ")]
+    def open(self) -> None:
+        self.lines = [] if self.options.table is None else self.bytes().decode(errors="replace").splitlines()
 
-    def _bytes(self) -> bytes:
+    def phrases(self, entry: str) -> list[str] | Failed:
+        said = [line.partition(": ")[2].strip() for line in self.lines if line.startswith(f"{entry}: ")]
+        return [text for text in said if text] or super().phrases(entry)
+
+    def bytes(self) -> bytes:
+        assert self.options.table is not None
         try:
             return self.options.table.read_bytes()
         except OSError as error:
             raise UsageError(f"cannot read {self.options.table}: {error.strerror}", "name a table") from None
 
 
+class Pool(Echo):
+    """Is asked by several threads at once, and keeps what it has said."""
+
+    batch = 1
+    concurrency = 4
+
+    class Options(Echo.Options):
+        chunk: int = Field(4, ge=1, description="entries that are looked at together")
+        speed: Literal["slow", "fast"] = Field("fast", description="how it goes about it")
+
+        EFFORT = ("chunk", "speed")
+
+    options: Options
+
+    @cached_property
+    def said(self) -> dict[str, list[str] | Failed]:
+        return {}
+
+    def phrases(self, entry: str) -> list[str] | Failed:
+        if entry not in self.said:
+            self.said[entry] = super().phrases(entry)
+        return self.said[entry]
+
+    def notes(self) -> list[str]:
+        return [f"it said something of {len(self.said)} entries"]
+
+
 class Scribbles(Captioner):
-    """A captioner that reads a video and says how bright it is."""
+    """A captioner that says how bright a video is, and whether it moves."""
 
     name = "scribbles"
 
-    def caption(self, videos: Iterable[Video]) -> Iterator[list[str] | Failed]:
-        import av
+    @property
+    def frames(self) -> Sampling | None:
+        return Sampling("uniform", 4)
 
-        for video in videos:
-            try:
-                with av.open(str(video.path)) as container:
-                    frame = next(container.decode(video=0)).to_ndarray(format="gray")
-            except (av.FFmpegError, StopIteration) as error:
-                yield Failed(f"cannot decode it: {error}")
-            else:
-                yield [f"a picture of brightness {int(frame.mean())}"]
+    def caption(self, clips: list[Clip]) -> list[list[str] | Failed]:
+        return [self.sentences(clip.frames) for clip in clips]
+
+    def sentences(self, frames: "Pixels") -> list[str] | Failed:
+        moving = bool(abs(frames[1:].astype(float) - frames[:-1]).mean() > 1)
+        return [f"a picture of brightness {int(frames.mean())}", f"a person {'moves' if moving else 'stands'}"]
+
+
+class Sizes(Captioner):
+    """A captioner that reads the file itself, and cannot read a part of it."""
+
+    name = "sizes"
+    frames = None
+
+    def caption(self, clips: list[Clip]) -> list[list[str] | Failed]:
+        return [self.sentences(clip) for clip in clips]
+
+    def sentences(self, clip: Clip) -> list[str] | Failed:
+        if clip.video.start is not None or clip.video.end is not None:
+            return Failed("it reads whole files only")
+        try:
+            with clip.open() as file:
+                data = file.read()
+        except OSError as error:
+            return Failed(f"cannot read it: {error.strerror}")
+        return [f"a file of sum {sum(data)}"] if data[4:8] == b"ftyp" else Failed("not an MP4")
 
 
 class Words(Augmenter):
@@ -95,33 +148,35 @@ class Words(Augmenter):
 
     name = "words"
 
-    def augment(self, texts: Iterable[str]) -> Iterator[list[Form] | Failed]:
-        for text in texts:
-            yield [Form(word, "verb", word[:-3]) for word in text.split() if word.endswith("ing") and len(word) > 3]
+    def augment(self, texts: list[str]) -> list[list[Form] | Failed]:
+        return [self.forms(text) for text in texts]
+
+    def forms(self, text: str) -> list[Form] | Failed:
+        found = [word for word in text.split() if word.endswith("ing") and len(word) > 3]
+        return [Form(word, "verb", word[:-3]) for word in dict.fromkeys(found)]
 
 
 class First(Matcher):
-    """A matcher that takes the first entry for every video that there is."""
+    """A matcher that takes an entry by the brightness of a video."""
 
     name = "first"
 
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        for video in videos:
-            if video.path.read_bytes()[4:8] == b"ftyp":
-                yield Match(video, dictionary.entries[0], 0.5)
-            else:
-                yield Failed("not an MP4")
+    def match(self, clips: list[Clip], dictionary: Dictionary) -> list[Match | Failed]:
+        return [self.best(clip, dictionary.entries) for clip in clips]
+
+    def best(self, clip: Clip, entries: tuple[str, ...]) -> Match | Failed:
+        bright = float(clip.frames.mean()) / 256
+        return Match(clip.video, entries[int(bright * len(entries))], bright)
 
 
 class Ranked(First):
-    """A matcher that keeps all entries, the first best."""
+    """A matcher that keeps all entries, those of the nearest length best."""
 
-    name = "ranked"
-
-    def match(self, videos: Iterable[Video], dictionary: Dictionary) -> Iterator[Match | Failed]:
-        top = tuple((entry, 0.5 - 0.1 * place) for place, entry in enumerate(dictionary.entries))
-        for answer in super().match(videos, dictionary):
-            yield answer if isinstance(answer, Failed) else Match(answer.video, *top[0], top)
+    def best(self, clip: Clip, entries: tuple[str, ...]) -> Match | Failed:
+        bright = float(clip.frames.mean()) / 10
+        scores = [(entry, -abs(bright - len(entry))) for entry in entries]
+        top = tuple(sorted(scores, key=lambda pair: -pair[1]))
+        return Match(clip.video, *top[0], top)
 
 
 class More(Injector):
@@ -130,7 +185,28 @@ class More(Injector):
     name = "more"
 
     def inject(self, dictionary: Dictionary, augment: Augment) -> Dictionary:
+        if "waving" in dictionary.entries:
+            return dictionary
         return Dictionary(f"{dictionary.name}+1", (*dictionary.entries, "waving"))
+
+
+class Drawn(Injector):
+    """An injector that adds verbs of captions at random, by a generator of its own."""
+
+    name = "drawn"
+
+    class Options(maxi_core.Options):
+        seed: int = Field(0, description="which verbs")
+
+    options: Options
+
+    def inject(self, dictionary: Dictionary, augment: Augment) -> Dictionary:
+        found = augment(["a man is throwing a ball", "two girls running and laughing", "a dog barking"])
+        verbs = sorted({form.text for forms in found for form in forms} - set(dictionary.entries))
+        if not verbs:
+            return dictionary
+        drawn = Random(self.options.seed).sample(verbs, min(2, len(verbs)))
+        return Dictionary(f"{dictionary.name}+drawn{len(drawn)}@{self.options.seed}", (*dictionary.entries, *drawn))
 
 
 class Average(Temporal):
@@ -154,8 +230,28 @@ class Weighs(Temporal):
             def __init__(self, width: int) -> None:
                 super().__init__()
                 self.score = torch.nn.Linear(width, 1)
+                self.drop = torch.nn.Dropout(0.1)
 
             def forward(self, features: torch.Tensor) -> torch.Tensor:
-                return (self.score(features).softmax(1) * features).sum(1)
+                return (self.score(self.drop(features)).softmax(1) * features).sum(1)
 
         return Weighing(visual.output_dim)
+
+
+class Blends(Temporal):
+    """A temporal module that changes the encoder: each frame gets something of the one before it."""
+
+    name = "blends"
+
+    def attach(self, visual: "nn.Module", frames: int) -> "Pooling":
+        import torch
+
+        class Blend(torch.nn.LayerNorm):
+            def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+                whole = super().forward(tokens).unflatten(0, (-1, self.frames))
+                before = torch.cat([whole[:, :1], whole[:, :-1]], 1)
+                return (0.8 * whole + 0.2 * before).flatten(0, 1)
+
+        visual.ln_post.__class__ = Blend
+        visual.ln_post.frames = frames
+        return lambda features: features.mean(1)

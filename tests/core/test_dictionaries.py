@@ -123,7 +123,7 @@ def test_a_subset_is_drawn_by_its_seed_and_keeps_the_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["kinetics400:0", "kinetics400:401", "kinetics400:x", "kinetics400:2:1:0", "sandbox:3"]
+    "name", ["kinetics400:0", "kinetics400:401", "kinetics400:x", "kinetics400:2:1:0", "sandbox:13"]
 )
 def test_a_subset_that_cannot_be_drawn_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=name):

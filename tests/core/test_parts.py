@@ -15,7 +15,7 @@ ROLE = """
     class Fake({role}):
         name = "{name}"
         def {method}(self, *anything):
-            yield from ()
+            return []
 
     @hookimpl
     def maxi_register_sources():
@@ -34,20 +34,21 @@ def catalog(fake_dist: FakeDist) -> Catalog:
 
 
 def test_naming_text_sources_sets_the_whole_list_and_leaves_the_other_parts(catalog: Catalog) -> None:
-    assert cast_parts(catalog, ["gpt", "eyes"]) == {"texts": ("gpt", "eyes")}
+    assert cast_parts(catalog, ["gpt", "eyes"]) == {"texts": ("gpt:gpt", "eyes:eyes")}
 
 
 def test_each_name_takes_the_part_of_its_role(catalog: Catalog) -> None:
-    assert cast_parts(catalog, ["noise", "eyes", "fit"]) == {"injector": "noise", "matcher": "fit", "texts": ("eyes",)}
+    named = {"injector": "noise:noise", "matcher": "fit:fit", "texts": ("eyes:eyes",)}
+    assert cast_parts(catalog, ["noise", "eyes", "fit"]) == named
 
 
 def test_two_for_one_part_are_refused(catalog: Catalog) -> None:
-    with pytest.raises(UsageError, match="fit and fitter are both a matcher"):
+    with pytest.raises(UsageError, match="fit:fit and fitter:fitter are both a matcher"):
         cast_parts(catalog, ["fit", "fitter"])
 
 
 def test_a_name_given_twice_is_refused_in_either_spelling(catalog: Catalog) -> None:
-    with pytest.raises(UsageError, match="'gpt:gpt' is named twice"):
+    with pytest.raises(UsageError, match="'gpt:gpt' is named twice in --sources; .*: gpt:gpt,gpt:gpt#b"):
         cast_parts(catalog, ["gpt", "gpt:gpt"])
 
 
@@ -86,4 +87,4 @@ def test_the_cast_of_a_recipe_is_in_the_order_of_the_flow(catalog: Catalog) -> N
     settings = [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
     settings += [Setting("sources", "augmenter", "none", "--without")]
     sources = settle(catalog, settings, players=True).core("sources", SourcesSection)
-    assert [name for _, name in playing(sources)] == ["noise", "fit", "eyes", "gpt"]
+    assert [name for _, name in playing(sources)] == ["noise:noise", "fit:fit", "eyes:eyes", "gpt:gpt"]

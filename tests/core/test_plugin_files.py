@@ -7,11 +7,13 @@ import pytest
 
 from maxi_core.bags.shard import FOLDER
 from maxi_core.bags.sharing import RECIPE
-from maxi_core.conformance import Subject, light_to_import, light_to_make, options_survive_a_recipe
 from maxi_core.errors import ExitCode, PluginError, UsageError
 from maxi_core.plugin_files import files_of, load_file, with_files
 from maxi_core.plugins import Catalog
 from maxi_core.recipe import Setting, settle
+from maxi_core.testing.plugin import light_to_import, light_to_make, options_survive_a_recipe
+from maxi_core.testing.source import same_elsewhere
+from maxi_core.testing.subject import Subject
 from tests.conftest import EXPANDER
 
 
@@ -28,7 +30,7 @@ def test_a_file_that_is_named_offers_what_an_installed_plugin_would(maxi, mine) 
     ran = maxi("plugins", "mine", "--plugin", "./mine.py")
     assert ran.code == ExitCode.DONE
     assert "mine (expander, file " in ran.out
-    assert "mine.limit    integer >= 1  5        how many" in ran.out
+    assert "mine.limit        integer >= 1         5        how many" in ran.out
     assert "mine.limit" in maxi("env", "--plugin", "mine.py", "-o", "mine.limit=3").out
 
 
@@ -70,7 +72,9 @@ def test_the_settled_recipe_of_a_run_does_not_name_it_and_cannot(maxi, mine) -> 
     assert "mine.py" not in settled
     recipe = mine.parent / "recipe.toml"
     recipe.write_text(settled)
-    assert "no section [mine]" in maxi("env", "--config", "recipe.toml").err
+    assert "'file:mine' is of a plugin file, and none that was named has it; type --plugin FILE" in (
+        maxi("env", "--config", "recipe.toml").err
+    )
     recipe.write_text(settled + '\n[plugins]\nfiles = ["mine.py"]\n')
     ran = maxi("env", "--config", "recipe.toml")
     assert ran.code == ExitCode.USAGE
@@ -119,7 +123,7 @@ def test_a_broken_file_ends_the_command_and_is_explained_by_maxi_plugins(maxi, m
 def test_changed_code_is_loaded_anew_and_is_another_package_to_the_store(mine) -> None:
     first = load_file(mine).offers[0].cls
     assert load_file(mine).offers[0].cls is first
-    mine.write_text(mine.read_text().replace("yield [entry]", "yield [entry + '!']"))
+    mine.write_text(mine.read_text().replace("return [entry]", "return [entry + '!']"))
     second = load_file(mine).offers[0].cls
     assert [list(cls().expand(["waving"])) for cls in (first, second)] == [[["waving"]], [["waving!"]]]
     assert first.__module__ != second.__module__
@@ -128,9 +132,8 @@ def test_changed_code_is_loaded_anew_and_is_another_package_to_the_store(mine) -
 
 def test_the_kit_can_check_it_in_a_process_of_its_own(mine) -> None:
     cls = load_file(mine).offers[0].cls
-    subject = Subject(cls, ["waving"], mine.parent)
-    for check in (light_to_import, light_to_make, options_survive_a_recipe):
-        check(subject)
+    for check in (light_to_import, light_to_make, options_survive_a_recipe, same_elsewhere):
+        check(Subject(cls, ["waving", "bowing"], mine.parent))
     mine.write_text("import torch\n" + mine.read_text())
     with pytest.raises(AssertionError, match="imports torch"):
         light_to_import(Subject(load_file(mine).offers[0].cls, ["waving"], mine.parent))

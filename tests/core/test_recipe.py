@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.errors import PluginError, UsageError
@@ -24,29 +24,33 @@ def value(recipe: Recipe, section: str, key: str) -> object:
     return getattr(recipe.sections[section], key)
 
 
+def polite(recipe: Recipe, key: str) -> object:
+    return value(recipe, "polite:polite", key)
+
+
 def test_later_settings_win_in_the_promised_order(catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "maxi.toml"
     file.write_text('[polite]\nlimit = 2\nwords = ["a"]\n')
     settings = from_file(file)
-    assert value(settle(catalog, settings), "polite", "limit") == 2
+    assert polite(settle(catalog, settings), "limit") == 2
     settings += from_env({"MAXI_POLITE_LIMIT": "3"}, catalog)
-    assert value(settle(catalog, settings), "polite", "limit") == 3
+    assert polite(settle(catalog, settings), "limit") == 3
     settings += [from_flag("polite.limit=4")]
     recipe = settle(catalog, settings)
-    assert value(recipe, "polite", "limit") == 4
-    assert value(recipe, "polite", "words") == ("a",)
-    assert recipe.origins["polite", "limit"] == "-o polite.limit=4"
-    assert recipe.origins["polite", "words"] == "maxi.toml"
+    assert polite(recipe, "limit") == 4
+    assert polite(recipe, "words") == ("a",)
+    assert recipe.origins["polite:polite", "limit"] == "-o polite.limit=4"
+    assert recipe.origins["polite:polite", "words"] == "maxi.toml"
 
 
 def test_core_sections_and_plugins_share_one_path_language(catalog: Catalog) -> None:
     recipe = settle(catalog, [from_flag("sources.texts=polite"), from_flag("polite.words=run,jump")])
     assert recipe.core("sources", SourcesSection).texts == ("polite",)
-    assert value(recipe, "polite", "words") == ("run", "jump")
+    assert polite(recipe, "words") == ("run", "jump")
 
 
 def test_a_hyphen_in_a_key_is_an_underscore(catalog: Catalog) -> None:
-    assert value(settle(catalog, [from_flag("polite.at-most=7")]), "polite", "at_most") == 7
+    assert polite(settle(catalog, [from_flag("polite.at-most=7")]), "at_most") == 7
 
 
 @pytest.mark.parametrize(
@@ -124,18 +128,18 @@ def test_the_options_of_players_are_settled_even_where_nobody_set_them(catalog: 
         Setting("sources", "augmenter", "none", "test"),
         from_flag("sources.texts=polite"),
     ]
-    assert value(settle(catalog, settings, players=True), "polite", "limit") == 5
+    assert polite(settle(catalog, settings, players=True), "limit") == 5
 
 
 def test_a_source_plays_once_in_either_spelling(catalog: Catalog) -> None:
     settings = [Setting("sources", part, "none", "test") for part in ("matcher", "augmenter")]
-    with pytest.raises(UsageError, match=r"\[sources\] texts names 'polite' twice"):
+    with pytest.raises(UsageError, match=r"\[sources\] texts names 'polite' twice; give .* label, .*: polite,polite#b"):
         settle(catalog, [*settings, from_flag("sources.texts=polite,polite:polite")], players=True)
 
 
 def test_dist_colon_name_is_the_same_section_as_the_bare_name(catalog: Catalog) -> None:
     recipe = settle(catalog, [from_flag("polite:polite.limit=2"), from_flag("polite.words=a")])
-    assert (value(recipe, "polite", "limit"), value(recipe, "polite", "words")) == (2, ("a",))
+    assert (polite(recipe, "limit"), polite(recipe, "words")) == (2, ("a",))
 
 
 def test_clashing_names_have_sections_of_their_own(catalog: Catalog, fake_dist: FakeDist, tmp_path: Path) -> None:
@@ -151,6 +155,7 @@ def test_clashing_names_have_sections_of_their_own(catalog: Catalog, fake_dist: 
 words = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), max_size=3).map(tuple)
 
 
+@settings(deadline=None)  # it writes a file each time
 @given(limit=st.integers(1, 10**9), words=words)
 def test_the_settled_recipe_read_back_is_the_same_run(limit: int, words: tuple[str, ...]) -> None:
     import tempfile

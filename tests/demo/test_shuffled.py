@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from maxi_core import Failed, Video
+from maxi_core import Clip, Failed, Video
 from maxi_core.bags.records import to_line
-from maxi_core.demo import shuffled
 from maxi_core.errors import UsageError
 from maxi_core.plugin_files import load_file
 from maxi_core.types import Match, TextBag
+from maxi_sandbox.demo import shuffled
 
 VIDEOS = [Video(f"{number}.mp4", Path(f"{number}.mp4")) for number in range(12)]
 
@@ -38,7 +39,7 @@ def run(tmp_path: Path) -> Path:
 
 def captions(run: Path | None, **options: Any) -> list[list[str] | Failed]:
     source = shuffled.Shuffled(shuffled.Shuffled.Options(run=run, **options))
-    return list(source.caption(VIDEOS))
+    return source.caption([Clip(video, np.empty((0, 1, 1, 3), np.uint8)) for video in VIDEOS])
 
 
 def test_each_video_gets_all_captions_of_one_other_video_and_none_its_own(run: Path) -> None:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from maxi_core.bags.records import to_line
-from maxi_core.demo.commands import BENCHMARKS, TRAININGS, captions, scores, training
-from maxi_core.demo.gates import gates
-from maxi_core.demo.table import RAW, VOTE, read_table
-from maxi_core.demo.vote import votes
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.saving import folder_name
 from maxi_core.evaluation.scoring import SCHEMA
 from maxi_core.types import Match, Text, TextBag, Video
+from maxi_sandbox.demo.commands import BENCHMARKS, TRAININGS, captions, scores, training
+from maxi_sandbox.demo.gates import gates
+from maxi_sandbox.demo.table import RAW, VOTE, read_table
+from maxi_sandbox.demo.vote import votes
 
 VIDEOS, VERBS = 100, ("bowing", "running")  # the first half of the videos bows
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.hmdb51 import class_in_name
-from maxi_core.evaluation.benchmarks.known import KNOWN
 from maxi_core.evaluation.benchmarks.labels import Names, read_labels, spell
 from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
 from maxi_core.evaluation.benchmarks.lists import read_list, write_list
-from maxi_core.evaluation.benchmarks.opening import open_benchmark
+from maxi_core.evaluation.benchmarks.opening import benchmarks_of, open_benchmark
 from maxi_core.evaluation.benchmarks.places import Places
+from maxi_core.plugins import discover
+from maxi_plugins.benchmarks.hmdb51 import class_in_name
 from tests.evaluation import official
 
 CLASSES = ("ApplyEyeMakeup", "YoYo")
@@ -286,7 +286,7 @@ def test_the_class_in_an_hmdb51_file_name_stands_before_the_marks() -> None:
 
 
 def test_every_known_benchmark_has_names_of_its_own() -> None:
-    names = [name for known in KNOWN for name in (known.name, *known.aliases)]
+    names = [name for known in benchmarks_of(discover(only=[])) for name in (known.name, *known.aliases)]
     assert len(set(names)) == len(names)
 
 

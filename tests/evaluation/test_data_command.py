@@ -9,8 +9,7 @@ import pytest
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
 from maxi_core.evaluation.benchmarks.lists import read_list
-from maxi_core.evaluation.benchmarks.opening import open_benchmark
-from maxi_core.evaluation.benchmarks.training import training_split
+from maxi_core.evaluation.benchmarks.opening import open_benchmark, training_split
 from maxi_core.evaluation.shots import few_shot
 
 

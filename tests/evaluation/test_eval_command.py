@@ -77,7 +77,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_its_keys_and_never_repla
     weights["strange.weight"] = weights.pop("ln_final.weight")
     save_file(weights, folder / "model.safetensors")
     about = {"schema": 1, "config": document["model_cfg"], "preprocess": document["preprocess_cfg"], "frames": 2,
-             "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "temporal": {"name": "mean", "options": {}}}  # fmt: skip
+             "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "temporal": None}  # fmt: skip
     (folder / "maxi.json").write_text(json.dumps(about))
     (folder / "DONE").touch()
     ran = maxi("eval", str(folder), "-b", str(world.benchmark), "--workers", "0", "--out", str(tmp_path / "out"))
@@ -92,12 +92,13 @@ def test_a_checkpoint_with_a_temporal_module_gets_it_from_the_plugins(maxi, worl
     document = json.loads((world.model / "open_clip_config.json").read_text())
     weights = load_file(world.model / "open_clip_model.safetensors")
     scores = {}
-    for name, options in (("mean", {}), ("crossframe", {}), ("nobodys", {})):
+    for name in ("none", "mean", "crossframe", "nobodys"):
+        temporal = None if name == "none" else {"name": f"maxi:{name}", "version": "0", "options": {}}
         folder = tmp_path / name
         folder.mkdir()
         save_file(weights, folder / "model.safetensors")
         about = {"schema": 1, "config": document["model_cfg"], "preprocess": document["preprocess_cfg"], "frames": 2,
-                 "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "temporal": {"name": name, "options": options},
+                 "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "temporal": temporal,
                  "ensemble": {"original": "a", "trained": "b", "ratio": 0.2}}  # fmt: skip
         (folder / "maxi.json").write_text(json.dumps(about))
         (folder / "DONE").touch()
@@ -105,14 +106,15 @@ def test_a_checkpoint_with_a_temporal_module_gets_it_from_the_plugins(maxi, worl
                    "--out", str(tmp_path / "out"))  # fmt: skip
         if name == "nobodys":
             assert ran.code == 2
-            assert "temporal module 'nobodys', which cannot be had here" in ran.err
+            assert "temporal module 'maxi:nobodys' 0, which cannot be had here" in ran.err
             continue
         assert ran.code == 0, ran.err
         (found,) = (tmp_path / "out").glob(f"*-{name}")
         (record,) = json.loads((found / "scores.json").read_text())
-        assert (record["temporal"]["name"], record["ensemble"]["ratio"]) == (name, 0.2)
+        assert (record["temporal"] and record["temporal"]["name"]) == (temporal and f"maxi:{name}")
+        assert record["ensemble"]["ratio"] == 0.2
         scores[name] = (found / "predictions-bench-1.jsonl").read_text()
-    assert scores["mean"] != scores["crossframe"]
+    assert scores["none"] == scores["mean"] != scores["crossframe"]
 
 
 def test_a_missing_folder_of_videos_is_said_before_a_model_is_loaded(maxi, world, tmp_path: Path) -> None:

@@ -5,16 +5,18 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.known import KNOWN, find_known
 from maxi_core.evaluation.benchmarks.listing import Annotations, Listing
 from maxi_core.evaluation.benchmarks.lists import read_list
-from maxi_core.evaluation.benchmarks.opening import open_benchmark
+from maxi_core.evaluation.benchmarks.opening import benchmarks_of, open_benchmark
+from maxi_core.plugins import discover
 from tests.evaluation import official
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the published lists are not here")
 
-# SPEC section 8, in its order. Its counts of Kinetics-600 are those of line breaks; the last lines have none.
+KNOWN = {known.name: known for known in benchmarks_of(discover(only=[]))}
+
+# As published, in the order of the tables. Counts of Kinetics-600 are those of line breaks, and the last line.
 COUNTS = {
     "ucf101": (101, [3783, 3734, 3696]),
     "hmdb51": (51, [1530, 1530, 1530]),
@@ -29,13 +31,13 @@ COUNTS = {
 
 
 def listed(name: str, split: str = "1") -> Listing:
-    known, files = find_known(name), Annotations(DATA)
+    known, files = KNOWN[name], Annotations(DATA)
     path = files.find(*(pattern.format(split) for pattern in known.lists))
     labels = files.find(*(pattern.format(split) for pattern in known.labels))
-    return read_list(path, labels, multi_label=known.metric == "map")
+    return read_list(path, labels, multi_label=known.multi_label)
 
 
-@pytest.mark.parametrize("name", [known.name for known in KNOWN])
+@pytest.mark.parametrize("name", [*KNOWN])
 def test_each_list_has_the_published_number_of_videos_and_classes(name: str) -> None:
     benchmark = open_benchmark(name, annotations=DATA)
     classes, counts = COUNTS[name]
@@ -58,7 +60,7 @@ def test_the_hmdb51_lists_are_told_to_swap_two_pairs_of_classes() -> None:
     assert labels["FOOT_2009_(REMI_GAILLARD)_kick_ball_f_cm_np1_ba_bad_1"] == "kick ball"
 
 
-@pytest.mark.parametrize("name", [known.name for known in KNOWN if known.name not in ("hmdb51", "uav-human")])
+@pytest.mark.parametrize("name", [name for name in KNOWN if name not in ("hmdb51", "uav-human")])
 def test_official_files_of_the_same_videos_agree_with_the_list(name: str, tmp_path: Path) -> None:
     listing = listed(name)
     makers = {
@@ -71,7 +73,7 @@ def test_official_files_of_the_same_videos_agree_with_the_list(name: str, tmp_pa
         "moments": lambda: official.moments(tmp_path, listing),
     }
     makers[name]()
-    known = find_known(name)
+    known = KNOWN[name]
     labels = Annotations(DATA).find(*(pattern.format("1") for pattern in known.labels))
     (tmp_path / labels.name).write_bytes(labels.read_bytes())
     alone = open_benchmark(f"{name}:1", annotations=tmp_path).splits[0]
@@ -103,7 +105,7 @@ def test_official_hmdb51_files_contradict_the_lists_until_the_user_says_which_is
 
 @pytest.mark.parametrize("split", ["1", "2"])
 def test_the_uav_human_lists_hold_the_subjects_of_their_split_and_the_actions_of_their_names(split: str) -> None:
-    from maxi_core.evaluation.benchmarks.uav_human import TEST_SUBJECTS, subject_and_action
+    from maxi_plugins.benchmarks.uav_human import TEST_SUBJECTS, subject_and_action
 
     benchmark = open_benchmark(f"uav-human:{split}", annotations=DATA).splits[0]
     said = [subject_and_action(sample.id) for sample in benchmark.samples]

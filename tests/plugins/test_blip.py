@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,31 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from maxi_core import Failed, Video
+from maxi_core import Failed, Sampling, Video
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.sandbox.parcels import unpack_blip
-from maxi_core.sandbox.stills import SIZE, still
 from maxi_core.testing import contract
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.reader import read_videos
-from maxi_core.video.sampling import Sampling
 from maxi_plugins.blip import Blip
-from maxi_plugins.captioner import captioner_identity, load_captioner
+from maxi_plugins.captioner import BlipCaptioner, captioner_identity, load_captioner
 from maxi_plugins.degenerate import degenerate
+from maxi_sandbox import Sandbox
+from maxi_sandbox.parcels import unpack_blip
+from tests.plugins.asking import clips_for, clips_of, opened
+from tools.world.stills import SIZE, still
 
 Make = Callable[..., Blip]
 
 
-def in_this_process(**options: Any) -> Blip:
-    """Make a `blip` that decodes in this process."""
-    source = Blip(Blip.Options(**({"model": "sandbox", "device": "cpu"} | options)))
-    source.video = VideoOptions(workers=0)
-    return source
+def blip(**options: Any) -> Blip:
+    return Blip(Blip.Options(**({"model": str(Sandbox().captioner()), "device": "cpu"} | options)))
 
 
-test_blip_keeps_the_contract = contract(lambda: in_this_process(frames=2))
+def captions(source: Blip, videos: list[Video]) -> list[list[str] | Failed]:
+    """Return what a source says of videos in one call."""
+    with opened(source):
+        return source.caption(clips_for(source, videos))
+
+
+test_blip_keeps_the_contract = contract(lambda: blip(frames=2))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,7 +76,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
 @pytest.fixture(scope="module")
 def make(folder: Path) -> Make:
     """Return a function that makes a `blip` with the sandbox's captioner, unpacked once for all tests."""
-    return lambda **options: in_this_process(**({"model": str(folder)} | options))
+    return lambda **options: blip(**({"model": str(folder)} | options))
 
 
 def stock_captions(folder: Path, videos: list[Video], **decoding: Any) -> list[list[str]]:
@@ -85,11 +86,10 @@ def stock_captions(folder: Path, videos: list[Video], **decoding: Any) -> list[l
     model: Any = BlipForConditionalGeneration.from_pretrained(folder)
     processor: Any = BlipProcessor.from_pretrained(folder)
     said = []
-    for _, frames in read_videos(videos, {"all": Sampling("uniform", 8)}, VideoOptions(workers=0, short_side=0)):
-        assert not isinstance(frames, Failed)
+    for clip in clips_of(videos, Sampling("uniform", 8)):  # no side: these are smaller than what is asked for
         tokens = [
             model.generate(**processor(images=[frame], return_tensors="pt"), max_new_tokens=20, **decoding)[0, 1:]
-            for frame in frames["all"]
+            for frame in clip.frames
         ]
         said.append([processor.decode(row, skip_special_tokens=True) for row in tokens])
     return said
@@ -102,52 +102,63 @@ def test_captions_are_those_of_transformers_for_single_frames(
     expected = stock_captions(folder, videos, num_beams=beams, do_sample=False)
     assert len({text for texts in expected for text in texts}) >= 8  # a model that says one thing would prove nothing
     assert len(set(expected[0])) >= 4
-    for batch in (3, 16, 64):  # parts of a video, two videos, all at once
-        assert list(make(beams=beams, batch=batch).caption(videos)) == expected
+    with opened(make(beams=beams)) as source:
+        clips = clips_for(source, videos)
+        for size in (1, 2, 3):  # clips in a call
+            calls = [source.caption(clips[start : start + size]) for start in range(0, len(clips), size)]
+            assert [answer for answers in calls for answer in answers] == expected
 
 
 def test_decoding_options_reach_the_captioner(make: Make, videos: list[Video]) -> None:
     (plain,), (short,), (long,) = (
-        make(**options).caption(videos[:1]) for options in ({}, {"max_new_tokens": 3}, {"min_new_tokens": 12})
+        captions(make(**options), videos[:1]) for options in ({}, {"max_new_tokens": 3}, {"min_new_tokens": 12})
     )
     assert [text.split()[:3] for text in plain] == [text.split() for text in short]
     assert min(len(text.split()) for text in long) > max(len(text.split()) for text in plain)
 
 
 def test_a_video_has_one_caption_per_frame_and_the_same_ones_are_kept(make: Make, videos: list[Video]) -> None:
-    ten, six, one = make().caption(videos)
+    ten, six, one = captions(make(), videos)
     assert [len(ten), len(six), len(one)] == [8, 8, 8]
     assert len(set(one)) == 1
-    assert [len(texts) for texts in make(frames=3).caption(videos)] == [3, 3, 3]
+    assert [len(texts) for texts in captions(make(frames=3), videos)] == [3, 3, 3]
 
 
-def test_a_video_that_cannot_be_read_is_failed_between_the_others(
-    make: Make, videos: list[Video], tmp_path: Path
+def test_a_clip_by_itself_goes_through_in_parts_so_that_any_number_of_frames_fits(
+    make: Make, videos: list[Video], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "none.mp4").write_text("no video")
-    first, odd, last = make().caption([videos[0], Video("none.mp4", tmp_path / "none.mp4"), videos[1]])
-    assert isinstance(odd, Failed)
-    assert [first, last] == list(make().caption(videos[:2]))
+    sizes = []
+    described = BlipCaptioner._described
+
+    def noted(self: BlipCaptioner, frames: Any, decoding: Any) -> list[str]:
+        sizes.append(len(frames))
+        return described(self, frames, decoding)
+
+    monkeypatch.setattr(BlipCaptioner, "_described", noted)
+    alone = captions(make(frames=20), videos[:1])
+    assert sizes == [16, 4]
+    together = captions(make(frames=20), videos[:2])
+    assert sizes[2:] == [40]
+    assert alone[0] == together[0]
 
 
-def test_videos_are_taken_a_few_at_a_time(make: Make, videos: list[Video]) -> None:
-    taken = []
-    endless = (taken.append(video) or video for video in cycle(videos))
-    assert len(list(islice(make(frames=2, batch=8).caption(endless), 5))) == 5
-    assert len(taken) <= 9  # two groups of four, and the one that is looked at first
+def test_the_frames_that_are_asked_for_are_spread_evenly_at_the_size_of_the_captioner(make: Make) -> None:
+    with opened(make(frames=5)) as source:
+        assert source.frames == Sampling("uniform", 5, side=load_captioner(source._folder, "cpu", "fp32").size)
 
 
-def test_frames_are_decoded_ahead_by_workers_with_the_same_captions(make: Make, videos: list[Video]) -> None:
-    source = make()
-    source.video = VideoOptions(workers=2)
-    assert list(source.caption(videos)) == list(make().caption(videos))
-
-
-def test_nothing_is_loaded_before_there_is_a_video() -> None:
-    source = Blip(Blip.Options(model="/no/such/folder"))
-    assert list(source.caption([])) == []
+def test_a_captioner_that_is_not_there_is_said_when_it_is_opened() -> None:
     with pytest.raises(UsageError, match="captioner '/no/such/folder': there is no such folder"):
-        list(source.caption([Video("a", Path("a.mp4"))]))
+        Blip(Blip.Options(model="/no/such/folder")).open()
+
+
+def test_a_captioner_that_was_closed_can_be_opened_again_and_holds_no_model_meanwhile(
+    make: Make, videos: list[Video]
+) -> None:
+    source = make()
+    first = captions(source, videos[:1])
+    assert "_captioner" not in vars(source)
+    assert captions(source, videos[:1]) == first
 
 
 def test_the_fast_attention_is_that_of_transformers(folder: Path) -> None:
@@ -165,7 +176,7 @@ def test_the_fast_attention_is_that_of_transformers(folder: Path) -> None:
 
 def test_bf16_is_an_option_of_the_weights(make: Make, folder: Path, videos: list[Video]) -> None:
     assert load_captioner(folder, "cpu", "bf16").model.dtype == torch.bfloat16
-    (exact,), (rough,) = (make(precision=precision).caption(videos[:1]) for precision in ("fp32", "bf16"))
+    (exact,), (rough,) = (captions(make(precision=precision), videos[:1]) for precision in ("fp32", "bf16"))
     assert sum(one == other for one, other in zip(exact, rough, strict=True)) >= 6
 
 
@@ -187,21 +198,23 @@ def muddled(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_video_of_which_only_nonsense_is_said_is_failed_with_what_to_try(
     make: Make, muddled: Path, videos: list[Video], caplog: pytest.LogCaptureFixture
 ) -> None:
-    (answer,) = make(model=str(muddled)).caption(videos[:1])
+    (answer,) = captions(make(model=str(muddled)), videos[:1])
     assert isinstance(answer, Failed)
     assert answer.reason.startswith("all 8 captions say nothing, such as '")
     assert "blip.repetition_penalty=1.2" in answer.reason
-    assert "blip: 8 of 8 captions say nothing and are left out" in caplog.text
+    assert "blip: 8 captions of 1 videos say nothing and are left out" in caplog.text
 
 
 def test_captions_that_say_nothing_are_left_out_and_counted(
     make: Make, videos: list[Video], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (texts,) = make().caption(videos[:1])
+    (texts,) = captions(make(), videos[:1])
     monkeypatch.setattr("maxi_plugins.blip.degenerate", lambda text: text == texts[0])
-    (kept,) = make().caption(videos[:1])
+    with opened(make()) as source:
+        for _ in range(2):  # what is asked again, as the core does to look at the order, is counted once
+            (kept,) = source.caption(clips_for(source, videos[:1]))
     assert kept == [text for text in texts if text != texts[0]]
-    assert f"blip: {8 - len(kept)} of 8 captions" in caplog.text
+    assert f"blip: {8 - len(kept)} captions of 1 videos" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -237,7 +250,7 @@ def test_the_fingerprint_is_that_of_the_files_wherever_they_are_and_loads_nothin
 
 
 def test_the_sandboxs_captioner_has_a_name(videos: list[Video], make: Make) -> None:
-    source = make(model="sandbox")
+    source = make(model=str(Sandbox().captioner()))
     assert source.fingerprint() == make().fingerprint()
 
 

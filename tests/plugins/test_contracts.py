@@ -2,6 +2,7 @@
 
 from maxi_core.plugins import discover
 from maxi_core.testing import contract
+from maxi_core.testing.contract import ROLES
 from maxi_plugins.mean import Mean
 
 # all but `mean` in test files of their own, with what they need
@@ -11,7 +12,7 @@ test_mean = contract(Mean)
 
 
 def test_no_builtin_is_left_out() -> None:
-    assert {offer.name for offer in discover(only=[]).offers} == HELD
+    assert {offer.name for offer in discover(only=[]).offers if offer.role in ROLES} == HELD
 
 
 def test_mean_is_the_mean_over_frames() -> None:

@@ -13,13 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from maxi_core import Dictionary, Failed, Match, Video
+from maxi_core import Dictionary, Failed, Match, Sampling, Video
+from maxi_core.clip import text_features
 from maxi_core.errors import UsageError
 from maxi_core.prompts import MATCHING
 from maxi_core.testing import contract
-from maxi_core.video.options import VideoOptions
+from maxi_plugins import dictionary as plugin
 from maxi_plugins.dictionary import DictionaryMatcher
 from tests.clip.tiny_clip import MEAN, STD, config, write
+from tests.plugins.asking import clips_for, opened
 
 MODEL = (
     Path(tempfile.mkdtemp(prefix="maxi-test-")) / "clip"
@@ -56,15 +58,14 @@ def film(path: Path, seed: int, frames: int, width: int, height: int) -> Video:
     return Video(path.name, path)
 
 
-def matcher(workers: int = 0, **options: Any) -> DictionaryMatcher:
+def matcher(**options: Any) -> DictionaryMatcher:
     settings = {"model": str(MODEL), "frames": FRAMES, "device": "cpu"} | options
-    made = DictionaryMatcher(DictionaryMatcher.Options.model_validate(settings))
-    made.video = VideoOptions(workers=workers)
-    return made
+    return DictionaryMatcher(DictionaryMatcher.Options.model_validate(settings))
 
 
 def matches(videos: list[Video], dictionary: Dictionary = ACTIONS, **options: Any) -> list[Match | Failed]:
-    return list(matcher(**options).match(iter(videos), dictionary))
+    with opened(matcher(**options)) as source:
+        return source.match(clips_for(source, videos), dictionary)
 
 
 def slow_text(model: Any, tokenizer: Any, entry: str) -> torch.Tensor:
@@ -74,7 +75,7 @@ def slow_text(model: Any, tokenizer: Any, entry: str) -> torch.Tensor:
 
 
 def slow_video(model: Any, video: Video) -> torch.Tensor:
-    """SPEC sections 2 and 8 written out with PyAV, torch and open_clip, frame by frame."""
+    """The mean feature of a video written out with PyAV, torch and open_clip, frame by frame."""
     with av.open(str(video.path)) as container:
         decoded = list(container.decode(video=0))
     total = torch.zeros(24)
@@ -112,44 +113,60 @@ def test_matches_equal_those_of_the_slow_way(videos: list[Video]) -> None:
             assert [score for _, score in answer.top] == pytest.approx([score for _, score in want], abs=1e-5)
 
 
-def test_answers_are_the_same_to_the_last_bit_on_any_number_of_workers(videos: list[Video]) -> None:
-    assert matches(videos, workers=2) == matches(videos)
+def test_answers_are_the_same_to_the_last_bit_whatever_is_asked_beside(videos: list[Video]) -> None:
+    together = matches(videos)
+    assert [matches([video])[0] for video in videos] == together
+    assert matches(videos[::-1])[::-1] == together
 
 
-@pytest.mark.parametrize("batch", [1, 2, 64])
-def test_answers_do_not_depend_on_how_many_frames_go_at_once(videos: list[Video], batch: int) -> None:
-    for one, other in zip(matches(videos, batch=batch), matches(videos), strict=True):
+@pytest.mark.parametrize("at_once", [1, 2, 64])
+def test_answers_do_not_depend_on_how_many_frames_go_at_once(
+    videos: list[Video], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = matches(videos)
+    monkeypatch.setattr(plugin, "FRAMES_AT_ONCE", at_once)
+    for one, other in zip(matches(videos), others, strict=True):
         assert isinstance(one, Match)
         assert isinstance(other, Match)
         assert one.entry == other.entry
         assert one.score == pytest.approx(other.score, abs=1e-6)
 
 
-def test_a_video_that_cannot_be_read_is_failed_in_its_place(videos: list[Video], tmp_path: Path) -> None:
-    text = tmp_path / "text.mp4"
-    text.write_text("no video")
-    broken = [Video("text", text), Video("gone", tmp_path / "gone.mp4")]
-    answers = matches([broken[0], *videos[:2], broken[1]])
-    assert [type(answer) is Match for answer in answers] == [False, True, True, False]
-    assert isinstance(answers[0], Failed)
-    assert "text file" in answers[0].reason
-    assert answers[1:3] == matches(videos[:2])
+def test_the_frames_that_are_asked_for_are_segment_middles_at_the_size_of_the_model() -> None:
+    with opened(matcher()) as source:
+        assert source.frames == Sampling("middles", FRAMES, side=SHORT_SIDE)
 
 
-def test_videos_are_taken_a_few_at_a_time_so_that_any_number_fits(videos: list[Video]) -> None:
-    taken = 0
+def test_a_dictionary_is_encoded_once_and_another_one_anew(
+    videos: list[Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = []
+    encode = text_features.entry_features
 
-    def endless() -> Iterator[Video]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield videos[0]
+    def counted(model: Any, entries: tuple[str, ...]) -> torch.Tensor:
+        encoded.append(entries)
+        return encode(model, entries)
 
-    stream = matcher().match(endless(), ACTIONS)
-    for _ in range(3):
-        next(stream)
-    assert taken == 3
-    stream.close()  # type: ignore[attr-defined]
+    monkeypatch.setattr(text_features, "entry_features", counted)
+    other = Dictionary("other", ACTIONS.entries[:2])
+    with opened(matcher()) as source:
+        clips = clips_for(source, videos[:2])
+        first = [source.match([clip], ACTIONS) for clip in clips]
+        second = [source.match([clip], other) for clip in clips]
+    assert encoded == [ACTIONS.entries, other.entries]
+    assert [*first[0], *first[1]] == matches(videos[:2])
+    assert [*second[0], *second[1]] == matches(videos[:2], other)
+
+
+def test_a_matcher_that_was_closed_can_be_opened_again_and_holds_no_model_meanwhile(videos: list[Video]) -> None:
+    source = matcher()
+    answers = []
+    for _ in range(2):
+        with opened(source):
+            answers.append(source.match(clips_for(source, videos[:1]), ACTIONS))
+        assert "_model" not in vars(source)
+    assert answers[0] == answers[1]
+    assert source.fingerprint() == matcher().fingerprint()
 
 
 def test_the_first_of_equally_near_entries_wins(videos: list[Video]) -> None:
@@ -190,9 +207,9 @@ def test_the_fingerprint_is_of_the_weights_and_not_of_the_name(tmp_path: Path) -
     assert matcher(model=str(other)).fingerprint()["model"] != fingerprint["model"]
 
 
-def test_a_model_that_is_not_right_is_said_before_any_video_is_read() -> None:
+def test_a_model_that_is_not_right_is_said_when_it_is_opened() -> None:
     with pytest.raises(UsageError, match="type ViT-B-16-quickgelu/openai"):
-        matches([Video("none", Path("none.mp4"))], model="ViT-B-16/openai")
+        matcher(model="ViT-B-16/openai").open()
 
 
 def test_an_empty_dictionary_is_refused(videos: list[Video]) -> None:
@@ -209,8 +226,4 @@ def test_a_model_whose_features_are_not_finite_matches_nothing(videos: list[Vide
     assert [type(answer) for answer in answers] == [Failed, Failed]
 
 
-def kit_matcher() -> DictionaryMatcher:
-    return matcher()
-
-
-test_dictionary_keeps_the_contract = contract(kit_matcher)
+test_dictionary_keeps_the_contract = contract(matcher)

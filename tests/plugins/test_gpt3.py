@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from maxi_core import Failed, sandbox
+from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugins import discover
 from maxi_core.recipe import from_env, from_flag, settle
 from maxi_core.testing import contract
 from maxi_plugins.gpt3 import Gpt3
+from maxi_sandbox import Sandbox
+from tests.plugins.asking import expanded, opened
 from tests.plugins.loopback import LIST, Reply, Server, chat, in_turn, serving
 from tests.plugins.misbehaviour import requests_for
 
@@ -20,7 +22,7 @@ KEY = "sk-canary-0123456789abcdef"
 WAVING = ["waving slowly", "waving quickly", "waving again", "waving alone", "waving together"]
 
 test_gpt3_keeps_the_contract = contract(
-    lambda: Gpt3(Gpt3.Options(replay="sandbox")), questions=sandbox.dictionary()[:4]
+    lambda: Gpt3(Gpt3.Options(replay=Sandbox().replies())), questions=Sandbox().dictionary()[:4]
 )
 
 
@@ -36,8 +38,13 @@ def gpt3(**options: Any) -> Gpt3:
     return Gpt3(Gpt3.Options(**({"model": "m"} | options)))
 
 
+def test_one_name_goes_into_a_call_and_24_calls_are_under_way_at_once() -> None:
+    assert (Gpt3.batch, Gpt3.concurrency) == (1, 24)
+    assert not {"batch", "concurrency"} & set(Gpt3.Options.model_fields)
+
+
 def test_an_endpoint_is_asked_with_the_papers_prompt_and_parameters(server: Server) -> None:
-    assert list(gpt3().expand(["waving", "bowing"])) == [
+    assert expanded(gpt3(), ["waving", "bowing"]) == [
         WAVING,
         [phrase.replace("waving", "bowing") for phrase in WAVING],
     ]
@@ -51,22 +58,22 @@ def test_an_endpoint_is_asked_with_the_papers_prompt_and_parameters(server: Serv
 
 def test_the_original_form_sends_the_prompt_itself(server: Server) -> None:
     server.answer = lambda prompt: Reply({"choices": [{"text": f"\n\n{LIST.format('waving')}", "index": 0}]})
-    assert list(gpt3(provider="completions").expand(["waving"])) == [WAVING]
+    assert expanded(gpt3(provider="completions"), ["waving"]) == [WAVING]
     assert server.paths == ["/v1/completions"]
     assert server.requests[0]["prompt"] == "Generate 5 phrases to describe the action of waving in simple words."
     assert server.requests[0]["max_tokens"] >= 100
 
 
-def test_nothing_is_asked_before_an_answer_is_wanted(server: Server) -> None:
-    answers = gpt3().expand(iter(["waving", "bowing"]))
-    assert server.requests == []
-    next(answers)
-    assert server.requests
+def test_opening_asks_nothing(server: Server) -> None:
+    with opened(gpt3()) as source:
+        assert server.requests == []
+        source.expand(["waving"])
+        assert len(server.requests) == 1
 
 
 def test_without_a_model_one_line_lists_what_the_endpoint_offers(server: Server) -> None:
     with pytest.raises(UsageError) as caught:
-        list(gpt3(model=None).expand(["waving"]))
+        expanded(gpt3(model=None), ["waving"])
     assert str(caught.value) == (
         "gpt3 has no model, and none is built in (it offers large-model, small-model); "
         "type -o gpt3.model=NAME or set MAXI_GPT3_MODEL"
@@ -98,7 +105,7 @@ def test_a_missing_key_is_one_line_that_says_where_it_comes_from(monkeypatch: py
 def test_the_key_may_come_from_a_file(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     (tmp_path / "key").write_text("sk-of-a-file\n")
-    assert list(gpt3(api_key_file=tmp_path / "key").expand(["waving"])) == [WAVING]
+    assert expanded(gpt3(api_key_file=tmp_path / "key"), ["waving"]) == [WAVING]
     assert server.keys == ["sk-of-a-file"]
 
 
@@ -113,22 +120,22 @@ def test_what_was_recorded_is_replayed_without_network_model_and_key(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = tmp_path / "new" / "record.jsonl"
-    asked = list(gpt3(record=record).expand(["waving", "bowing"]))
+    asked = expanded(gpt3(record=record), ["waving", "bowing"])
     monkeypatch.delenv("OPENAI_API_KEY")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/nobody")
     replayed = Gpt3(Gpt3.Options(replay=record))
-    assert list(replayed.expand(["bowing", "waving"])) == asked[::-1]
-    (missing,) = replayed.expand(["running"])
+    assert expanded(replayed, ["bowing", "waving"]) == asked[::-1]
+    (missing,) = expanded(replayed, ["running"])
     assert missing == Failed(
         "record.jsonl holds no answer to 'Generate 5 phrases to describe the action of running in simple words.'"
     )
 
 
-def test_each_exchange_is_in_the_file_before_its_answer_is_given(server: Server, tmp_path: Path) -> None:
+def test_each_exchange_is_in_the_file_when_its_answer_is_given(server: Server, tmp_path: Path) -> None:
     record = tmp_path / "record.jsonl"
-    answers = gpt3(record=record).expand(["waving", "bowing"])
-    next(answers)
-    rows = [json.loads(line) for line in record.read_text().splitlines()]
+    with opened(gpt3(record=record)) as source:
+        source.expand(["waving"])
+        rows = [json.loads(line) for line in record.read_text().splitlines()]
     (row,) = [row for row in rows if row["request"] in requests_for(server, "waving")]
     assert row["response"]["choices"][0]["message"]["content"] == LIST.format("waving")
 
@@ -138,31 +145,31 @@ def test_a_record_goes_on_after_a_torn_line_which_replay_passes_over(
 ) -> None:
     record = tmp_path / "record.jsonl"
     record.write_text('{"request": {"messa')
-    list(gpt3(record=record).expand(["waving"]))
-    assert list(Gpt3(Gpt3.Options(replay=record)).expand(["waving"])) == [WAVING]
+    expanded(gpt3(record=record), ["waving"])
+    assert expanded(Gpt3(Gpt3.Options(replay=record)), ["waving"]) == [WAVING]
     assert "1 lines are no exchange, the first is line 1" in caplog.text
 
 
 def test_of_two_answers_in_a_file_the_later_one_counts(server: Server, tmp_path: Path) -> None:
     record = tmp_path / "record.jsonl"
     server.answer = lambda prompt: chat("1. greeting")
-    list(gpt3(record=record, exchanges=tmp_path / "one").expand(["waving"]))
+    expanded(gpt3(record=record, exchanges=tmp_path / "one"), ["waving"])
     server.answer = lambda prompt: chat("1. saluting")
-    list(gpt3(record=record, exchanges=tmp_path / "two").expand(["waving"]))
-    assert list(Gpt3(Gpt3.Options(replay=record)).expand(["waving"])) == [["saluting"]]
+    expanded(gpt3(record=record, exchanges=tmp_path / "two"), ["waving"])
+    assert expanded(Gpt3(Gpt3.Options(replay=record)), ["waving"]) == [["saluting"]]
 
 
 def test_what_was_asked_once_more_is_replayed_as_it_was(server: Server, tmp_path: Path) -> None:
     record = tmp_path / "record.jsonl"
     server.answer = in_turn(chat("1. one hand\n2. two hands"), chat("1. two hands\n2. a flag"))
-    assert list(gpt3(record=record).expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+    assert expanded(gpt3(record=record), ["waving"]) == [["one hand", "two hands", "a flag"]]
     assert [json.loads(line).get("turn", 0) for line in record.read_text().splitlines()] == [0, 1]
-    assert list(Gpt3(Gpt3.Options(replay=record)).expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+    assert expanded(Gpt3(Gpt3.Options(replay=record)), ["waving"]) == [["one hand", "two hands", "a flag"]]
 
 
 def test_what_is_known_already_is_recorded_too(server: Server, tmp_path: Path) -> None:
-    list(gpt3().expand(["waving"]))
-    list(gpt3(record=tmp_path / "record.jsonl").expand(["waving", "bowing"]))
+    expanded(gpt3(), ["waving"])
+    expanded(gpt3(record=tmp_path / "record.jsonl"), ["waving", "bowing"])
     assert len(server.requests) == 2
     assert len((tmp_path / "record.jsonl").read_text().splitlines()) == 2
 
@@ -170,7 +177,7 @@ def test_what_is_known_already_is_recorded_too(server: Server, tmp_path: Path) -
 def test_a_record_that_cannot_be_written_is_said_before_anything_is_paid(server: Server, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(MaxiError, match="cannot record into .*folder: Is a directory"):
-        list(gpt3(record=tmp_path / "folder").expand(["waving"]))
+        expanded(gpt3(record=tmp_path / "folder"), ["waving"])
     assert server.requests == []
 
 
@@ -187,14 +194,14 @@ def test_a_file_that_cannot_be_replayed_is_one_line(content: str | None, message
 
 def test_replay_and_record_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to record"):
-        Gpt3(Gpt3.Options(replay="sandbox", record=tmp_path / "record.jsonl")).fingerprint()
+        Gpt3(Gpt3.Options(replay=Sandbox().replies(), record=tmp_path / "record.jsonl")).fingerprint()
 
 
 def test_the_sandboxs_replies_answer_its_whole_dictionary_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    answers = list(Gpt3(Gpt3.Options(replay="sandbox")).expand(sandbox.dictionary()))
+    answers = expanded(Gpt3(Gpt3.Options(replay=Sandbox().replies())), Sandbox().dictionary())
     assert {len(answer) for answer in answers if isinstance(answer, list)} == {5}
-    assert len(answers) == len(sandbox.dictionary())
+    assert len(answers) == len(Sandbox().dictionary())
 
 
 def test_the_fingerprint_is_the_request_and_not_the_address_or_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,17 +215,17 @@ def test_the_fingerprint_is_the_request_and_not_the_address_or_the_key(monkeypat
     assert "models.example" not in str(prints)
     others = [{"model": "n"}, {"provider": "completions"}, {"temperature": 0.5}, {"phrases": 4}, {"max_tokens": 99}]
     assert all(gpt3(**other).fingerprint() != prints[0] for other in others)
-    effort = {"concurrency": 3, "cap_calls": 4, "cap_tokens": 5, "timeout": 6, "patience": 7, "exchanges": "x"}
+    effort = {"cap_calls": 4, "cap_tokens": 5, "timeout": 6, "patience": 7, "exchanges": "x"}
     assert gpt3(**effort).fingerprint() == prints[0]
     assert set(effort) < set(Gpt3.Options.EFFORT)
 
 
 def test_the_fingerprint_of_a_replay_is_that_of_the_content(tmp_path: Path) -> None:
-    lines = sandbox.replies_file().read_text(encoding="utf-8")
+    lines = Sandbox().replies().read_text(encoding="utf-8")
     (tmp_path / "one.jsonl").write_text(lines)
     (tmp_path / "two.jsonl").write_text(lines + lines)
     one, two = (Gpt3(Gpt3.Options(replay=tmp_path / name)).fingerprint() for name in ("one.jsonl", "two.jsonl"))
-    assert one["replay"] == Gpt3(Gpt3.Options(replay="sandbox")).fingerprint()["replay"] != two["replay"]
+    assert one["replay"] == Gpt3(Gpt3.Options(replay=Sandbox().replies())).fingerprint()["replay"] != two["replay"]
 
 
 @pytest.mark.parametrize("url", ["models.example/v1", "ftp://models.example", "http://", "http://[", "http://a:b/v1"])
@@ -231,10 +238,10 @@ def test_an_address_that_is_none_is_one_line(url: str, monkeypatch: pytest.Monke
 
 def test_a_short_reply_is_asked_for_once_more_unless_fewer_are_enough(server: Server) -> None:
     server.answer = in_turn(chat("1. one hand\n2. two hands\n3. a flag"))
-    assert list(gpt3(least=3).expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+    assert expanded(gpt3(least=3), ["waving"]) == [["one hand", "two hands", "a flag"]]
     assert len(server.requests) == 1
     source = gpt3()  # the first reply is known, so only the second is asked
-    assert list(source.expand(["waving"])) == [["one hand", "two hands", "a flag"]]
+    assert expanded(source, ["waving"]) == [["one hand", "two hands", "a flag"]]
     assert len(server.requests) == 2
     assert source.notes() == ["3 of 5 phrases for 'waving'"]
 
@@ -243,3 +250,11 @@ def test_the_fingerprint_of_a_recording_source_writes_nothing(server: Server, tm
     gpt3(record=tmp_path / "record.jsonl").fingerprint()
     assert list(tmp_path.iterdir()) == []
     assert server.paths == []
+
+
+def test_a_source_that_could_not_be_opened_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    source = gpt3()
+    with pytest.raises(UsageError, match="there is no API key"):
+        source.open()
+    source.close()

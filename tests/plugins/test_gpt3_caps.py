@@ -13,6 +13,7 @@ import pytest
 from maxi_core.errors import ExitCode, MaxiError
 from maxi_plugins.gpt3 import Gpt3
 from maxi_plugins.spending import SPENT, UNKNOWN_REPLY, CapError, Spending, tokens_of
+from tests.plugins.asking import expand_into
 from tests.plugins.loopback import LIST, Server, chat, entry_of, fault, in_turn, serving
 
 KEY = "sk-canary-0123456789abcdef"
@@ -27,16 +28,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield running
 
 
-def gpt3(**options: Any) -> Gpt3:
-    return Gpt3(Gpt3.Options(**({"model": "m"} | options)))
+def gpt3(concurrency: int = Gpt3.concurrency, **options: Any) -> Gpt3:
+    source = Gpt3(Gpt3.Options(**({"model": "m"} | options)))
+    source.concurrency = concurrency
+    return source
 
 
 def heard(source: Gpt3, entries: list[str]) -> tuple[list[Any], MaxiError | None]:
     """Return the answers up to the end, and what ended them."""
     found: list[Any] = []
     try:
-        for answer in source.expand(entries):
-            found.append(answer)
+        expand_into(found, source, entries)
     except MaxiError as error:
         return found, error
     return found, None

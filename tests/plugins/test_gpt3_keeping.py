@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from maxi_core.errors import MaxiError
 from maxi_plugins.gpt3 import Gpt3
 from maxi_plugins.keeping import Claims
+from tests.plugins.asking import expanded
 from tests.plugins.loopback import LIST, Reply, Server, chat, entry_of, serving
 
 KEY = "sk-canary-0123456789abcdef"
@@ -31,8 +31,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield running
 
 
-def gpt3(**options: Any) -> Gpt3:
-    return Gpt3(Gpt3.Options(**({"model": "m"} | options)))
+def gpt3(concurrency: int = Gpt3.concurrency, **options: Any) -> Gpt3:
+    source = Gpt3(Gpt3.Options(**({"model": "m"} | options)))
+    source.concurrency = concurrency
+    return source
 
 
 def kept() -> list[Path]:
@@ -44,105 +46,99 @@ def kept() -> list[Path]:
 def test_what_was_answered_is_not_asked_again_by_another_run_or_another_port(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = list(gpt3().expand(ENTRIES))
+    first = expanded(gpt3(), ENTRIES)
     with serving(Server()) as other:
         monkeypatch.setenv("OPENAI_BASE_URL", other.url)
-        assert list(gpt3().expand(ENTRIES[::-1])) == first[::-1]
+        assert expanded(gpt3(), ENTRIES[::-1]) == first[::-1]
         assert other.requests == []
     assert len(server.requests) == len(kept()) == len(ENTRIES)
 
 
 def test_another_model_or_parameter_is_another_question(server: Server) -> None:
     for options in ({}, {"model": "n"}, {"temperature": 0.5}, {"phrases": 4}, {"max_tokens": 99}):
-        list(gpt3(least=1, **options).expand(["waving"]))
+        expanded(gpt3(least=1, **options), ["waving"])
     assert len(server.requests) == 5
 
 
 def test_the_same_name_twice_is_asked_once(server: Server) -> None:
     server.answer = lambda prompt: Reply(chat(LIST.format(entry_of(prompt))).body, delay=0.05)
-    answers = list(gpt3().expand(["bowing", *["waving"] * 20]))
+    answers = expanded(gpt3(), ["bowing", *["waving"] * 20])
     assert all(answer == answers[1] for answer in answers[1:])
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999])
 def test_a_byte_that_is_flipped_makes_a_row_a_miss_and_not_an_answer(server: Server, place: float) -> None:
-    first = list(gpt3().expand(["waving"]))
+    first = expanded(gpt3(), ["waving"])
     (path,) = kept()
     data = bytearray(path.read_bytes())
     data[int(place * (len(data) - 1))] ^= 0x04
     path.write_bytes(data)
-    assert list(gpt3().expand(["waving"])) == first
+    assert expanded(gpt3(), ["waving"]) == first
     assert len(server.requests) == 2
-    assert list(gpt3().expand(["waving"])) == first  # it was mended
+    assert expanded(gpt3(), ["waving"]) == first  # it was mended
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"check": 1}', "[" * 100_000])
 def test_a_file_that_is_no_exchange_is_a_miss(server: Server, content: str) -> None:
-    first = list(gpt3().expand(["waving"]))
+    first = expanded(gpt3(), ["waving"])
     kept()[0].write_text(content)
-    assert list(gpt3().expand(["waving"])) == first
+    assert expanded(gpt3(), ["waving"]) == first
     assert len(server.requests) == 2
 
 
 def test_a_row_of_another_question_under_this_name_is_a_miss(server: Server) -> None:
-    first = list(gpt3().expand(["waving"]))
+    first = expanded(gpt3(), ["waving"])
     (path,) = kept()
-    list(gpt3().expand(["bowing"]))
+    expanded(gpt3(), ["bowing"])
     (other,) = set(kept()) - {path}
     path.write_bytes(other.read_bytes())
-    assert list(gpt3().expand(["waving"])) == first
+    assert expanded(gpt3(), ["waving"]) == first
 
 
 def test_an_answer_of_no_use_is_not_kept_and_asked_again_by_the_next_run(server: Server) -> None:
     server.answer = lambda prompt: chat("I'm sorry")
-    list(gpt3().expand(["waving"]))
+    expanded(gpt3(), ["waving"])
     assert kept() == []
     server.answer = lambda prompt: chat(LIST.format("waving"))
-    (answer,) = gpt3().expand(["waving"])
+    (answer,) = expanded(gpt3(), ["waving"])
     assert isinstance(answer, list)
     assert len(answer) == 5
 
 
 def test_the_key_is_in_no_exchange(server: Server) -> None:
     server.answer = lambda prompt: chat(f"1. saying {KEY}\n2. two\n3. three\n4. four\n5. five")
-    (answer,) = gpt3().expand(["waving"])
+    (answer,) = expanded(gpt3(), ["waving"])
     assert isinstance(answer, list)
     assert answer[0] == "saying"
     for path in Path(os.environ["MAXI_HOME"]).rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes()
 
 
-def put_a_file_in_the_place_of(folder: Path) -> None:
-    for place in count():  # threads that still write may make the folder again
-        folder.rename(folder.with_name(f"gone-{place}"))
-        try:
-            folder.write_text("no folder any more")
-        except IsADirectoryError:
-            continue
-        return
-
-
 def test_a_full_disk_stops_at_once_and_loses_only_what_was_under_way(server: Server, tmp_path: Path) -> None:
     source = gpt3(exchanges=tmp_path, concurrency=2)
-    answers = source.expand(ENTRIES)
-    next(answers)
+    expanded(source, ENTRIES[:1])
     (folder,) = tmp_path.iterdir()
-    put_a_file_in_the_place_of(folder)
+    folder.rename(tmp_path / "gone")
+    folder.write_text("no folder any more")
     asked = len(server.requests)
     with pytest.raises(MaxiError, match="cannot "):
-        list(answers)
+        expanded(source, ENTRIES)
     assert len(server.requests) <= asked + 4
 
 
 CHILD = """
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from maxi_plugins.gpt3 import Gpt3
-source = Gpt3(Gpt3.Options(model="m", concurrency=8))
-for answer in source.expand(f"action {place}" for place in range(30)):
-    assert len(answer) == 5, answer
-    print(answer[0], flush=True)
+source = Gpt3(Gpt3.Options(model="m"))
+source.concurrency = 8
+source.open()
+with ThreadPoolExecutor(source.concurrency) as pool:
+    for [answer] in pool.map(lambda place: source.expand([f"action {place}"]), range(30)):
+        assert len(answer) == 5, answer
+        print(answer[0], flush=True)
+source.close()
 """
 
 

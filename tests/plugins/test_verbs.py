@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from maxi_core.testing import contract
 from maxi_core.types import Failed, Form
 from maxi_plugins.english.pipeline import BATCH
 from maxi_plugins.verbs import Verbs
+from tests.plugins.asking import opened
 
 POS = {"man": "NOUN", "ball": "NOUN", "is": "AUX", "holding": "VERB", "kicks": "VERB", "footage": "VERB"}
 LEMMAS = {"holding": "hold", "kicks": "kick"}
@@ -73,8 +74,8 @@ def test_a_verb_gives_lemma_and_gerund_then_its_phrase_and_its_object() -> None:
 
 def test_object_nouns_are_an_option_and_off_by_default() -> None:
     text = ["a man throwing a ball"]
-    assert {form.kind for form in next(by_rules().augment(text))} == {"verb", "verb-phrase"}
-    assert list(by_rules(forms=("noun",)).augment(text)) == [[Form("ball", "noun", "ball")]]
+    assert {form.kind for form in by_rules().augment(text)[0]} == {"verb", "verb-phrase"}
+    assert by_rules(forms=("noun",)).augment(text) == [[Form("ball", "noun", "ball")]]
 
 
 def test_a_form_is_said_once_however_often_it_is_in_the_text() -> None:
@@ -84,7 +85,7 @@ def test_a_form_is_said_once_however_often_it_is_in_the_text() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "\x00", "\u200b\u200d", "\ud800", "\n\t", "🏃", "مرحبا", "...", "'s", "-"])
 def test_a_text_without_words_has_no_forms(text: str) -> None:
-    assert list(by_rules().augment([text])) == [[]]
+    assert by_rules().augment([text]) == [[]]
 
 
 def test_the_same_text_in_another_unicode_form_has_the_same_forms() -> None:
@@ -116,20 +117,12 @@ def test_no_text_raises_and_forms_are_clean_and_unique(text: str) -> None:
     assert all(one == " ".join(one.split()) != "" for one in texts)
 
 
-def test_texts_are_read_as_they_are_asked_for_and_not_all_at_once() -> None:
-    def texts() -> Iterator[str]:
-        yield "a man throwing a ball"
-        raise AssertionError("read too far")
-
-    assert next(by_rules().augment(texts()))
-
-
 # A pipeline that is not there, or cannot do it
 
 
 def test_a_model_that_is_not_installed_is_one_line_with_both_ways_to_get_on() -> None:
     with pytest.raises(UsageError) as raised:
-        Verbs(Verbs.Options(model="en_no_such_model")).augment([])
+        Verbs(Verbs.Options(model="en_no_such_model")).open()
     assert "python -m spacy download en_no_such_model" in str(raised.value)
     assert "-o verbs.model=rules" in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -138,7 +131,7 @@ def test_a_model_that_is_not_installed_is_one_line_with_both_ways_to_get_on() ->
 def test_a_missing_model_is_found_out_without_importing_spacy() -> None:
     code = (
         "import sys; from maxi_plugins.verbs import Verbs; from maxi_core.errors import UsageError\n"
-        "try: Verbs(Verbs.Options(model='en_no_such_model')).augment([])\n"
+        "try: Verbs(Verbs.Options(model='en_no_such_model')).open()\n"
         "except UsageError: print('spacy' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -147,13 +140,13 @@ def test_a_missing_model_is_found_out_without_importing_spacy() -> None:
 
 def test_a_folder_without_a_pipeline_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no meta\.json that can be read"):
-        Verbs(Verbs.Options(model=f"{tmp_path}/nothing")).augment([])
+        Verbs(Verbs.Options(model=f"{tmp_path}/nothing")).open()
 
 
 @pytest.mark.parametrize("model", ["json", "pytest"])
 def test_a_package_that_is_no_pipeline_is_refused(model: str) -> None:
     with pytest.raises(UsageError, match=r"no meta\.json that can be read"):
-        Verbs(Verbs.Options(model=model)).augment([])
+        Verbs(Verbs.Options(model=model)).open()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{\x00"])
@@ -168,7 +161,7 @@ def test_a_pipeline_that_tags_nothing_is_refused_since_its_answers_would_be_empt
 
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(UsageError, match=r"tags no parts of speech.*-o verbs.model=rules"):
-        Verbs(Verbs.Options(model=str(tmp_path / "blank"))).augment([])
+        Verbs(Verbs.Options(model=str(tmp_path / "blank"))).open()
 
 
 def test_a_pipeline_of_another_language_is_refused(tmp_path: Path) -> None:
@@ -176,13 +169,13 @@ def test_a_pipeline_of_another_language_is_refused(tmp_path: Path) -> None:
 
     spacy.blank("de").to_disk(tmp_path / "german")
     with pytest.raises(UsageError, match="language 'de'"):
-        Verbs(Verbs.Options(model=str(tmp_path / "german"))).augment([])
+        Verbs(Verbs.Options(model=str(tmp_path / "german"))).open()
 
 
 def test_a_pipeline_that_spacy_cannot_load_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text(json.dumps({"lang": "en", "name": "torn", "version": "1"}))
     with pytest.raises(UsageError, match="spaCy cannot load") as raised:
-        Verbs(Verbs.Options(model=f"{tmp_path}")).augment([])
+        Verbs(Verbs.Options(model=f"{tmp_path}")).open()
     assert "\n" not in str(raised.value)
 
 
@@ -215,16 +208,16 @@ def test_a_pipeline_is_found_by_the_name_of_its_package(
     monkeypatch.syspath_prepend(tmp_path)
     packed = Verbs(Verbs.Options(model="en_packed"))
     assert packed.fingerprint()["pipeline_version"] == "1.2.3"
-    assert list(packed.augment(["a man kicks"])) == [[Form("kick", "verb", "kick"), Form("kicking", "verb", "kick")]]
+    assert packed.augment(["a man kicks"]) == [[Form("kick", "verb", "kick"), Form("kicking", "verb", "kick")]]
 
 
 def test_a_lemma_that_has_no_gerund_stands_alone(tagged: Verbs) -> None:
-    assert list(tagged.augment(["footage"])) == [[Form("footage", "verb", "footage")]]
+    assert tagged.augment(["footage"]) == [[Form("footage", "verb", "footage")]]
 
 
 def test_one_text_that_breaks_the_pipeline_fails_alone_and_in_its_place(tagged: Verbs) -> None:
     texts = ["a man kicks"] * BATCH + ["poison", "a man is holding"] + ["a man"] * BATCH
-    answers = list(tagged.augment(texts))
+    answers = tagged.augment(texts)
     assert len(answers) == len(texts)
     assert isinstance(answers[BATCH], Failed)
     assert "KeyError" in answers[BATCH].reason
@@ -235,10 +228,19 @@ def test_one_text_that_breaks_the_pipeline_fails_alone_and_in_its_place(tagged: 
 
 def test_hostile_texts_get_answers_from_a_pipeline_too(tagged: Verbs) -> None:
     texts = ["", "\x00", "\ud800 kicks", "😀" * 100, "kicks " * 200_000, "\u202ekicks"]
-    answers = list(tagged.augment(texts))
+    answers = tagged.augment(texts)
     assert len(answers) == len(texts)
     assert not any(isinstance(answer, Failed) for answer in answers)
     assert answers[2] == [Form("kick", "verb", "kick"), Form("kicking", "verb", "kick")]
+
+
+def test_an_augmenter_that_was_closed_can_be_opened_again_and_holds_no_pipeline_meanwhile(tagged: Verbs) -> None:
+    answers = []
+    for _ in range(2):
+        with opened(tagged):
+            answers.append(tagged.augment(["a man kicks"]))
+        assert "_reader" not in vars(tagged)
+    assert answers[0] == answers[1]
 
 
 # What the store keeps answers under

@@ -7,12 +7,15 @@ import pytest
 from maxi_core.types import Failed, Form
 from maxi_plugins.english.inflection import gerund
 from maxi_plugins.verbs import Verbs
+from maxi_sandbox import Sandbox
 
 SHARED = Path(__file__).parents[3] / "shared"
 BAGS, EN_UD = SHARED / "data" / "bags", SHARED / "spacy" / "en_ud"
 with_bags = pytest.mark.skipif(not BAGS.is_dir(), reason="the authors' released bags are not at hand")
 with_en_ud = pytest.mark.skipif(not EN_UD.is_dir(), reason="the pipeline trained on UD English EWT is not at hand")
-exact = pytest.mark.parametrize("model", ["rules", "sandbox"])  # those that get the examples exactly
+exact = pytest.mark.parametrize(
+    "model", ["rules", str(Sandbox().pipeline())], ids=["rules", "sandbox"]
+)  # those that get the examples exactly
 
 CAPTIONS = [
     "a close up of two hands holding each other", "a close up of a person's hands on a table",

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maxi_core import Dictionary, Form
-from maxi_core.conformance.questions import plain_augment
 from maxi_core.errors import UsageError
 from maxi_core.names import name_key
 from maxi_core.testing import contract
+from maxi_core.testing.questions import plain_augment
 from maxi_plugins import webvid
 from maxi_plugins.captions_file import read_captions
 from maxi_plugins.verbs import Verbs
@@ -32,7 +32,7 @@ test_webvid_keeps_the_contract = contract(lambda: Webvid(Webvid.Options(captions
 
 def rules(texts: Iterable[str]) -> list[list[Form]]:
     """Augment by the built-in `verbs` without a model."""
-    found = Verbs(Verbs.Options(model="rules")).augment(texts)
+    found = Verbs(Verbs.Options(model="rules")).augment(list(texts))
     return [forms for forms in found if isinstance(forms, list)]
 
 
@@ -235,7 +235,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from maxi_core import Dictionary
-from maxi_core.conformance.questions import plain_augment
+from maxi_core.testing.questions import plain_augment
 from maxi_plugins.webvid import Webvid
 options = Webvid.Options(captions=Path(sys.argv[1]), noise=100)
 assert len(Webvid(options).inject(Dictionary("none", ("x",)), plain_augment).entries) == 101

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maxi_core.sandbox import replies_file, spacy_folder
-from maxi_core.sandbox.actions import BENCHMARK_VERBS, gerund
-from maxi_core.sandbox.grammar import Speaker, flatten
-from maxi_core.sandbox.lexicon import NOUNS, PEOPLE, VERBS, inflect
-from maxi_core.sandbox.spacy_training import accuracy, sentences
+from maxi_sandbox import Sandbox
+from maxi_sandbox.actions import BENCHMARK_VERBS, gerund
+from tools.world.grammar import Speaker, flatten
+from tools.world.lexicon import NOUNS, PEOPLE, VERBS, inflect
+from tools.world.spacy_training import accuracy, sentences
 
 FIGURE_6 = (
     ("a close up of two hands holding each other", {"hold"}),
@@ -70,7 +70,7 @@ def test_unseen_sentences_share_no_verb_with_those_of_training() -> None:
 def pipeline() -> Any:
     import spacy
 
-    return spacy.load(spacy_folder())
+    return spacy.load(Sandbox().pipeline())
 
 
 @pytest.mark.parametrize(("caption", "verbs"), FIGURE_6)
@@ -109,7 +109,7 @@ def test_the_pipeline_is_right_on_sentences_that_it_was_not_trained_on(pipeline:
 
 
 def test_the_pipeline_finds_a_verb_in_every_recorded_phrase(pipeline: Any) -> None:
-    text = replies_file().read_text(encoding="utf-8")
+    text = Sandbox().replies().read_text(encoding="utf-8")
     phrases = [line.split(". ", 1)[1] for reply in text.splitlines() for line in _content(reply).splitlines()]
     assert len(phrases) == 60
     assert [phrase for phrase in phrases if pipeline(phrase)[0].pos_ != "VERB"] == []

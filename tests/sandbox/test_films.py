@@ -6,11 +6,11 @@ import av
 import numpy as np
 import pytest
 
-from maxi_core.sandbox import films
-from maxi_core.sandbox.films import FRAME_RATE, SIZE, frames, write_mp4
-from maxi_core.sandbox.library import benchmark_film, training_film
-from maxi_core.sandbox.motions import MOTIONS
-from maxi_core.sandbox.skeleton import joints, project
+from maxi_sandbox import films
+from maxi_sandbox.films import FRAME_RATE, SIZE, frames, write_mp4
+from maxi_sandbox.library import benchmark_film, training_film
+from maxi_sandbox.motions import MOTIONS
+from maxi_sandbox.skeleton import joints, project
 
 
 def test_limbs_are_at_least_three_pixels_wide_in_films_and_at_the_models_size() -> None:

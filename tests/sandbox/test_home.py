@@ -10,8 +10,8 @@ from threading import Barrier
 import pytest
 
 from maxi_core.errors import UsageError
-from maxi_core.sandbox import BENCHMARKS, benchmark, sandbox_home
-from maxi_core.sandbox.home import WORLD_VERSION, forget, made
+from maxi_sandbox import BENCHMARKS, Sandbox
+from maxi_sandbox.home import WORLD_VERSION, forget, made, sandbox_home
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_two_makers_at_once_give_one_whole_folder(home: Path) -> None:
 
 def test_a_killed_maker_leaves_nothing_under_the_final_name(home: Path) -> None:
     code = (
-        "import os; from maxi_core.sandbox.home import made\n"
+        "import os; from maxi_sandbox.home import made\n"
         "def make(folder):\n    (folder / 'half').touch(); os._exit(9)\n"
         "made('thing', make)"
     )
@@ -81,7 +81,7 @@ def test_folders_can_be_read_by_others(home: Path) -> None:
 
 def test_an_unknown_benchmark_is_one_line_that_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'sandbox-novel'") as error:
-        benchmark("sandbox-novell")
+        Sandbox().benchmark("sandbox-novell")
     assert "\n" not in str(error.value)
 
 
@@ -91,7 +91,7 @@ def test_the_benchmarks_are_three_and_their_dev_twins() -> None:
 
 def test_importing_the_sandbox_is_light() -> None:
     code = (
-        "import sys, maxi_core.sandbox as s; s.dictionary(); s.replies_file(); s.sandbox_home()\n"
+        "import sys, maxi_sandbox as s; w = s.Sandbox(); w.dictionary(); w.replies(); w.pipeline()\n"
         "heavy = {'torch', 'numpy', 'av', 'PIL', 'spacy', 'transformers', 'open_clip'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maxi_core.sandbox import library
-from maxi_core.sandbox.actions import (
+from maxi_sandbox import library
+from maxi_sandbox.actions import (
     BENCHMARK_VERBS,
     COMPANY,
     ENTRIES,
@@ -22,9 +22,9 @@ from maxi_core.sandbox.actions import (
     TRAINING_SCENES,
     gerund,
 )
-from maxi_core.sandbox.library import BENCHMARK_VIDEOS, SEEDS, TRAINING_VIDEOS, benchmark_film, training_film
-from maxi_core.sandbox.motions import MOTIONS
-from maxi_core.sandbox.painting import SCENES, THINGS
+from maxi_sandbox.library import BENCHMARK_VIDEOS, SEEDS, TRAINING_VIDEOS, benchmark_film, training_film
+from maxi_sandbox.motions import MOTIONS
+from maxi_sandbox.painting import SCENES, THINGS
 
 
 def test_every_entry_is_its_verb_and_its_thing() -> None:
@@ -132,3 +132,15 @@ def test_a_benchmark_folder_is_in_the_formats_of_the_field(tmp_path: Path, monke
     for number, (path, label) in enumerate(lines):
         assert (tmp_path / path).is_file()
         assert NOVEL[int(label)] == benchmark_film("sandbox-novel", number)[1]
+
+
+def test_the_labels_of_the_training_videos_are_those_of_maxi_stats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maxi_core.bags.stats import named_labels
+    from maxi_core.plugins import discover
+
+    monkeypatch.setenv("MAXI_HOME", str(tmp_path))
+    labels = named_labels("sandbox", discover(only=[]))
+    films = [library.training_film(number) for number in range(TRAINING_VIDEOS)]
+    assert labels == {f"{film.name}.mp4": entry for film, entry in films}

@@ -12,13 +12,14 @@ from maxi_core.clip.loading import load_video_clip
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
-from maxi_core.sandbox import DATA, WORLD_VERSION, blip_folder, clip_folder
-from maxi_core.sandbox.actions import BENCHMARK_VERBS, gerund
-from maxi_core.sandbox.films import frames, write_mp4
-from maxi_core.sandbox.library import benchmark_film, training_film
-from maxi_core.sandbox.measures import FRAMES, best_names, encoder, video_features
-from maxi_core.sandbox.painting import THINGS
-from maxi_core.sandbox.stills import still
+from maxi_sandbox import DATA, Sandbox
+from maxi_sandbox.actions import BENCHMARK_VERBS, gerund
+from maxi_sandbox.films import frames, write_mp4
+from maxi_sandbox.home import WORLD_VERSION
+from maxi_sandbox.library import benchmark_film, training_film
+from maxi_sandbox.painting import THINGS
+from tools.world.measures import FRAMES, best_names, encoder, video_features
+from tools.world.stills import still
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,7 +45,7 @@ def test_all_package_data_together_are_under_20_mb() -> None:
 def test_the_clip_loads_through_open_clip_and_knows_things(home: Path) -> None:
     import open_clip
 
-    folder = clip_folder()
+    folder = Sandbox().clip()
     assert folder == home / "sandbox" / WORLD_VERSION / "clip"
     model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
@@ -63,7 +64,7 @@ def test_the_clip_loads_through_open_clip_and_knows_things(home: Path) -> None:
 def test_words_that_the_clip_never_met_say_nothing_and_break_nothing() -> None:
     import open_clip
 
-    tag = f"local-dir:{clip_folder()}"
+    tag = f"local-dir:{Sandbox().clip()}"
     model, _ = open_clip.create_model_from_pretrained(tag)
     tokenizer = open_clip.get_tokenizer(tag)
     rows = model.token_embedding.weight
@@ -79,7 +80,7 @@ def test_words_that_the_clip_never_met_say_nothing_and_break_nothing() -> None:
 def test_the_captioner_loads_through_transformers_and_speaks(pictures: list[Any]) -> None:
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
-    folder = blip_folder()
+    folder = Sandbox().captioner()
     model = BlipForConditionalGeneration.from_pretrained(folder)
     assert model.dtype == torch.float32
     processor = BlipProcessor.from_pretrained(folder)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maxi_core.sandbox.motions import MOTIONS
-from maxi_core.sandbox.skeleton import Body, joints
+from maxi_sandbox.motions import MOTIONS
+from maxi_sandbox.skeleton import Body, joints
 
 STEPS = 16
 MIRRORED = [0, 1, 2, 6, 7, 8, 3, 4, 5, 12, 13, 14, 9, 10, 11]

@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 
-from maxi_core.sandbox import dictionary, replies_file
+from maxi_sandbox import Sandbox
 
 
 @pytest.fixture(scope="module")
 def exchanges() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in replies_file().read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in Sandbox().replies().read_text(encoding="utf-8").splitlines()]
 
 
 def test_each_entry_was_asked_for_with_the_papers_prompt(exchanges: list[dict[str, Any]]) -> None:
     asked = [exchange["request"]["messages"][0]["content"] for exchange in exchanges]
-    assert asked == [f"Generate 5 phrases to describe the action of {entry} in simple words." for entry in dictionary()]
+    assert asked == [
+        f"Generate 5 phrases to describe the action of {entry} in simple words." for entry in Sandbox().dictionary()
+    ]
     assert {exchange["request"]["temperature"] for exchange in exchanges} == {0.4}
 
 
@@ -30,5 +32,5 @@ def test_each_reply_is_a_chat_completion_of_five_phrases(exchanges: list[dict[st
 
 
 def test_replies_do_not_repeat_the_name_of_the_action(exchanges: list[dict[str, Any]]) -> None:
-    for entry, exchange in zip(dictionary(), exchanges, strict=True):
+    for entry, exchange in zip(Sandbox().dictionary(), exchanges, strict=True):
         assert entry not in exchange["response"]["choices"][0]["message"]["content"]

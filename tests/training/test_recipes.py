@@ -11,17 +11,19 @@ from maxi_core.recipes import PAPERS, shipped
 from maxi_core.training.options import TrainSection
 from maxi_core.video.options import VideoOptions
 
+CATALOG = discover(only=[])
+
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_every_line_of_a_recipe_names_its_source(name: str) -> None:
-    lines = shipped(Path(name)).read_text().splitlines()
+    lines = shipped(Path(name), CATALOG).read_text().splitlines()
     said = [line for line in lines if re.match(r"\w+ = ", line) and not line.startswith("schema")]
     assert len(said) > 10
     assert [line for line in said if not re.search(r"# .*(SPEC \d|as in training)", line)] == []
 
 
 def test_the_k400_recipe_is_the_papers() -> None:
-    recipe = settle(discover(only=[]), from_file(shipped(Path("maxi-k400"))), players=True)
+    recipe = settle(CATALOG, from_file(shipped(Path("maxi-k400"), CATALOG)), players=True)
     train = recipe.core("train", TrainSection)
     assert train.batch_size * 4 * train.accum_freq == 256
     assert (train.epochs, train.lr, train.wd, train.frames, train.bag_size) == (10, 5e-6, 0.001, 16, 16)
@@ -32,13 +34,13 @@ def test_the_k400_recipe_is_the_papers() -> None:
 
 
 def test_the_few_shot_recipe_is_the_papers() -> None:
-    train = settle(discover(only=[]), from_file(shipped(Path("maxi-fewshot")))).core("train", TrainSection)
+    train = settle(CATALOG, from_file(shipped(Path("maxi-fewshot"), CATALOG))).core("train", TrainSection)
     assert (train.frames, train.batch_size * 4 * train.accum_freq, train.epochs, train.lr) == (32, 64, 50, 2e-6)
     assert (train.loss, train.seed) == ("ce", 1024)
 
 
 def test_a_file_of_that_name_goes_before_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert shipped(Path("maxi-k400")).is_file()
+    assert shipped(Path("maxi-k400"), CATALOG).is_file()
     Path("maxi-k400").write_text("")
-    assert shipped(Path("maxi-k400")) == Path("maxi-k400")
+    assert shipped(Path("maxi-k400"), CATALOG) == Path("maxi-k400")

@@ -183,18 +183,21 @@ def test_a_temporal_module_is_remembered_and_its_weights_are_kept(world: Path, t
     ran = maxi(*arguments(world, out, "--temporal", "transformer", "--epochs=1", "-q"))
     assert ran.code == 0, ran.err
     about = read_about(checkpoints_of(out)[-1])
-    assert about["temporal"]["name"] == "transformer"
+    version = discover(only=[]).find("maxi:transformer").version
+    assert (about["temporal"]["name"], about["temporal"]["version"]) == ("maxi:transformer", version)
     weights = read_weights(checkpoints_of(out)[-1])
     assert any(key.startswith("temporal.") for key in weights)
     loaded = load_video_clip(str(out), "cpu", make_temporal=temporal_maker(discover(only=[])))
     assert all(torch.equal(value, weights[key]) for key, value in loaded.model.weights().items())
     from maxi_core.errors import UsageError
 
-    with pytest.raises(UsageError, match="was trained with the temporal module 'transformer'.*cannot be had here"):
+    with pytest.raises(
+        UsageError, match="was trained with the temporal module 'maxi:transformer' .*cannot be had here"
+    ):
         load_video_clip(str(out), "cpu", make_temporal=temporal_maker(discover(only=[], without=["transformer"])))
     again = maxi(*arguments(world, tmp_path / "x", "--model", str(out), "--temporal", "crossframe"))
     assert again.code == 2
-    assert "was trained with the temporal module 'transformer'" in again.err
+    assert "was trained with the temporal module 'maxi:transformer'" in again.err
 
 
 def test_labels_train_the_supervised_baseline(world: Path, tmp_path: Path, maxi: Maxi) -> None:

@@ -3,16 +3,17 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from maxi_core.video.decoders import Choose
+from maxi_core.video.decoders import Choose, Side
 from maxi_core.video.frames import Decoded
 
 
-def decode(path: Path, choose: Choose, **asked: Any) -> Decoded:
+def decode(path: Path, choose: Choose, sides: Sequence[Side], **asked: Any) -> Decoded:
     """Return black frames, except for names that say what is to go wrong."""
     name = path.name
     if "crash-once" in name:
@@ -29,10 +30,23 @@ def decode(path: Path, choose: Choose, **asked: Any) -> Decoded:
     elif "print" in name:
         print("between the answers", flush=True)
     elif "wrong" in name:
-        return Decoded(np.zeros((1, 2, 2, 3), np.float32), 30)  # type: ignore[arg-type]
+        return Decoded((np.zeros((1, 2, 2, 3), np.float32),), 30)
     elif "slow" in name:
         time.sleep(0.3)
-    return Decoded(np.zeros((len(choose(30)), 16, 20, 3), np.uint8), 30, 30)
+    wanted = choose(30, None)
+    return Decoded(tuple(np.zeros((len(part), 16, 20, 3), np.uint8) for part in wanted), 30, 30)
+
+
+def sloppy(path: Path, choose: Choose, sides: Sequence[Side], **asked: Any) -> Any:
+    """Return what a decoder must not return, by the name of the file."""
+    black = tuple(np.zeros((len(part), 2, 2, 3), np.uint8) for part in choose(30, None))
+    return {
+        "old": Decoded(black[0], 30),  # type: ignore[arg-type]
+        "few": Decoded(black[:1], 30),
+        "short": Decoded((black[0][:3], black[1]), 30),
+        "number": Decoded(black, np.int64(30)),  # type: ignore[arg-type]
+        "info": Decoded(black, 30, info="h264"),  # type: ignore[arg-type]
+    }[path.name]
 
 
 NOT_A_FUNCTION = 7

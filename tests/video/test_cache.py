@@ -26,7 +26,7 @@ def clip(tmp_path: Path, good: Path) -> Path:
 
 def decoded(seed: int = 0, size: int = 32) -> Decoded:
     pixels = np.random.default_rng(seed).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
-    return Decoded(pixels, 90, 100, "damaged frames: 1", Info("h264", "mp4", 32, 32, 25.0, None))
+    return Decoded((pixels,), 90, 100, "damaged frames: 1", Info("h264", "mp4", 32, 32, 25.0, None))
 
 
 def entries(folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def test_what_was_kept_comes_back_to_the_byte(tmp_path: Path, clip: Path) -> Non
     cache.put(job, decoded())
     kept = FrameCache(tmp_path / "cache", 10**9, "pyav").get(job)
     assert kept is not None
-    assert kept.pixels.tobytes() == decoded().pixels.tobytes()
+    assert kept.pixels[0].tobytes() == decoded().pixels[0].tobytes()
     assert (kept.found, kept.declared, kept.damage, kept.info) == (90, 100, "damaged frames: 1", decoded().info)
 
 
@@ -52,8 +52,43 @@ def test_another_request_or_a_changed_file_is_a_miss(tmp_path: Path, clip: Path)
     assert cache.get(Job(Video("a", clip, 0.0, 1.0), MIDDLES)) is None
     assert cache.get(Job(Video("a", clip), {"clip": Sampling("middles", 8)})) is None
     assert cache.get(Job(Video("a", clip), {"clip": Sampling("uniform", 4)})) is None
+    assert cache.get(Job(Video("a", clip), {"clip": Sampling("middles", 4, side=64)})) is None
+    assert cache.get(Job(Video("a", clip), {**MIDDLES, "other": Sampling("middles", 4, side=64)})) is None
     assert FrameCache(folder, 10**9, "decord/256").get(job) is None
     os.utime(clip, ns=(1, 1))
+    assert cache.get(job) is None
+
+
+def test_an_entry_serves_whoever_wants_the_same_samplings_whatever_the_consumers_are_called(
+    tmp_path: Path, clip: Path
+) -> None:
+    big, small = Sampling("uniform", 2, side=80), Sampling("middles", 4, side=16)
+    options = VideoOptions(workers=0, frame_cache=tmp_path / "cache")
+    [(_, first)] = read_videos([Video("a", clip)], {"a": big, "b": small}, options)
+    stamp = clip.stat().st_mtime_ns
+    clip.write_bytes(b"x" * clip.stat().st_size)  # no video any more, but it looks unchanged
+    os.utime(clip, ns=(stamp, stamp))
+    [(_, again)] = read_videos(
+        [Video("b", clip)], {"z": small, "y": big, "x": Sampling("middles", 4.0, side=16)}, options
+    )
+    assert isinstance(first, Frames)
+    assert isinstance(again, Frames)
+    assert again["y"].tobytes() == first["a"].tobytes()
+    assert again["z"].tobytes() == again["x"].tobytes() == first["b"].tobytes()
+    [(_, part)] = read_videos([Video("a", clip)], {"a": big}, options)
+    assert not isinstance(part, Frames)  # another set is another entry
+
+
+def test_an_entry_of_an_older_format_is_a_miss(tmp_path: Path, clip: Path) -> None:
+    from maxi_core.video.cache import _digest
+
+    cache, job = FrameCache(tmp_path / "cache", 10**9, "pyav"), Job(Video("a", clip), MIDDLES)
+    cache.put(job, decoded())
+    [entry] = entries(tmp_path / "cache")
+    _, _, body = entry.read_bytes().partition(b"\n")
+    old = body.replace(b'"schema": 2', b'"schema": 1', 1)
+    assert old != body
+    entry.write_bytes(_digest(old) + b"\n" + old)
     assert cache.get(job) is None
 
 
@@ -127,7 +162,7 @@ def test_a_second_run_reads_the_cache_and_not_the_video(tmp_path: Path, clip: Pa
     [(_, second)] = read_videos(videos, MIDDLES, options)
     assert isinstance(first, Frames)
     assert isinstance(second, Frames)
-    assert second.pixels.tobytes() == first.pixels.tobytes()
+    assert second["clip"].tobytes() == first["clip"].tobytes()
     assert (second.indices, second.found, second.declared) == (first.indices, first.found, first.declared)
     [(_, without)] = read_videos(videos, MIDDLES, VideoOptions(workers=workers))
     assert not isinstance(without, Frames)

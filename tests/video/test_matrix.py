@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from maxi_core.video.decoders import Decoder, resolve
 from maxi_core.video.problems import VideoError
 from maxi_core.video.sampling import segment_middles, uniform, union
 from tests.video.clips import MATRIX, Coding, Image, number_in, numbers_in, write_numbered
+from tests.video.decoding import decode
 
 NAMES = [*MATRIX, "cut-mp4", "cut-avi", "cut-ts", "cut-webm", "cut-mpg", "variable-rate", "rotated", "one-frame"]
 DECORD_REFUSES = {"av1", "mpeg2", "ts", "cut-mp4", "cut-avi", "cut-ts", "cut-webm", "cut-mpg"}
@@ -40,7 +40,7 @@ def test_pyav_gives_the_very_frames_of_a_full_sequential_decode(
     reference = sequential(matrix[name])
     if name == "rotated":
         reference = [frame[::-1, ::-1] for frame in reference]
-    decoded = resolve("pyav")(matrix[name], choose, threads=threads)
+    decoded = decode("pyav", matrix[name], choose, threads=threads)
     assert decoded.found == len(reference) == WHOLE.get(name, decoded.found)
     expected = np.stack([reference[index] for index in choose(len(reference))])
     assert numbers_in(decoded.pixels) == numbers_in(expected)
@@ -54,13 +54,12 @@ def test_decord_gives_the_same_frames_as_pyav_or_refuses_and_says_what_to_use(
     matrix: dict[str, Path], name: str
 ) -> None:
     pytest.importorskip("decord")
-    decord = resolve("decord")
     if name in DECORD_REFUSES:
         with pytest.raises(VideoError, match="decord") as refusal:
-            decord(matrix[name], choose, threads=1)
+            decode("decord", matrix[name], choose, threads=1)
         assert refusal.value.fix == "use --decoder pyav"
         return
-    ours, theirs = resolve("pyav")(matrix[name], choose), decord(matrix[name], choose, threads=1)
+    ours, theirs = decode("pyav", matrix[name], choose), decode("decord", matrix[name], choose, threads=1)
     assert theirs.found == ours.found
     assert numbers_in(theirs.pixels) == numbers_in(ours.pixels)
     assert np.abs(theirs.pixels.astype(int) - ours.pixels).max() <= 1
@@ -73,20 +72,20 @@ def test_decord_gives_the_same_frames_as_pyav_or_refuses_and_says_what_to_use(
 def test_frames_that_were_found_and_declared_are_both_told(
     matrix: dict[str, Path], name: str, declared: int | None
 ) -> None:
-    decoded = resolve("pyav")(matrix[name], choose)
+    decoded = decode("pyav", matrix[name], choose)
     assert decoded.declared == declared
     assert (declared is not None and decoded.found < declared) == name.startswith("cut")
 
 
 def test_a_transport_stream_that_breaks_off_is_flagged_though_it_declares_nothing(matrix: dict[str, Path]) -> None:
-    assert resolve("pyav")(matrix["ts"], choose).damage == ""
-    assert "breaks off" in resolve("pyav")(matrix["cut-ts"], choose).damage
+    assert decode("pyav", matrix["ts"], choose).damage == ""
+    assert "breaks off" in decode("pyav", matrix["cut-ts"], choose).damage
 
 
 def test_hidden_reference_frames_are_not_counted(tmp_path: Path) -> None:
     options = {"auto-alt-ref": "1", "lag-in-frames": "25", "arnr-maxframes": "7", "cpu-used": "4"}
     clip = write_numbered(tmp_path / "hidden.webm", 90, Coding(".webm", "libvpx", options=options, gop=60))
-    decoded = resolve("pyav")(clip, choose)
+    decoded = decode("pyav", clip, choose)
     assert (decoded.found, decoded.declared) == (90, 90)
     assert numbers_in(decoded.pixels) == list(choose(90))
 
@@ -106,12 +105,11 @@ def test_a_window_holds_the_frames_between_its_times(matrix: dict[str, Path], na
         pytest.importorskip("decord")
         if name in DECORD_REFUSES:
             pytest.skip("decord refuses it")
-    read: Decoder = resolve(decoder)
     times = [0.04 * i if i < 30 else 1.2 + 0.2 * (i - 30) for i in range(60)]
     if name != "variable-rate":
         times = [i / 25 for i in range(90)]
     for start, end in WINDOWS:
-        decoded = read(matrix[name], range, start=start, end=end, threads=1)
+        decoded = decode(decoder, matrix[name], range, start=start, end=end, threads=1)
         assert numbers_in(decoded.pixels) == inside((start, end), times), (start, end)
         assert decoded.declared in (None, decoded.found)
 
@@ -120,19 +118,19 @@ def test_a_window_holds_the_frames_between_its_times(matrix: dict[str, Path], na
 def test_windows_deep_in_a_long_video_are_right(tmp_path: Path, name: str) -> None:
     clip = write_numbered(tmp_path / ("long" + MATRIX[name].suffix), 1000, MATRIX[name])  # 40 s
     for start in (10.0, 20.0, 39.0):
-        decoded = resolve("pyav")(clip, lambda n: segment_middles(n, 8), start=start, end=start + 1)
+        decoded = decode("pyav", clip, lambda n: segment_middles(n, 8), start=start, end=start + 1)
         assert numbers_in(decoded.pixels) == [int(start * 25) + i for i in segment_middles(25, 8)]
 
 
 def test_a_window_behind_the_end_is_an_error_that_tells_the_length(good: Path) -> None:
     with pytest.raises(VideoError, match=r"no frames between 10 s and 20 s; the video lasts 3.60 s"):
-        resolve("pyav")(good, range, start=10.0, end=20.0)
+        decode("pyav", good, range, start=10.0, end=20.0)
 
 
 def test_the_frames_of_a_window_are_numbered_from_its_start(good: Path) -> None:
-    decoded = resolve("pyav")(good, lambda n: (0, n - 1), start=1.0, end=2.0)
+    decoded = decode("pyav", good, lambda n: (0, n - 1), start=1.0, end=2.0)
     assert (decoded.found, numbers_in(decoded.pixels)) == (25, [25, 49])
 
 
 def test_the_last_frame_is_read_as_itself(good: Path) -> None:
-    assert number_in(resolve("pyav")(good, lambda n: (n - 1,)).pixels[0]) == 89
+    assert number_in(decode("pyav", good, lambda n: (n - 1,)).pixels[0]) == 89

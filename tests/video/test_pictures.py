@@ -7,15 +7,15 @@ from struct import unpack
 import numpy as np
 import pytest
 
-from maxi_core.video.decoders import resolve
 from maxi_core.video.picture import displayed
 from tests.video.clips import COLOURS, MATRIX, X264, Coding, Image, coloured, colours_in, numbered, numbers_in, write
+from tests.video.decoding import decode
 
 UPRIGHT = list(COLOURS)
 
 
 def first(path: Path, **asked: object) -> Image:
-    frame: Image = resolve("pyav")(path, lambda n: (0,), **asked).pixels[0]  # type: ignore[arg-type]
+    frame: Image = decode("pyav", path, lambda n: (0,), **asked).pixels[0]  # type: ignore[arg-type]
     return frame
 
 
@@ -32,7 +32,7 @@ def test_a_clip_that_says_it_is_rotated_is_turned_upright(
     at = data.index(b"tkhd") + 44  # the matrix in the track header says where the stored x axis points when shown
     a, b = unpack(">2i", data[at : at + 8])
     assert {(0, -65536): 1, (0, 65536): -1, (-65536, 0): 2}[a, b] == turns
-    decoded = resolve(decoder)(clip, lambda n: (0,), threads=1)
+    decoded = decode(decoder, clip, lambda n: (0,), threads=1)
     assert decoded.pixels.shape == (1, 160, 96, 3) if rotation != 180 else (1, 96, 160, 3)
     assert colours_in(decoded.pixels[0]) == UPRIGHT
     assert decoded.info is not None
@@ -84,7 +84,7 @@ def test_a_4k_clip_is_made_small_and_stays_readable(tmp_path: Path) -> None:
         [numbered(i, 3840, 2160) for i in range(4)],
         Coding(options={"preset": "ultrafast", "crf": "30"}),
     )
-    decoded = resolve("pyav")(clip, range, short_side=256)
+    decoded = decode("pyav", clip, range, 256)
     assert decoded.pixels.shape == (4, 256, 455, 3)
     assert numbers_in(decoded.pixels) == [0, 1, 2, 3]
 
@@ -94,11 +94,10 @@ def test_pixels_that_are_not_square_are_shown_in_their_shape_or_as_stored(tmp_pa
     if decoder == "decord":
         pytest.importorskip("decord")
     clip = write(tmp_path / "wide.mp4", [coloured(120, 96)] * 3, Coding(options=X264, aspect=Fraction(4, 3)))
-    read = resolve(decoder)
-    wide = read(clip, lambda n: (0,), threads=1).pixels[0]
+    wide = decode(decoder, clip, lambda n: (0,), threads=1).pixels[0]
     assert wide.shape == (96, 160, 3)
     assert colours_in(wide) == UPRIGHT
-    assert read(clip, lambda n: (0,), square_pixels=False, threads=1).pixels.shape == (1, 96, 120, 3)
+    assert decode(decoder, clip, lambda n: (0,), square_pixels=False, threads=1).pixels.shape == (1, 96, 120, 3)
 
 
 def test_the_size_that_is_shown_is_never_larger_than_asked_nor_than_the_file() -> None:

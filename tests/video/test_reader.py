@@ -21,7 +21,7 @@ from maxi_core.video.frames import Frames
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.problems import VideoFailed
 from maxi_core.video.reader import read_videos
-from maxi_core.video.sampling import Sampling, segment_middles, uniform
+from maxi_core.video.sampling import Sampling, segment_middles, uniform, union
 from tests.video.clips import numbers_in
 
 WANTED = {"clip": Sampling("middles", 16), "captioner": Sampling("uniform", 8)}
@@ -58,7 +58,8 @@ def test_one_pass_serves_all_consumers_in_order(matrix: dict[str, Path], workers
         assert numbers_in(frames["clip"]) == list(segment_middles(90, 16)) == list(frames.indices["clip"])
         assert numbers_in(frames["captioner"]) == list(uniform(90, 8))
         assert frames["clip"].shape == (16, 96, 160, 3)
-        assert len(frames.pixels) == len(set(segment_middles(90, 16)) | set(uniform(90, 8)))
+        assert frames.pixels["clip"] is frames.pixels["captioner"]  # of one size: each distinct frame is held once
+        assert frames.places["clip"] == union([segment_middles(90, 16), uniform(90, 8)])
 
 
 def test_random_frames_do_not_depend_on_the_number_of_workers(matrix: dict[str, Path]) -> None:
@@ -90,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_one_failed_answer_and_the_rest_is_as_with
         if isinstance(answer, Frames):
             clean = alone[video]
             assert isinstance(clean, Frames)
-            assert answer.pixels.tobytes() == clean.pixels.tobytes()
+            assert all(answer[name].tobytes() == clean[name].tobytes() for name in WANTED)
         else:
             assert "\n" not in answer.reason
             assert answer.fix in answer.reason
@@ -148,7 +149,7 @@ def test_what_a_strangers_decoder_raises_prints_or_returns_wrongly_stays_with_on
         ("pyva", r"no decoder is called 'pyva' \(did you mean 'pyav'\?\)"),
         ("no_such_module:decode", "cannot be loaded"),
         ("tests.video.faulty:nothing", "cannot be loaded"),
-        ("tests.video.faulty:NOT_A_FUNCTION", "is not a function"),
+        ("tests.video.faulty:NOT_A_FUNCTION", "is neither a function nor a Decoder"),
     ],
 )
 @pytest.mark.parametrize("workers", [0, 1])

@@ -2,7 +2,7 @@ import itertools
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.video.sampling import Sampling, segment_middles, segment_random, uniform, union
@@ -61,9 +61,32 @@ def test_a_random_draw_depends_on_seed_and_video_and_nothing_else() -> None:
     assert sampling.indices(300, "a.mp4") == (23, 52, 103, 116, 172, 224, 237, 272)  # on every machine
 
 
-def test_a_sampling_of_no_frames_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one frame"):
-        Sampling("uniform", 0)
+def test_a_sampling_of_no_frames_or_half_a_frame_or_no_pixels_is_refused() -> None:
+    for count in (0, 1.5):
+        with pytest.raises(ValueError, match=f"a whole number of frames, at least one, not {count}"):
+            Sampling("uniform", count)
+    with pytest.raises(ValueError, match="more than 0 frames a second"):
+        Sampling("rate", 0)
+    with pytest.raises(ValueError, match="a side of at least one pixel, not 0"):
+        Sampling("all", side=0)
+
+
+@settings(deadline=None)  # thousands of indices
+@given(lengths, st.floats(0.1, 120), st.floats(0.1, 120))
+def test_frames_at_a_rate_come_once_in_each_step_of_time(n: int, wanted: float, rate: float) -> None:
+    sampling = Sampling("rate", wanted)
+    indices = sampling.indices(n, "a.mp4", rate)
+    assert len(indices) == sampling.length(n, rate)
+    assert abs(len(indices) - n * wanted / rate) <= 1
+    assert list(indices) == sorted(indices)
+    assert 0 <= indices[0] <= indices[-1] < n
+
+
+@pytest.mark.parametrize("rate", [None, 0.0, -5.0, float("inf"), float("nan")])
+def test_a_rate_cannot_be_had_of_a_video_that_has_none(rate: float | None) -> None:
+    with pytest.raises(ValueError, match="does not say how many frames a second"):
+        Sampling("rate", 2).indices(30, "a.mp4", rate)
+    assert Sampling("all").indices(3, "a.mp4", rate) == (0, 1, 2)
 
 
 def test_a_union_is_ascending_and_without_repeats() -> None:

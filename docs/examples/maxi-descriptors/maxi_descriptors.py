@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 from pydantic import Field
 
 import maxi_core
-from maxi_core import Expander, Failed, hookimpl
-from maxi_core.errors import UsageError, nearest
+from maxi_core import Expander, Failed, UsageError, hookimpl
 from maxi_core.names import name_key
 from maxi_core.texts import tidy
+
+MAXI_API = 1
 
 Table = dict[str, tuple[str, tuple[str, ...]]]  # name_key of a class -> its name, its descriptors
 
@@ -127,15 +129,16 @@ class Descriptors(Expander):
         """Return a digest of the descriptors; raises UsageError, before any work, for files that are not right."""
         return {"table": hashlib.sha256(json.dumps(self._table, sort_keys=True).encode()).hexdigest()}
 
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        """Yield the descriptors of each action; Failed for one that the file does not know."""
-        for entry in entries:
-            found = self._table.get(name_key(entry))
-            yield list(found[1][: self.options.limit]) if found else Failed(self._unknown(entry))
+    def expand(self, entries: list[str]) -> list[list[str] | Failed]:
+        """Return the descriptors of each action; Failed for one that the file does not know."""
+        return [self._texts(entry) for entry in entries]
 
-    def _unknown(self, entry: str) -> str:
-        near = nearest(entry, [name for name, _ in self._table.values()])
-        return f"{self.options.file} has no descriptors of '{tidy(entry, 60)}'{near}"
+    def _texts(self, entry: str) -> list[str] | Failed:
+        if found := self._table.get(name_key(entry)):
+            return list(found[1][: self.options.limit])
+        near = get_close_matches(entry, [name for name, _ in self._table.values()], n=1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        return Failed(f"{self.options.file} has no descriptors of '{tidy(entry, 60)}'{hint}")
 
     @cached_property
     def _table(self) -> Table:

@@ -1,14 +1,16 @@
 """`synonyms`: says an action name again with other verbs, from a small table or from one of your own."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field
 
 import maxi_core
-from maxi_core import Expander, Failed, hookimpl
-from maxi_core.errors import UsageError
+from maxi_core import Expander, Failed, UsageError, hookimpl
+
+MAXI_API = 1
 
 TABLE = {
     "throwing": ("tossing", "hurling", "pitching"),
@@ -50,25 +52,23 @@ class Synonyms(Expander):
 
     def fingerprint(self) -> dict[str, str]:
         """Return a digest of the table, so that answers from another one are not taken for its."""
-        return {"table": hashlib.sha256(repr(sorted(self._table().items())).encode()).hexdigest()}
+        return {"table": hashlib.sha256(repr(sorted(self._table.items())).encode()).hexdigest()}
 
-    def expand(self, entries: Iterable[str]) -> Iterator[list[str] | Failed]:
-        """Yield the phrases for each action name; a name without a known verb gets none."""
-        table = self._table()
-        for entry in entries:
-            yield self._phrases(entry, table)
+    def expand(self, entries: list[str]) -> list[list[str] | Failed]:
+        """Return the phrases for each action name; a name without a known verb gets none."""
+        return [self._phrases(entry.split()) for entry in entries]
 
-    def _table(self) -> dict[str, tuple[str, ...]]:
-        return TABLE if self.options.table is None else read_table(self.options.table)
-
-    def _phrases(self, entry: str, table: dict[str, tuple[str, ...]]) -> list[str]:
-        words = entry.split()
+    def _phrases(self, words: list[str]) -> list[str]:
         phrases = [
             " ".join([*words[:place], other, *words[place + 1 :]])
             for place, word in enumerate(words)
-            for other in table.get(word, ())
+            for other in self._table.get(word, ())
         ]
         return phrases[: self.options.limit]
+
+    @cached_property
+    def _table(self) -> dict[str, tuple[str, ...]]:
+        return TABLE if self.options.table is None else read_table(self.options.table)
 
 
 @hookimpl

@@ -1,1 +1,1 @@
-"""Benchmarks as data: official files and the lists that people exchange, read and checked (SPEC section 11)."""
+"""Benchmarks as data: official files and the lists that people exchange, read and checked."""

@@ -1,121 +1,135 @@
-"""A benchmark: its splits, each with class names and labelled videos, and where the files lie."""
+"""The role of a benchmark: what is published of it, what its files are called, and how those are read.
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+A benchmark that says its `lists` and `labels` is complete. One with other files writes `official`, or `listing` as a
+loader of its own; one with another metric writes `measure`. Splits, agreement of two sources, few-shot draws, scores
+and tables are the core's for all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names, Spelling, spell
-from maxi_core.evaluation.benchmarks.listing import Listing
-from maxi_core.names import name_key
+from maxi_core.errors import UsageError, nearest
+from maxi_core.evaluation.benchmarks.agreement import Trust
+from maxi_core.evaluation.benchmarks.labels import in_order, read_labels
+from maxi_core.evaluation.benchmarks.listing import Annotations, Listing
+from maxi_core.options import Configured
 
-Metric = Literal["top1", "map"]
+if TYPE_CHECKING:
+    from maxi_core.evaluation.metrics import Array, Labels
 
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One video: `id` is its name in predictions, `path` as the list has it, `labels` are places in the classes."""
-
-    id: str
-    path: str
-    labels: tuple[int, ...]
+METRICS = ("top1", "top5", "mean_class", "map", "map_cosine")  # the core's
 
 
 @dataclass(frozen=True)
-class Split:
-    """One split of a benchmark; `published` is how many videos and `notes` what a reader of its scores should know."""
+class BenchmarkFiles:
+    """Where the files of a benchmark are: its annotations, and its videos if a folder was named.
 
-    benchmark: str
-    name: str
-    classes: tuple[str, ...]
-    samples: tuple[Sample, ...]
-    files: tuple[Path, ...]
-    published: int | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """`benchmark:split`, as it is typed."""
-        return f"{self.benchmark}:{self.name}"
-
-    @cached_property
-    def sha256(self) -> str:
-        """The checksum of who is labelled what: the same for any order, folder, spelling and form of the files.
-
-        Over the sorted lines `<id> TAB <name keys of the classes, sorted>` (`maxi_core.names.name_key`).
-        """
-        keys = [name_key(name) or name for name in self.classes]
-        lines = sorted(
-            f"{sample.id}\t{' '.join(sorted(keys[place] for place in sample.labels))}\n" for sample in self.samples
-        )
-        return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-    def only(self, names: Sequence[str], where: str) -> "Split":
-        """Return the split with these classes only, in this order: base and novel halves (SPEC section 8).
-
-        Videos that have none of them are left out. Raises UsageError for a name that is no class of the split.
-        """
-        mine = Names(self.classes, self.label)
-        places = [mine.find(name) for name in names]
-        unknown = [name for name, place in zip(names, places, strict=True) if place is None]
-        if unknown:
-            raise UsageError(f"'{unknown[0]}' of {where} is no class of {self.label}", "correct the names")
-        new = {place: number for number, place in enumerate(places)}
-        samples = tuple(
-            replace(sample, labels=labels)
-            for sample in self.samples
-            if (labels := tuple(new[place] for place in sample.labels if place in new))
-        )
-        note = f"{len(names)} of {len(self.classes)} classes, by {where}"
-        return replace(self, classes=tuple(names), samples=samples, published=None, notes=(*self.notes, note))
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A benchmark: `metric` is the one that is published, `videos` the folder that its paths start from."""
-
-    name: str
-    metric: Metric
-    splits: tuple[Split, ...]
-    videos: Path | None
-    spelling: Spelling = "written"
-
-
-def make_split(
-    benchmark: str,
-    name: str,
-    listing: Listing,
-    *,
-    by_stem: bool,
-    spelling: Spelling = "written",
-    published: int | None = None,
-    notes: Sequence[str] = (),
-) -> Split:
-    """Turn a listing into a split; ids are file names without their ending where they are unique (`by_stem`).
-
-    Raises UsageError if two videos have one id.
+    `trust` is which source counts where lists and official files differ. `official` is also told of the `labels` CSV
+    and of the list (`listed`) that were found.
     """
-    place = {name: number for number, name in enumerate(listing.classes)}
-    samples = tuple(
-        Sample(row.stem if by_stem else row.path, row.path, tuple(place[name] for name in row.names))
-        for row in listing.rows
-    )
-    seen: dict[str, str] = {}
-    for sample in samples:
-        if sample.id in seen:
-            both = f"'{seen[sample.id]}' and '{sample.path}'"
-            raise UsageError(f"{benchmark}:{name}: {both} are videos of one name", "take one of them out")
-        seen[sample.id] = sample.path
-    notes = list(notes)
-    if published is not None and len(samples) != published:
-        notes.append(f"{len(samples)} videos, and {published} in the published split")
-    seen_classes = len({place for sample in samples for place in sample.labels})
-    if published is not None and seen_classes < len(listing.classes):
-        notes.append(f"only {seen_classes} of {len(listing.classes)} classes have videos")
-    if listing.unlabelled:
-        notes.append(f"{listing.unlabelled} videos without any label are left out")
-    classes = tuple(spell(name, spelling) for name in listing.classes)
-    return Split(benchmark, name, classes, samples, listing.files, published, tuple(notes))
+
+    annotations: Annotations
+    videos: Path | None = None
+    trust: Trust | None = None
+    labels: Path | None = None
+    listed: Listing | None = None
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the classes of the labels CSV, in order of their numbers; none if there is none."""
+        return in_order(self.labels, read_labels(self.labels)) if self.labels else ()
+
+
+class Benchmark(Configured):
+    """A benchmark by name; all but `name`, `title` and a way to read it has a default. A benchmark has no options.
+
+    `counts` are the videos of each split as published (None: not published), by the split's name; `classes` how many
+    were published. In `lists`, `labels`, `official_files` and `few_shot`, which name files, `{}` is the split (in
+    `few_shot` K). `metric` is the published one: `top1`, with `multi_label` `map`, or one of `measure`.
+    """
+
+    role = "benchmark"
+
+    title: ClassVar[str]
+    metric: ClassVar[str] = "top1"
+    multi_label: ClassVar[bool] = False
+    classes: ClassVar[int | None] = None
+    counts: ClassVar[Mapping[str, int | None]] = {"1": None}
+    aliases: ClassVar[tuple[str, ...]] = ()
+    lists: ClassVar[tuple[str, ...]] = ()
+    labels: ClassVar[tuple[str, ...]] = ()
+    official_files: ClassVar[str] = ""
+    few_shot: ClassVar[str] = ""
+
+    def listing(self, files: BenchmarkFiles, split: str) -> Listing:
+        """Return the videos of a split with their classes: the one method of a loader of one's own.
+
+        As it stands it reads the split list with its labels CSV and what `official` reads, and checks them against each
+        other. Raises UsageError for files that are missing or wrong, with the line.
+        """
+        from maxi_core.evaluation.benchmarks.reading import read_listing
+
+        return read_listing(self, files, split)
+
+    def official(self, files: BenchmarkFiles, split: str) -> Listing | None:
+        """Return a split as the files that were downloaded say, or None if they are not there."""
+        return None
+
+    def training(self, annotations: Annotations, split: str) -> Listing | None:
+        """Return the training split of a split, which few-shot lists are drawn from, or None if there is none."""
+        return None
+
+    def class_in_name(self, stem: str, classes: tuple[str, ...]) -> str | None:
+        """Return the class that the name of a file says (without folder and ending), or None."""
+        return None
+
+    def measure(self, scores: "Array", labels: "Labels") -> Mapping[str, float]:
+        """Return numbers from 0 to 1 by name, beside the core's; they are shown in percent.
+
+        `scores` are (n, C), higher is better, a row of minus infinity for a video without an answer; `labels` are the
+        places of each video's classes.
+        """
+        return {}
+
+    def dictionary(self) -> Sequence[str]:
+        """Return the class names as a dictionary, for a benchmark that knows them without any file."""
+        return ()
+
+
+def overrides(cls: type[Benchmark], method: str) -> bool:
+    """Return whether a benchmark has its own `method`."""
+    return getattr(cls, method) is not getattr(Benchmark, method)
+
+
+def benchmark_flaws(cls: type[Benchmark]) -> list[str]:
+    """Return what keeps a class from serving as a benchmark, one line each; an empty list if nothing does."""
+    found = []
+    if not isinstance(getattr(cls, "title", None), str) or not cls.title.strip():
+        found.append("has no title")
+    if not isinstance(cls.counts, Mapping) or not cls.counts:
+        found.append('names no split: write counts = {"1": None}')
+    elif odd := [name for name in cls.counts if not isinstance(name, str) or not name or ":" in name]:
+        found.append(f"has a split {odd[0]!r}, and the name of one is text without a colon")
+    for key in ("aliases", "lists", "labels"):
+        if not isinstance(getattr(cls, key), tuple):
+            found.append(f"has {key} that are no tuple of texts")
+    if bool(cls.lists) != bool(cls.labels):
+        found.append("has lists without labels, or labels without lists")
+    if not cls.lists and not overrides(cls, "official") and not overrides(cls, "listing"):
+        found.append("cannot be read: name lists and labels, or write official or listing")
+    own = "map" if cls.multi_label else "top1"
+    if cls.metric in METRICS and cls.metric != own:
+        found.append(f"has the metric {cls.metric}, and {own} is that of one with multi_label = {cls.multi_label}")
+    if cls.metric not in METRICS and not overrides(cls, "measure"):
+        found.append(f"has the metric {cls.metric!r}, which is not the core's, and no method measure")
+    return found
+
+
+def check_split(benchmark: Benchmark, split: str) -> None:
+    """Raise UsageError if the benchmark has no split of that name."""
+    if split not in benchmark.counts:
+        near = nearest(split, benchmark.counts)
+        raise UsageError(
+            f"{benchmark.name} has no split '{split}'{near}", f"its splits are {', '.join(benchmark.counts)}"
+        )

@@ -27,13 +27,15 @@ class Row:
 class Listing:
     """One split as one source has it: class names in order of their numbers, rows, and the files read.
 
-    `unlabelled` counts videos that the source names without any class; they are in no benchmark.
+    `unlabelled` counts videos that the source names without any class; they are in no benchmark. `notes` are what a
+    reader of its scores should know.
     """
 
     classes: tuple[str, ...]
     rows: tuple[Row, ...]
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
     unlabelled: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Annotations:

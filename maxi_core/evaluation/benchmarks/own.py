@@ -6,10 +6,10 @@ from pathlib import Path
 
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.agreement import SHOWN
-from maxi_core.evaluation.benchmarks.benchmark import Benchmark, make_split
 from maxi_core.evaluation.benchmarks.labels import Spelling, in_order, read_labels
 from maxi_core.evaluation.benchmarks.listing import Listing, Row, at, read_text
 from maxi_core.evaluation.benchmarks.lists import read_list
+from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, make_split
 
 LABELS = "labels.csv"
 BETWEEN = "|"  # of the labels of one video in a table
@@ -17,7 +17,7 @@ BETWEEN = "|"  # of the labels of one video in a table
 
 def read_own(
     place: Path, videos: Path | None, labels: Path | None, *, multi_label: bool, spelling: Spelling
-) -> Benchmark:
+) -> OpenedBenchmark:
     """Return the benchmark at a path, named after it: one of
 
     - a folder with `labels.csv` and `split*.txt`, paths relative to the folder (SPEC section 11);
@@ -49,7 +49,7 @@ def read_own(
         make_split(name, str(number), listing, by_stem=False, spelling=spelling)
         for number, listing in enumerate(listings, start=1)
     )
-    return Benchmark(name, metric, splits, root, spelling)  # type: ignore[arg-type]
+    return OpenedBenchmark(name, metric, splits, root, spelling, multi_label)
 
 
 def _folders(folder: Path) -> Listing:

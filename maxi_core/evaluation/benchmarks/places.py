@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.benchmark import Sample, Split
+from maxi_core.evaluation.benchmarks.splits import Sample, Split
 from maxi_core.names import name_key
 from maxi_core.types import Video
 from maxi_core.video.folders import scan

@@ -1,6 +1,5 @@
 """What a reader finds in a text, and what every reader of texts can do."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,5 +26,6 @@ class Clause:
 class Reader(Protocol):
     """Finds the clauses of texts; `rules` and spaCy pipelines are readers."""
 
-    def read(self, texts: Iterable[str]) -> Iterator[list[Clause] | Failed]:
-        """Yield the clauses, or Failed, per text, in order."""
+    def read(self, texts: list[str]) -> list[list[Clause] | Failed]:
+        """Return the clauses, or Failed, of each text."""
+        ...

@@ -26,7 +26,7 @@ def _library() -> tuple[Inflect, Callable[[str, str], Table]]:
 
 @lru_cache(REMEMBERED)
 def gerund(lemma: str) -> str | None:
-    """Return the gerund of a verb, None for a word that is no verb (`footage`): SPEC section 3."""
+    """Return the gerund of a verb, None for a word that is no verb (`footage`)."""
     if not lemma:
         return None
     found = _library()[0](lemma, "VBG", inflect_oov=True)

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,10 @@ _PARTICLE = {"prt", "compound:prt"}
 
 
 def pipeline_folder(model: str) -> Path:
-    """Return the folder of a pipeline named by package, path or `sandbox`, without importing spaCy.
+    """Return the folder of a pipeline named by package or path, without importing spaCy.
 
     Raises UsageError in one line if it is not there.
     """
-    if model == "sandbox":
-        from maxi_core.sandbox import spacy_folder
-
-        return _existing(spacy_folder())
     if "/" in model or "\\" in model:
         return _existing(Path(model))
     found = find_spec(model) if model.isidentifier() else None
@@ -93,11 +88,10 @@ class Pipeline:
             ) from error
         _check(self._nlp, folder)
 
-    def read(self, texts: Iterable[str]) -> Iterator[list[Clause] | Failed]:
-        """Yield the clauses of each text, in order; a text that breaks a component of the pipeline is Failed."""
-        left = iter(texts)
-        while batch := list(islice(left, BATCH)):
-            yield from self._answers(batch)
+    def read(self, texts: list[str]) -> list[list[Clause] | Failed]:
+        """Return the clauses of each text; a text that breaks a component of the pipeline is Failed."""
+        starts = range(0, len(texts), BATCH)
+        return [answer for start in starts for answer in self._answers(texts[start : start + BATCH])]
 
     def _answers(self, batch: Sequence[str]) -> list[list[Clause] | Failed]:
         try:

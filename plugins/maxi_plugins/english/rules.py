@@ -1,7 +1,6 @@
 """The reader that needs no model: a dictionary of word forms and the order of words."""
 
-from collections.abc import Iterable, Iterator
-
+from maxi_core.types import Failed
 from maxi_plugins.english.clauses import Clause
 from maxi_plugins.english.lexicon import Lexicon
 from maxi_plugins.english.objects import Objects
@@ -16,11 +15,12 @@ class Rules:
         self._tagger = Tagger(lexicon)
         self._objects = Objects(lexicon)
 
-    def read(self, texts: Iterable[str]) -> Iterator[list[Clause]]:
-        """Yield the clauses of each text, in order."""
-        for text in texts:
-            at = self._tagger.tag(text)
-            yield [
-                Clause(lemma, at.written[place].lower(), self._objects.of(at, place))
-                for place, lemma in at.lemmas.items()
-            ]
+    def read(self, texts: list[str]) -> list[list[Clause] | Failed]:
+        """Return the clauses of each text; none is Failed."""
+        return [self._clauses(text) for text in texts]
+
+    def _clauses(self, text: str) -> list[Clause]:
+        at = self._tagger.tag(text)
+        return [
+            Clause(lemma, at.written[place].lower(), self._objects.of(at, place)) for place, lemma in at.lemmas.items()
+        ]

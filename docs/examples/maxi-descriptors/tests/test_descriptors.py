@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 from maxi_descriptors import Descriptors, read_descriptors, read_labels
 
-from maxi_core import Failed
-from maxi_core.errors import UsageError
+from maxi_core import Failed, UsageError
 from maxi_core.testing import contract
 
 HERE = Path(__file__).parent
@@ -30,9 +29,9 @@ def write(folder: Path, document: object, labels: str | None = LABELS) -> tuple[
     return folder / "d.json", None if labels is None else folder / "l.csv"
 
 
-def said(folder: Path, document: object, *entries: str, labels: str | None = LABELS, **options: int) -> list[object]:
+def said(folder: Path, document: object, *entries: str, labels: str | None = LABELS, **options: int) -> object:
     file, table = write(folder, document, labels)
-    return list(Descriptors(Descriptors.Options(file=file, labels=table, **options)).expand(entries))
+    return Descriptors(Descriptors.Options(file=file, labels=table, **options)).expand(list(entries))
 
 
 def test_the_layout_of_ost_is_lists_by_label_id(tmp_path: Path) -> None:

@@ -9,15 +9,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from maxi_vlm import Vlm, address, sentences
 
-from maxi_core import Failed, Video
-from maxi_core.conformance.questions import clip, unreadable
-from maxi_core.errors import MaxiError, UsageError
+from maxi_core import Clip, Failed, MaxiError, Sampling, UsageError, Video
 from maxi_core.testing import contract
 
 KEY = "sk-canary-0123456789"
+
+
+def clip(count: int, name: str = "clip.mp4") -> Clip:
+    """Return so many frames of a dark video in which a bar moves to the right."""
+    frames = np.full((count, 48, 64, 3), 40, np.uint8)
+    for place, frame in enumerate(frames):
+        frame[:, 10 * place : 10 * place + 6] = 215
+    return Clip(Video(name, Path(name)), frames)
 
 
 def chat(text: str | None) -> tuple[int, object]:
@@ -93,20 +100,23 @@ def endpoint(server: tuple[Endpoint, str], monkeypatch: pytest.MonkeyPatch) -> E
 
 
 def vlm(**options: Any) -> Vlm:
-    source = Vlm(Vlm.Options(model="some-vl", **options))
-    source.video = source.video.model_copy(update={"workers": 0})  # read in this process: quick for a few clips
-    return source
+    return Vlm(Vlm.Options(model="some-vl", **options))
+
+
+def said(*clips: Clip) -> list[list[str] | Failed]:
+    source = vlm()
+    source.open()
+    return source.caption(list(clips))
 
 
 test_vlm_keeps_the_contract = contract(lambda: vlm(frames=3))
 
 
-def test_several_frames_go_into_one_question_in_order_so_motion_is_seen(endpoint: Endpoint, tmp_path: Path) -> None:
-    (said,) = vlm(frames=6).caption([clip(tmp_path / "clip.mp4", shade=40)])
-    assert said == ["a bar is moving right", "it is standing in the dark"]
+def test_several_frames_go_into_one_question_in_order_so_motion_is_seen(endpoint: Endpoint) -> None:
+    assert said(clip(6)) == [["a bar is moving right", "it is standing in the dark"]]
     (request,) = endpoint.requests
+    assert [width for width, _ in seen(request)] == [64] * 6
     places = [place for _, place in seen(request)]
-    assert len(places) == 6
     assert places == sorted(places)
     text = request["messages"][0]["content"][0]["text"]
     assert "6 frames of one video, in order of time" in text
@@ -114,29 +124,12 @@ def test_several_frames_go_into_one_question_in_order_so_motion_is_seen(endpoint
     assert (request["model"], request["temperature"], request["max_tokens"]) == ("some-vl", 0, 300)
 
 
-def test_frames_are_sent_no_larger_than_wanted(endpoint: Endpoint, tmp_path: Path) -> None:
-    list(vlm(frames=1, side=32).caption([clip(tmp_path / "clip.mp4", shade=40)]))
-    assert [width for width, _ in seen(endpoint.requests[0])] == [32]
+def test_the_options_say_which_frames_are_wanted_and_how_large() -> None:
+    assert vlm(frames=3, side=32).frames == Sampling("uniform", 3, side=32)
 
 
-def test_answers_come_in_order_whatever_order_the_replies_have(endpoint: Endpoint, tmp_path: Path) -> None:
-    from PIL import Image
-
-    def slowly(request: dict[str, Any]) -> tuple[int, object]:
-        data = request["messages"][0]["content"][1]["image_url"]["url"].partition(",")[2]
-        image = Image.open(io.BytesIO(base64.b64decode(data))).convert("L")
-        shade = image.getpixel((image.width - 1, 0))
-        threading.Event().wait(0.3 if shade < 60 else 0)
-        return chat(f"shade {round(shade, -1)}")
-
-    endpoint.answer = slowly
-    videos = [clip(tmp_path / f"{shade}.mp4", shade) for shade in (40, 120, 200, 120)]
-    videos.insert(1, unreadable(tmp_path))
-    said = list(vlm(frames=1, concurrency=3).caption(videos))
-    assert [answer for answer in said if not isinstance(answer, Failed)] == [
-        ["shade 40"], ["shade 120"], ["shade 200"], ["shade 120"]
-    ]  # fmt: skip
-    assert isinstance(said[1], Failed)
+def test_each_answer_is_asked_for_by_itself_so_that_it_is_kept_as_soon_as_it_is_paid_for() -> None:
+    assert (Vlm.batch, Vlm.costs_money) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -154,12 +147,11 @@ def test_answers_come_in_order_whatever_order_the_replies_have(endpoint: Endpoin
     ],
 )
 def test_a_fault_of_one_question_fails_that_video_only(
-    endpoint: Endpoint, tmp_path: Path, reply: tuple[int, object], reason: str
+    endpoint: Endpoint, reply: tuple[int, object], reason: str
 ) -> None:
     replies = [reply, chat("a bar is moving")]
     endpoint.answer = lambda _: replies[len(endpoint.requests) > 1]
-    videos: list[Video] = [clip(tmp_path / f"{number}.mp4", 40) for number in (1, 2)]
-    first, second = vlm(frames=1, concurrency=1).caption(videos)
+    first, second = said(clip(1, "1.mp4"), clip(1, "2.mp4"))
     assert isinstance(first, Failed)
     assert reason in first.reason
     assert KEY not in first.reason
@@ -167,7 +159,7 @@ def test_a_fault_of_one_question_fails_that_video_only(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "problem"),
     [
         (401, {"error": {"message": f"wrong key {KEY}"}}, "refuses the API key"),
         (404, {"error": {"message": f"no model for {KEY}"}}, "answered 404 for model 'some-vl'"),
@@ -175,11 +167,11 @@ def test_a_fault_of_one_question_fails_that_video_only(
     ],
 )
 def test_a_fault_of_every_question_ends_the_run_in_one_line_without_the_key(
-    endpoint: Endpoint, tmp_path: Path, status: int, body: object, said: str
+    endpoint: Endpoint, status: int, body: object, problem: str
 ) -> None:
     endpoint.answer = lambda _: (status, body)
-    with pytest.raises(MaxiError, match=said) as error:
-        list(vlm(frames=1, concurrency=1).caption([clip(tmp_path / "clip.mp4", 40)] * 3))
+    with pytest.raises(MaxiError, match=problem) as error:
+        said(clip(1), clip(1), clip(1))
     assert KEY not in str(error.value)
     assert "\n" not in str(error.value)
     assert len(endpoint.requests) == 1

@@ -1,0 +1,61 @@
+"""The answers of one source: those in the store, and in memory those that failed in this run."""
+
+import json
+from dataclasses import replace
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from maxi_core.bags.codecs import Codec
+from maxi_core.bags.shelf import Shelf
+from maxi_core.border import one_line
+from maxi_core.errors import MaxiError
+from maxi_core.types import Failed
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+class Answers(Generic[Question, Answer]):
+    """Answers by the key of their question, kept and looked up by any thread; what failed is asked again next time."""
+
+    def __init__(self, name: str, codec: Codec[Question, Answer], shelf: Shelf) -> None:
+        self._name, self.codec, self.shelf = name, codec, shelf
+        self._failed: dict[str, Failed] = {}
+        self._lock = Lock()  # over the files of the store
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._failed or key in self.shelf
+
+    def checked(self, question: Question, answer: object) -> tuple[object | Failed, str]:
+        """Return an answer of the source as it is to be kept, and what is wrong with it, one of them empty."""
+        if isinstance(answer, Failed):
+            return replace(answer, reason=one_line(answer.reason)), ""
+        try:
+            kept = self.codec.encode(self.codec.check(question, answer))
+            json.dumps(kept)  # an answer that cannot be kept is as wrong as one of the wrong type
+        except ValueError as error:
+            return None, str(error)
+        except Exception as error:  # of whatever the plugin put into its answer
+            return None, f"answered what cannot be kept ({type(error).__name__}: {error})"
+        return kept, ""
+
+    def keep(self, question: Question, key: str, encoded: Any) -> None:
+        """Keep an answer as the codec encodes it, or Failed; raises MaxiError if the store cannot be written."""
+        if isinstance(encoded, Failed):
+            self._failed[key] = encoded
+        else:
+            with self._lock:
+                self.shelf.put(key, self.codec.describe(question), encoded)
+
+    def of(self, question: Question, key: str) -> Answer | Failed:
+        """Return the answer to a question; raises MaxiError if the store has lost it."""
+        if key in self._failed:
+            return self._failed[key]
+        with self._lock:
+            kept = self.shelf.get(key)
+        if kept is None:
+            raise MaxiError(
+                f"the store lost what '{self._name}' had answered: a file in {self.shelf.folder} is gone or damaged",
+                "run the same command again: it asks again for what is missing",
+            )
+        return self.codec.decode(question, kept)

@@ -1,0 +1,60 @@
+"""From videos to what each source is handed for them: one decoding for all the frames that several sources want."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from maxi_core.bags.asker import Asker
+from maxi_core.bags.codecs import video_key
+from maxi_core.border import call
+from maxi_core.errors import PluginError
+from maxi_core.types import Clip, Failed, Video
+from maxi_core.video.frames import Frames
+from maxi_core.video.jobs import Job
+from maxi_core.video.options import VideoOptions
+from maxi_core.video.problems import VideoError, VideoFailed, check_file
+from maxi_core.video.sampling import Sampling
+
+ClipAsker = Asker[Video, Any]
+Asked = tuple[Video, str, list[Clip | Failed | None]]  # a video, its key, what each asker is handed for it
+
+
+def clips_for(askers: Sequence[ClipAsker], videos: Iterable[Video], reading: VideoOptions) -> Iterator[Asked]:
+    """Yield each video with what each asker is handed for it, None where that need not be asked; decoded ahead."""
+    from maxi_core.video.reader import read_jobs
+
+    ahead: deque[tuple[str, list[bool]]] = deque()  # of each video that is being decoded: key, who is to be asked
+
+    def jobs() -> Iterator[Job]:
+        for video in videos:
+            key = video_key(video)
+            ahead.append((key, needed := [asker.wanted(key) for asker in askers]))
+            frames = {str(place): frames_of(asker) for place, asker in enumerate(askers) if needed[place]}
+            yield Job(video, {name: sampling for name, sampling in frames.items() if sampling is not None})
+
+    for job, frames in read_jobs(jobs(), reading, 2 * max(asker.source.batch for asker in askers)):
+        key, needed = ahead.popleft()
+        yield job.video, key, [_clip(job, str(place), frames) if use else None for place, use in enumerate(needed)]
+
+
+def frames_of(asker: ClipAsker) -> Sampling | None:
+    """Return the frames that a source wants, None if it reads the file itself; it is opened first."""
+    asker.open()  # which frames a model wants may be known only when it is there
+    if asker.off:
+        return None
+    wanted, what = call(asker.name, "when it was asked for its frames", getattr, asker.source, "frames")
+    if what or not isinstance(wanted, Sampling | None):
+        raise PluginError(f"source '{asker.name}' {what or f'wants frames by {wanted!r:.80}, which is no Sampling'}")
+    return wanted
+
+
+def _clip(job: Job, name: str, frames: Frames | VideoFailed) -> Clip | Failed:
+    import numpy as np
+
+    if name in job.wanted:
+        return frames if isinstance(frames, VideoFailed) else Clip(job.video, frames[name])
+    try:
+        check_file(job.video.path)
+    except VideoError as error:
+        return VideoFailed(str(error), error.kind, error.fix)
+    return Clip(job.video, np.empty((0, 1, 1, 3), np.uint8))

@@ -1,0 +1,239 @@
+"""What is being checked, and how it is asked: batches of questions in, answers out, and those held to each other."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from maxi_core.errors import MaxiError
+from maxi_core.options import Configured
+from maxi_core.sources import Augmenter, Captioner, Expander, Matcher, Source
+from maxi_core.testing.questions import DICTIONARY, LARGEST
+from maxi_core.types import Clip, Dictionary, Failed, Match, Video
+from maxi_core.video.sampling import Sampling
+
+if TYPE_CHECKING:
+    from maxi_core.video.frames import Pixels
+
+NEAR = 1e-4  # of a score: batches of other sizes round otherwise
+SHOWN = 200  # characters of one thing in a message
+
+
+class NotCheckedError(MaxiError):
+    """A check that could not see what it looks for: neither kept nor broken."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is being checked: how to make it, what to ask it, and a folder for files.
+
+    `seen` keeps the answers that several checks compare with, so that a slow source is asked for them once.
+    """
+
+    make: Callable[[], Configured]
+    questions: Sequence[Any]
+    folder: Path
+    seen: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def source(self) -> Source:
+        """Return a new instance of the source."""
+        made = self.make()
+        assert isinstance(made, Source), f"{type(made).__name__} is no source"
+        return made
+
+    def batch(self, size: int) -> list[Any]:
+        """Return so many questions, repeated where there are too few."""
+        assert self.questions, "there are no questions to ask it"
+        return [self.questions[place % len(self.questions)] for place in range(size)]
+
+    def spare(self, place: int) -> Any:
+        """Return a question that can take the place of another: one beyond the largest batch, if there are so many."""
+        return self.questions[(LARGEST + place) % len(self.questions)]
+
+    def truth(self) -> list[Any]:
+        """Return what one instance says of each question, asked one by one: what every other asking is held to.
+
+        Raises NotCheckedError if it says Failed of all of them: then there is nothing to compare.
+        """
+        if "truth" not in self.seen:
+            with opened(self) as source:
+                self.seen["truth"] = [ask(source, [question])[0] for question in self.questions]
+        truth: list[Any] = self.seen["truth"]
+        if all(isinstance(answer, Failed) for answer in truth):
+            raise NotCheckedError(
+                f"it says Failed of all that the kit asks, such as {shown(truth[0])}",
+                "give it questions that it can answer: contract(make, questions=[...])",
+            )
+        return truth
+
+    def true(self, question: Any) -> Any:
+        """Return what it says of one of the questions, asked by itself."""
+        return self.truth()[list(self.questions).index(question)]
+
+    def told_apart(self) -> list[Any]:
+        """Return the questions so that neighbours have different answers, as far as there are such.
+
+        Raises NotCheckedError if there are none: then no kit sees whether answers are at their places.
+        """
+        groups: dict[str, list[Any]] = {}
+        for question, answer in zip(self.questions, self.truth(), strict=True):
+            groups.setdefault(repr(said(answer)), []).append(question)
+        if len(groups) == 1:
+            raise NotCheckedError(
+                f"it says the same of all that the kit asks, {shown(self.truth()[0])}, so it cannot be seen whether "
+                "answers are at their places",
+                "give it questions that it answers differently: contract(make, questions=[...])",
+            )
+        rows = list(groups.values())
+        return [row[turn] for turn in range(len(self.questions)) for row in rows if turn < len(row)]
+
+
+@contextmanager
+def opened(subject: Subject) -> Iterator[Source]:
+    """Give a new instance that is open, and close it in the end."""
+    source = subject.source()
+    source.open()
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def ask(source: Source, questions: Sequence[Any], dictionary: Dictionary = DICTIONARY) -> list[Any]:
+    """Ask an open source one batch and return its answers; raises AssertionError if they are no list, one for each."""
+    return answered(source, batch_of(source, questions), dictionary)
+
+
+def answered(source: Source, batch: list[Any], dictionary: Dictionary = DICTIONARY) -> list[Any]:
+    """Call the method of the source's role with a batch as it is."""
+    asked = len(batch)
+    method = f"{method_of(source)}()"
+    try:
+        answers: object = _call(source, batch, dictionary)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, MaxiError):
+            raise
+        raise AssertionError(
+            f"asked a batch of {asked}, {method} raised {type(error).__name__}: {shown(error, plain=True)}; for an "
+            "item that it cannot answer it returns Failed(reason) at that place"
+        ) from error
+    hint = "return a list with one answer for each item, [answer(item) for item in batch]"
+    assert isinstance(answers, list), f"{method} returned a {type(answers).__name__}, {shown(answers)}: {hint}"
+    assert len(answers) == asked, f"asked a batch of {asked}, {method} returned {len(answers)} answers: {hint}"
+    return answers
+
+
+def _call(source: Source, batch: list[Any], dictionary: Dictionary) -> object:
+    if isinstance(source, Expander):
+        return source.expand(batch)
+    if isinstance(source, Captioner):
+        return source.caption(batch)
+    if isinstance(source, Augmenter):
+        return source.augment(batch)
+    assert isinstance(source, Matcher), f"{type(source).__name__} has none of the roles that are asked questions"
+    return source.match(batch, dictionary)
+
+
+def method_of(source: Source) -> str:
+    """Return the name of the method by which a source is asked."""
+    return {"expander": "expand", "captioner": "caption", "augmenter": "augment", "matcher": "match"}[source.role]
+
+
+def batch_of(source: Source, questions: Sequence[Any]) -> list[Any]:
+    """Return the batch that the core makes of questions: a list of its own, of videos as clips with their frames."""
+    if isinstance(source, (Matcher, Captioner)):
+        wanted = source.frames
+        return [clip_of(video, wanted) for video in questions]
+    return list(questions)
+
+
+def clip_of(video: Video, wanted: Sampling | None) -> Clip:
+    """Return a video with frames of its own as the core would give them."""
+    import numpy as np
+
+    if wanted is None:
+        return Clip(video, np.empty((0, 0, 0, 3), np.uint8))
+    return Clip(video, _frames(video, wanted).copy())
+
+
+@lru_cache(256)
+def _frames(video: Video, wanted: Sampling) -> "Pixels":
+    from maxi_core.video.jobs import Job
+    from maxi_core.video.options import VideoOptions
+    from maxi_core.video.reader import read_jobs
+
+    ((_, frames),) = read_jobs([Job(video, {"kit": wanted})], VideoOptions(workers=0))
+    if isinstance(frames, Failed):
+        raise NotCheckedError(f"{video.id} cannot be decoded: {frames.reason}", "give videos that can")
+    return frames["kit"]
+
+
+def shuffled(questions: Sequence[Any], seed: int) -> list[Any]:
+    """Return the questions in another order, the same one each time."""
+    order = list(questions)
+    Random(seed).shuffle(order)  # noqa: S311 (an order, not a secret)
+    return order
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two answers are the same; scores may differ by rounding, and two that failed are alike."""
+    if isinstance(one, Failed) and isinstance(other, Failed):
+        return True
+    if not (isinstance(one, Match) and isinstance(other, Match)):
+        return bool(one == other)
+    if not (_near(one.score, other.score) and len(one.top) == len(other.top)):
+        return False
+    return (one.entry == other.entry or _tied(one, other.entry)) and all(
+        _near(score, score_2) and (entry == entry_2 or _tied(one, entry_2))
+        for (entry, score), (entry_2, score_2) in zip(one.top, other.top, strict=True)
+    )
+
+
+def _near(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=NEAR, abs_tol=NEAR)
+
+
+def _tied(match: Match, entry: str) -> bool:
+    """Whether `entry` is one of those in `top` that are as good as another, so that rounding decides between them."""
+    scores = dict(match.top)
+    return entry in scores and sum(_near(score, scores[entry]) for score in scores.values()) > 1
+
+
+def hold(subject: Subject, questions: Sequence[Any], answers: Sequence[Any], how: str) -> None:
+    """Raise AssertionError unless the answers are those that it gives when it is asked one by one."""
+    for place, (question, answer) in enumerate(zip(questions, answers, strict=True)):
+        true = subject.true(question)
+        if same(true, answer):
+            continue
+        moved = [other for other in questions if other != question and same(subject.true(other), answer)]
+        hint = f"; that is what it says of {shown(moved[0])}: answer item i at place i" if moved else ""
+        raise AssertionError(
+            f"{how}, it says {shown(answer)} of {shown(question)} at place {place}, and {shown(true)} when that is "
+            f"asked by itself{hint}"
+        )
+
+
+def said(answer: Any) -> Any:
+    """Return what an answer says besides the video that it names."""
+    return (answer.entry, answer.score, answer.top) if isinstance(answer, Match) else answer
+
+
+def shown(value: object, *, plain: bool = False) -> str:
+    """Return a value as a message shows it: in one line, cut where it is long."""
+    if isinstance(value, Video):
+        value = f"{value.id}{_window(value)}"
+    elif isinstance(value, Match):
+        value, plain = f"Match({value.entry!r}, {value.score}, top={list(value.top)})", True
+    text = ascii(value) if isinstance(value, str) and not (plain or value.isprintable()) else None
+    text = text or " ".join((str(value) if plain else repr(value)).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _window(video: Video) -> str:
+    if video.start is None and video.end is None:
+        return ""
+    return f" from {video.start or 0:g} s to {'its end' if video.end is None else f'{video.end:g} s'}"

@@ -1,0 +1,55 @@
+"""Moments in Time as downloaded: `moments_categories.txt` and `validationSet.csv`."""
+
+import csv
+import io
+
+from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
+from maxi_core.evaluation.benchmarks.labels import Names
+from maxi_core.evaluation.benchmarks.listing import at, read_lines, read_text
+
+_SET = {"validation": "validationSet.csv", "training": "trainingSet.csv"}
+
+
+def official(files: Annotations, part: str = "validation") -> Listing | None:
+    """Return the videos of a part, or None if its files are not there; `+` in class names becomes a space."""
+    index, path = files.find("moments_categories.txt"), files.find(_SET[part])
+    if index is None or path is None:
+        return None
+    numbered: dict[int, str] = {}
+    for line, text in read_lines(index):
+        name, _, number = text.rpartition(",")
+        if not number.strip().isdigit() or not name.strip() or int(number) in numbered:
+            raise at(index, line, f"'{text}' is not a class name and a new number")
+        numbered[int(number)] = " ".join(name.replace("+", " ").split())
+    classes = tuple(name for _, name in sorted(numbered.items()))
+    names, rows = Names(classes, str(index)), []
+    table = csv.reader(io.StringIO(read_text(path)))
+    for row in table:
+        if not row:
+            continue
+        place = names.find(row[1]) if len(row) > 1 else None
+        if place is None:
+            raise at(path, table.line_num, f"'{','.join(row[:2])}' is not a file and a class of {index}")
+        rows.append(Row(f"{part}/{row[0].strip()}", (classes[place],), table.line_num))
+    return Listing(classes, tuple(rows), (path, index))
+
+
+class MomentsInTime(Benchmark):
+    """The validation set of Moments in Time."""
+
+    name = "moments"
+    title = "Moments in Time"
+    classes = 305
+    counts = {"1": 30500}
+    aliases = ("mit", "moments-in-time")
+    lists = ("Moments_in_time_splits/val_split.txt", "val_split.txt")
+    labels = ("moments_in_time_labels.csv",)
+    official_files = "moments_categories.txt and validationSet.csv"
+
+    def official(self, files: BenchmarkFiles, split: str) -> Listing | None:
+        """Return the validation videos."""
+        return official(files.annotations)
+
+    def training(self, annotations: Annotations, split: str) -> Listing | None:
+        """Return the training videos."""
+        return official(annotations, "training")
