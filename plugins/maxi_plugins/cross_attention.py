@@ -1,4 +1,4 @@
-"""Cross-frame attention: attention with the mean key of neighbouring frames, over stock weights (SPEC section 7)."""
+"""Cross-frame attention: attention with the mean key of neighbouring frames, over stock weights (supplement 3.4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

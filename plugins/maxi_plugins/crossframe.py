@@ -1,4 +1,4 @@
-"""`crossframe`: frames attend to their neighbours, over the stock weights and without parameters (SPEC section 7)."""
+"""`crossframe`: frames attend to their neighbours, over the stock weights and without parameters (supplement 3.4)."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any

@@ -6,22 +6,17 @@ from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-import maxi_core
-from maxi_core import Expander, Failed, Source, WorldPath, hookimpl
-from maxi_core.bags.shelf import digest
-from maxi_core.errors import UsageError
-from maxi_core.files import maxi_home
+from maxi_core import Expander, Failed, Source, hookimpl
 from maxi_core.names import name_key
 from maxi_core.texts import tidy
-from maxi_plugins import replies
-from maxi_plugins.endpoint import connect
-from maxi_plugins.exchanges import Replay, Request, spoken
-from maxi_plugins.language_model import LanguageModel
-from maxi_plugins.replies import excerpt, phrases
+from maxi_plugins.llm import phrases as reading
+from maxi_plugins.llm.cache import Replay
+from maxi_plugins.llm.exchange import Request, excerpt, reply_text
+from maxi_plugins.llm.model import LanguageModel, ModelOptions, client_of, language_model
+from maxi_plugins.llm.phrases import phrases
 
 logger = logging.getLogger("maxi")
 
@@ -39,13 +34,9 @@ class Gpt3(Expander):
     batch = 1  # each answer is given on as soon as it is there
     concurrency = 24
 
-    class Options(maxi_core.Options):
+    class Options(ModelOptions):
         """Which model is asked, how, how much, and what is kept of it."""
 
-        model: str | None = Field(None, description="model of the endpoint; none: an error that lists what it offers")
-        provider: Literal["chat", "completions"] = Field(
-            "chat", description="chat, or completions: the original form, for endpoints that still have it"
-        )
         temperature: float = Field(0.4, ge=0, le=2, description="how freely the model chooses its words")
         phrases: int = Field(5, ge=1, le=50, description="phrases for each action; their number is part of the prompt")
         least: int | None = Field(
@@ -54,26 +45,6 @@ class Gpt3(Expander):
         max_tokens: int | None = Field(
             None, ge=1, description=f"longest reply; none: the endpoint's own limit, {MOST_TOKENS} for completions"
         )
-        cap_calls: int | None = Field(
-            None, ge=0, description="requests that are paid for at most, in all runs together"
-        )
-        cap_tokens: int | None = Field(None, ge=0, description="tokens that are used at most, in all runs together")
-        timeout: float = Field(60, gt=0, description="seconds to wait for one answer")
-        patience: float = Field(
-            120, ge=0, description="seconds after which one question is given up, all tries together"
-        )
-        exchanges: Path | None = Field(
-            None, description="folder that keeps every reply that was paid for; none: $MAXI_HOME/exchanges"
-        )
-        replay: Annotated[Path | None, WorldPath("replies")] = Field(
-            None,
-            description="answer from this file of JSON lines {request, response}, or from the replies of a world, "
-            "without model, key and network",
-        )
-        record: Path | None = Field(None, description="append each exchange to this file, for replay; never the key")
-        api_key_file: Path | None = Field(None, description="file that holds the key; none: OPENAI_API_KEY")
-
-        EFFORT = ("cap_calls", "cap_tokens", "timeout", "patience", "exchanges", "record", "api_key_file")
 
     options: Options
 
@@ -86,19 +57,19 @@ class Gpt3(Expander):
 
         Raises UsageError for a missing model, key or file.
         """
-        if isinstance(self._answerer, LanguageModel):
-            self._answerer.open(self.concurrency)
+        if isinstance(self._client, LanguageModel):
+            self._client.open(self.concurrency)
 
     def close(self) -> None:
         """Let no further question go and wake those that wait; what is under way is finished and kept."""
-        if isinstance(answerer := vars(self).get("_answerer"), LanguageModel):  # there is none if `open` raised
-            answerer.close()
+        if isinstance(client := vars(self).get("_client"), LanguageModel):  # there is none if `open` raised
+            client.close()
 
     def expand(self, entries: list[str]) -> list[list[str] | Failed]:
         """Return the phrases for each action name; Failed if the model's reply holds none.
 
         Raises MaxiError for a refused key, model or parameter, a used-up quota and an endpoint that is silent, and
-        CapError (exit code 4) before a cap is crossed: no further name is asked then, and other calls under way end
+        BudgetError (exit code 4) before a cap is crossed: no further name is asked then, and other calls under way end
         with the same error. What was answered by then is kept.
         """
         return [self._answer(entry) for entry in entries]
@@ -110,14 +81,14 @@ class Gpt3(Expander):
         asked, if there is no model, no key or no file.
         """
         identity = {"request": json.dumps(self._request("{action}")), "replies": _digest_of_reading()}
-        if isinstance(self._answerer, Replay):
-            return identity | {"replay": self._answerer.identity}
+        if isinstance(self._client, Replay):
+            return identity | {"replay": self._client.identity}
         return identity
 
     def notes(self) -> list[str]:
         """Return what a reader of the results should know: parameters that the model refused, and short answers."""
-        answerer = self._answerer
-        refused = {} if isinstance(answerer, Replay) else answerer.refused()
+        client = self._client
+        refused = {} if isinstance(client, Replay) else client.refused()
         found = [f"asked without {name}, which the model refuses: {said}" for name, said in refused.items()]
         return found + [
             f"{count} of {self._wanted} phrases for '{name}'" for name, count in sorted(self._short.items())
@@ -130,7 +101,7 @@ class Gpt3(Expander):
         """
         if self.options.replay is not None:
             return {"replay": str(self.options.replay), "network": "none is needed"}
-        return self._model.probe(self.options.model)
+        return language_model(self, self._request("{action}"), self._useful).probe(self.options.model)
 
     @property
     def _wanted(self) -> int:
@@ -145,8 +116,8 @@ class Gpt3(Expander):
         found: dict[str, str] = {}
         faults: list[str] = []
         for turn in (0, 1):
-            exchange = self._answerer.ask(request, turn)
-            said = exchange if isinstance(exchange, Failed) else spoken(exchange.response)
+            exchange = self._client.ask(request, turn)
+            said = exchange if isinstance(exchange, Failed) else reply_text(exchange.response)
             if isinstance(said, Failed):
                 faults.append(said.reason)
             else:
@@ -159,7 +130,7 @@ class Gpt3(Expander):
             return Failed(faults[0])
         if len(found) < self._wanted:
             self._short[action] = len(found)
-            logger.warning("gpt3: %d of %d phrases for '%s'", len(found), self._wanted, action)
+            logger.warning("%s: %d of %d phrases for '%s'", self.label, len(found), self._wanted, action)
         return list(found.values())[: self.options.phrases]
 
     def _request(self, action: str) -> Request:
@@ -171,39 +142,18 @@ class Gpt3(Expander):
             asked["max_tokens"] = self.options.max_tokens
         return {**asked, "messages": [{"role": "user", "content": prompt}]}
 
-    @cached_property
-    def _model(self) -> LanguageModel:
-        options = self.options
-        folder = options.exchanges or maxi_home() / "exchanges"
-        return LanguageModel(
-            connect(options.provider, options.api_key_file, options.timeout),
-            folder / f"gpt3-{digest(self._request('{action}'))[:16]}",  # model, form, prompt and parameters
-            lambda response: isinstance(said := spoken(response), str) and bool(phrases(said, options.phrases)),
-            patience=options.patience,
-            cap_calls=options.cap_calls,
-            cap_tokens=options.cap_tokens,
-            record=options.record,
-        )
+    def _useful(self, response: object) -> bool:
+        said = reply_text(response)
+        return isinstance(said, str) and bool(phrases(said, self.options.phrases))
 
     @cached_property
-    def _answerer(self) -> LanguageModel | Replay:
-        options = self.options
-        if options.replay is not None:
-            if options.record is not None:
-                raise UsageError("gpt3.replay asks nobody, so there is nothing to record", "leave one of the two out")
-            return Replay(options.replay)
-        if options.model is None:
-            offer = self._model.endpoint.offer()
-            self._model.endpoint.close()
-            raise UsageError(
-                f"gpt3 has no model, and none is built in{offer}", "type -o gpt3.model=NAME or set MAXI_GPT3_MODEL"
-            )
-        return self._model
+    def _client(self) -> LanguageModel | Replay:
+        return client_of(self, self._request("{action}"), self._useful)
 
 
 def _digest_of_reading() -> str:
     """Return a digest of how a reply is read: after a change of it, what was paid for is read again."""
-    return sha256(Path(replies.__file__).read_bytes()).hexdigest()[:16]
+    return sha256(Path(reading.__file__).read_bytes()).hexdigest()[:16]
 
 
 @hookimpl

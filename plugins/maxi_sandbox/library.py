@@ -89,7 +89,7 @@ def render_training(folder: Path) -> None:
 
 
 def render_benchmark(name: str, folder: Path) -> None:
-    """Render benchmark `name` into `folder`: `videos/`, `labels.csv` and `split.txt`, as in SPEC section 11."""
+    """Render benchmark `name` into `folder`: `videos/`, `labels.csv` (`id,name`) and `split.txt`."""
     films = list(benchmark_films(name))
     (folder / "videos").mkdir()
     _render((film for film, _ in films), folder / "videos")

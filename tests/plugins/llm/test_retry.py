@@ -12,8 +12,9 @@ import pytest
 
 from maxi_core import Failed
 from maxi_core.errors import ExitCode, MaxiError
-from maxi_plugins import faults, patience
 from maxi_plugins.gpt3 import Gpt3
+from maxi_plugins.llm import endpoint, retry
+from maxi_plugins.llm.model import LanguageModel
 from tests.plugins.asking import expand_into, expanded
 from tests.plugins.loopback import LIST, Reply, Server, chat, entry_of, fault, in_turn, serving
 from tests.plugins.misbehaviour import CASES, KEY, REFUSED, Case, requests_for
@@ -61,7 +62,7 @@ def test_each_misbehaviour_is_met_as_the_table_says(
 
 
 def test_the_table_of_misbehaviours_is_in_the_documentation() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "sources.md").read_text(encoding="utf-8")
     for case in CASES:
         (row,) = [line for line in page.splitlines() if line.startswith(f"| {case.says} | ")]
         _, count, seen = row.removesuffix(" |").split(" | ")
@@ -130,13 +131,13 @@ def test_a_host_that_does_not_exist_is_asked_again_and_then_failed(monkeypatch: 
 
 def test_pauses_double_vary_and_are_bounded() -> None:
     def pauses(tries: int) -> list[float]:
-        return [patience._pause(tries, faults.Again("x")) for _ in range(200)]
+        return [retry._pause(tries, endpoint.Transient("x")) for _ in range(200)]
 
     for tries, longest in ((1, 0.5), (2, 1.0), (5, 8.0), (7, 30.0), (1000, 30.0)):
         found = pauses(tries)
         assert longest / 2 <= min(found) < max(found) <= longest
     assert len(set(pauses(1))) > 100
-    assert 10 <= patience._pause(1, faults.Again("x", after=10)) <= 11
+    assert 10 <= retry._pause(1, endpoint.Transient("x", retry_after=10)) <= 11
 
 
 @pytest.mark.parametrize("case", REFUSED[:3], ids=lambda case: case.says)
@@ -210,7 +211,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_closing_wakes_who_waits_to_ask_again_and_opening_lets_it_ask_anew(server: Server) -> None:
-    server.answer = in_turn(fault(503, "busy", {"retry-after": "60"}), chat(LIST.format("waving")))
+    server.answer = lambda prompt: fault(503, "busy", {"retry-after": "60"})
     source = gpt3()
     source.open()
     waiting, queued = Call(source, "waving"), Call(source, "bowing")  # one request goes until the first is answered
@@ -221,6 +222,7 @@ def test_closing_wakes_who_waits_to_ask_again_and_opening_lets_it_ask_anew(serve
     for call in (waiting, queued):
         call.join(10)
         assert isinstance(call.outcome, MaxiError)
+    server.answer = lambda prompt: chat(LIST.format(entry_of(prompt)))
     assert expanded(source, ["waving"]) == [WAVING]
 
 
@@ -238,7 +240,8 @@ def test_what_is_under_way_when_it_is_closed_is_finished_and_kept_and_its_connec
     goes_on.set()
     call.join(10)
     assert call.outcome == [WAVING]
-    assert source._model.endpoint._client is None
+    assert isinstance(source._client, LanguageModel)
+    assert source._client.endpoint._openai is None
     assert expanded(gpt3(), ["waving"]) == [WAVING]
     assert len(server.requests) == 1
 

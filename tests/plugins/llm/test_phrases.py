@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maxi_core.texts import tidy
-from maxi_plugins.exchanges import spoken
-from maxi_plugins.replies import LONGEST_REPLY, MOST_LETTERS, MOST_WORDS, phrases
+from maxi_plugins.llm.exchange import reply_text
+from maxi_plugins.llm.phrases import LONGEST_REPLY, MOST_LETTERS, MOST_WORDS, phrases
 from maxi_sandbox import Sandbox
 
 FIVE = ["smearing cream", "rubbing cream", "putting cream", "spreading cream", "coating cream"]
@@ -127,6 +127,6 @@ def test_a_reply_of_a_megabyte_is_read_up_to_a_limit() -> None:
 
 def test_the_recorded_replies_of_the_sandbox_give_five_phrases_each() -> None:
     for line in Sandbox().replies().read_text(encoding="utf-8").splitlines():
-        text = spoken(json.loads(line)["response"])
+        text = reply_text(json.loads(line)["response"])
         assert isinstance(text, str)
         assert [line.partition(". ")[2] for line in text.splitlines()] == phrases(text, 5)

@@ -15,7 +15,7 @@ import pytest
 
 from maxi_core.errors import MaxiError
 from maxi_plugins.gpt3 import Gpt3
-from maxi_plugins.keeping import Claims
+from maxi_plugins.llm.cache import KeyLocks
 from tests.plugins.asking import expanded
 from tests.plugins.loopback import LIST, Reply, Server, chat, entry_of, serving
 
@@ -172,10 +172,11 @@ def test_two_processes_at_once_ask_each_question_once(server: Server) -> None:
     assert len(server.received) == len(ENTRIES)
 
 
-def test_a_claim_goes_with_its_process(tmp_path: Path) -> None:
+def test_a_lock_goes_with_its_process(tmp_path: Path) -> None:
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom maxi_plugins.keeping import Claims\n"
-        "with Claims(Path(sys.argv[1]), time.sleep).held('0f' * 16):\n    print('held', flush=True)\n    time.sleep(60)"
+        "import sys, time\nfrom pathlib import Path\nfrom maxi_plugins.llm.cache import KeyLocks\n"
+        "with KeyLocks(Path(sys.argv[1]), time.sleep, '').held('0f' * 16):\n"
+        "    print('held', flush=True)\n    time.sleep(60)"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True
@@ -191,17 +192,17 @@ def test_a_claim_goes_with_its_process(tmp_path: Path) -> None:
             holder.kill()
         time.sleep(0.05)
 
-    with Claims(tmp_path / "lock", poll).held("0f" * 16):
+    with KeyLocks(tmp_path / "lock", poll, "").held("0f" * 16):
         assert polls >= 3
     holder.communicate()
 
 
-def test_a_claim_is_of_one_thread_at_a_time(tmp_path: Path) -> None:
-    claims, inside, most = Claims(tmp_path / "lock", time.sleep), 0, 0
+def test_a_lock_is_of_one_thread_at_a_time(tmp_path: Path) -> None:
+    locks, inside, most = KeyLocks(tmp_path / "lock", time.sleep, ""), 0, 0
 
     def work() -> None:
         nonlocal inside, most
-        with claims.held("ab" * 16):
+        with locks.held("ab" * 16):
             inside += 1
             most = max(most, inside)
             time.sleep(0.01)

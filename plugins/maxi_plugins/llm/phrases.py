@@ -107,9 +107,3 @@ def _unquoted(text: str) -> str:
         if short == text:
             return short
         text = short
-
-
-def excerpt(text: str, longest: int = 60) -> str:
-    """Return the beginning of a reply on one line, for a message."""
-    line = tidy(text)
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"

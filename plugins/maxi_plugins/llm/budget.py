@@ -11,21 +11,22 @@ from threading import Lock
 from typing import BinaryIO, cast
 
 from maxi_core.errors import ExitCode, MaxiError
-from maxi_plugins.exchanges import Request, prompt_of, spoken
+from maxi_plugins.llm.endpoint import RESUME
+from maxi_plugins.llm.exchange import Request, prompt_of, reply_text
 
-SPENT = "spent.jsonl"
+LEDGER = "spent.jsonl"
 UNKNOWN_REPLY = 500  # tokens, before any reply was seen
 FRAME = 16  # tokens around a prompt, generously
 LETTERS = 4  # of a token, where an endpoint does not count
 
 
-class CapError(MaxiError):
+class BudgetError(MaxiError):
     """The next request could cross a cap, so it is not sent; the run goes on with a higher one."""
 
     exit_code = ExitCode.CAPPED
 
 
-class Spending:
+class Budget:
     """Counts requests and tokens in a file, so that caps hold over runs that were stopped and processes at once.
 
     A request is counted before it is sent, so a process that is killed has counted it; what is refused is taken back.
@@ -33,27 +34,28 @@ class Spending:
     itself bounds its reply (`max_tokens`).
     """
 
-    def __init__(self, folder: Path, cap_calls: int | None = None, cap_tokens: int | None = None) -> None:
-        self._path = folder / SPENT
+    def __init__(self, label: str, folder: Path, cap_calls: int | None = None, cap_tokens: int | None = None) -> None:
+        self._label, self._path = label, folder / LEDGER
         self._cap_calls, self._cap_tokens = cap_calls, cap_tokens
         self._lock = Lock()
         self._place = 0
         self.calls = self.tokens = self._largest = 0
 
     def reserve(self, request: Request) -> int:
-        """Count a request that is about to be sent and return its tokens; raises CapError instead of crossing a cap."""
+        """Count a request about to be sent and return its tokens; raises BudgetError instead of crossing a cap."""
+        label = self._label
         with self._opened() as file:
             tokens = self._estimate(request)
             if self._cap_calls is not None and self.calls + 1 > self._cap_calls:
-                raise CapError(
-                    f"gpt3 has asked {self.calls} times in all, and gpt3.cap_calls is {self._cap_calls}",
-                    "type -o gpt3.cap_calls=MORE; the same command goes on from here",
+                raise BudgetError(
+                    f"{label} has asked {self.calls} times in all, and {label}.cap_calls is {self._cap_calls}",
+                    f"type -o {label}.cap_calls=MORE; {RESUME}",
                 )
             if self._cap_tokens is not None and self.tokens + tokens > self._cap_tokens:
-                raise CapError(
-                    f"gpt3 has used {self.tokens} tokens in all, the next question may take {tokens}, and "
-                    f"gpt3.cap_tokens is {self._cap_tokens}",
-                    "type -o gpt3.cap_tokens=MORE; the same command goes on from here",
+                raise BudgetError(
+                    f"{label} has used {self.tokens} tokens in all, the next question may take {tokens}, and "
+                    f"{label}.cap_tokens is {self._cap_tokens}",
+                    f"type -o {label}.cap_tokens=MORE; {RESUME}",
                 )
             self._count(file, 1, tokens)
         return tokens
@@ -86,7 +88,7 @@ class Spending:
         except OSError as error:
             raise MaxiError(
                 f"cannot count what is spent in {self._path}: {error.strerror or error}",
-                "make room or choose another gpt3.exchanges",
+                f"make room or choose another {self._label}.exchanges",
             ) from error
 
     def _catch_up(self, file: BinaryIO) -> None:
@@ -113,11 +115,11 @@ class Spending:
         self._place += len(line)
 
 
-def tokens_of(request: Request, response: object) -> int:
+def count_tokens(request: Request, response: object) -> int:
     """Return the tokens of an exchange: what the endpoint counts, or an estimate by letters."""
     match response:
         case {"usage": {"total_tokens": int(total)}} if total > 0:
             return total
-    said = spoken(response)
+    said = reply_text(response)
     letters = len(prompt_of(request) or "") + (len(said) if isinstance(said, str) else 0)
     return math.ceil(letters / LETTERS)

@@ -1,0 +1,312 @@
+"""An OpenAI-compatible endpoint (`OPENAI_API_KEY`, `OPENAI_BASE_URL`): one request, sent once, and what comes of it."""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from maxi_core import Failed
+from maxi_core.errors import MaxiError, UsageError
+from maxi_plugins.llm.exchange import Request, excerpt
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, OpenAI, OpenAIError
+
+Provider = Literal["chat", "completions"]
+
+OPENAI = "https://api.openai.com/v1"
+OFFERED = 8  # models that an error names
+MOST_BYTES = 4 << 20  # of a response; five phrases take about 1000
+MOST_MODELS = 10_000
+RESUME = "the same command goes on from here"
+SHORTEST_SECRET = 8  # letters; servers that want no key are given words such as `none`, which replies may hold
+DROPPABLE = ("temperature", "max_tokens")
+QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+RETRYABLE = (408, 409, 425, 429)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response with status 200: decoded JSON, or text if it is none."""
+
+    body: object
+
+
+@dataclass(frozen=True)
+class Transient:
+    """A fault that may pass: when to ask again, if the endpoint says so, and whether there were too many requests.
+
+    `sent` says that the request has reached the endpoint and is not known to be refused, so it may have been paid.
+    """
+
+    reason: str
+    retry_after: float | None = None
+    rate_limited: bool = False
+    sent: bool = False
+
+
+@dataclass(frozen=True)
+class RefusedParameter:
+    """The model does not take this parameter of the request, which can do without it."""
+
+    parameter: str
+    said: str
+
+
+class UnknownModelError(MaxiError):
+    """The endpoint does not know the model, and may say which ones it knows."""
+
+
+Outcome: TypeAlias = Reply | Transient | RefusedParameter | Failed | MaxiError
+
+
+class Endpoint:
+    """Answers requests over the network; its key is shown nowhere, and what comes back does not hold it either."""
+
+    def __init__(self, label: str, provider: Provider, key: str, timeout: float) -> None:
+        self._provider, self._key, self._timeout = provider, key, timeout
+        self._errors = ErrorReader(label, key, timeout)
+        self._openai: OpenAI | None = None
+        self._under_way, self._closing = 0, False
+        self._lock = Lock()
+
+    @contextmanager
+    def _connected(self) -> Iterator["OpenAI"]:
+        """Hold the client for one request."""
+        from openai import OpenAI
+
+        with self._lock:
+            if self._openai is None:  # we ask again ourselves: the client asks again what cannot be answered
+                self._openai = OpenAI(api_key=self._key, timeout=self._timeout, max_retries=0)
+                self._closing = False
+            client = self._openai
+            self._under_way += 1
+        try:
+            yield client
+        finally:
+            with self._lock:
+                self._under_way -= 1
+            if self._closing:
+                self.close()
+
+    def close(self) -> None:
+        """Close all connections, once no request is under way, since those are paid for; the next opens new ones."""
+        with self._lock:
+            self._closing = True
+            if self._openai is not None and not self._under_way:
+                self._openai.close()
+                self._openai = None
+
+    def send(self, request: Request) -> Outcome:
+        """Send a request once and return what comes of it; never raises.
+
+        The whole response has `timeout` seconds and `MOST_BYTES` bytes, however slowly it drips.
+        """
+        from openai import OpenAIError
+
+        until = time.monotonic() + self._timeout
+        with self._connected() as client:
+            chat, form = client.chat.completions, client.completions
+            streaming = chat.with_streaming_response if self._provider == "chat" else form.with_streaming_response
+            try:
+                with streaming.create(**request) as response:  # type: ignore[call-overload]
+                    return self._read(response.iter_bytes(), until)
+            except OpenAIError as error:
+                return self._errors.outcome(error, request)
+            except Exception as error:  # of the HTTP library, while the response is read
+                said = redacted(str(error) or type(error).__name__, self._key)
+                return Transient(f"{address()} broke off: {said}", sent=True)
+
+    def _read(self, chunks: Iterable[bytes], until: float) -> Outcome:
+        data = b""
+        for chunk in chunks:
+            data += chunk
+            if len(data) > MOST_BYTES:
+                return Transient(f"{address()} answered with more than {MOST_BYTES >> 20} MiB", sent=True)
+            if time.monotonic() > until:
+                return Transient(f"no answer from {address()} within {self._timeout:g} s", sent=True)
+        return Reply(decoded(redacted(data.decode("utf-8", "replace"), self._key, longest=None)))
+
+    def models(self) -> dict[str, str | None]:
+        """Return the models on offer and the day on which each is shut down, if the endpoint says so.
+
+        Raises LookupError with the reason if it does not tell.
+        """
+        from openai import OpenAIError
+
+        with self._connected() as client:
+            try:
+                return self._listed(client)
+            except OpenAIError as error:
+                fault = self._errors.outcome(error, {})
+                reason = str(getattr(fault, "reason", fault))
+            except Exception:  # no JSON, or JSON of another form
+                reason = "it answered with something that is no list of models"
+        raise LookupError(reason)
+
+    def _listed(self, client: "OpenAI") -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for model in islice(client.models.list(), MOST_MODELS):
+            day = getattr(model, "shutdown_date", None)
+            found[redacted(str(model.id), self._key)] = None if day is None else redacted(str(day), self._key)
+        return found
+
+    def offer(self) -> str:
+        """Return ` (it offers a, b and 3 more)`, or an empty text if the endpoint does not tell."""
+        try:
+            return offer(self.models())
+        except LookupError:
+            return ""
+
+
+def address() -> str:
+    """Return the endpoint's address without credentials and query: what may be shown."""
+    parts = urlsplit(os.environ.get("OPENAI_BASE_URL") or OPENAI)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}".rstrip("/")
+
+
+def offer(models: Iterable[str]) -> str:
+    """Return ` (it offers a, b and 3 more)`, or an empty text if there are none."""
+    names = sorted(models)
+    more = f" and {len(names) - OFFERED} more" if len(names) > OFFERED else ""
+    return f" (it offers {', '.join(names[:OFFERED])}{more})" if names else ""
+
+
+def connect(label: str, provider: Provider, api_key_file: Path | None, timeout: float) -> Endpoint:
+    """Return the endpoint that the environment names; asks nothing yet; errors name options by `label`.
+
+    Raises UsageError if there is no key, or an address that is none.
+    """
+    key = api_key(label, api_key_file)
+    try:
+        parts = urlsplit(os.environ.get("OPENAI_BASE_URL") or OPENAI)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError("OPENAI_BASE_URL is no address", "it begins with http:// or https:// and often ends with /v1")
+    return Endpoint(label, provider, key, timeout)
+
+
+def api_key(label: str, file: Path | None) -> str:
+    """Return the key from `file`, or from the environment; raises UsageError if there is none."""
+    if file is None:
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        if not key:
+            raise UsageError("there is no API key", f"{key_fix(label)}; for a server that wants none any word will do")
+        if not key.isascii() or len(key.split()) != 1:
+            raise UsageError("OPENAI_API_KEY holds no API key", key_fix(label))
+        return key
+    try:
+        key = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"cannot read the API key from {file}: {why}", "name a text file with nothing else") from None
+    if not key or not key.isascii() or len(key.split()) != 1:
+        raise UsageError(f"{file} holds no API key", "put the key into it and nothing else")
+    return key
+
+
+def key_fix(label: str) -> str:
+    """Return where a key comes from."""
+    return f"set OPENAI_API_KEY, or name a file that holds the key: -o {label}.api_key_file=FILE"
+
+
+def decoded(text: str) -> object:
+    """Return a response as decoded JSON, or as the text it is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def redacted(text: str, key: str, longest: int | None = 200) -> str:
+    """Return what an endpoint said without the key, which some echo, and as one short line for a message."""
+    text = text.replace(key, "***") if len(key) >= SHORTEST_SECRET else text
+    return text if longest is None else excerpt(text, longest)
+
+
+@dataclass(frozen=True)
+class ErrorReader:
+    """What errors of the client mean, in words that name the source's options by its label."""
+
+    label: str
+    key: str = field(repr=False)
+    timeout: float
+
+    def outcome(self, error: "OpenAIError", request: Request) -> Outcome:
+        """Return what an error means; never the error itself, since that may quote the key."""
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+        if isinstance(error, APITimeoutError):
+            sent = type(error.__cause__).__name__ != "ConnectTimeout"
+            return Transient(f"no answer from {address()} within {self.timeout:g} s", sent=sent)
+        if isinstance(error, APIConnectionError):
+            sent = type(error.__cause__).__name__ != "ConnectError"
+            why = redacted(str(error.__cause__ or error), self.key)
+            return Transient(f"cannot reach {address()}: {why}", sent=sent)
+        if isinstance(error, APIStatusError):
+            return self._refusal(error, request)
+        return Failed(f"the request failed: {redacted(str(error), self.key)}")
+
+    def _refusal(self, error: "APIStatusError", request: Request) -> Outcome:
+        status, headers = error.status_code, error.response.headers
+        body = error.body if isinstance(error.body, dict) else {}
+        said = redacted(str(body.get("message") or error.message or "nothing"), self.key)
+        if final := self._final(error, request.get("model"), said):
+            return final
+        if status in (400, 422):
+            return self._bad_request(error, request, said)
+        if headers.get("x-should-retry") != "false" and (status in RETRYABLE or status >= 500):
+            return Transient(f"{address()} answered {status}: {said}", _retry_after(headers), status == 429)
+        return Failed(f"{address()} answered {status}: {said}")
+
+    def _final(self, error: "APIStatusError", model: object, said: str) -> MaxiError | None:
+        """Return the fault that every further request would meet too, or None if it is no such fault."""
+        status = error.status_code
+        if status == 402 or {str(error.code), str(error.type)} & set(QUOTA):
+            return MaxiError(f"{address()} says that the quota is used up: {said}", f"raise it there; {RESUME}")
+        if status == 401:
+            return MaxiError(f"{address()} refuses the API key (401)", key_fix(self.label))
+        if status == 403:
+            problem = f"{address()} refuses access to model '{model}' (403): {said}"
+            return MaxiError(problem, f"choose another {self.label}.model")
+        if status == 404:
+            return UnknownModelError(f"{address()} knows no model '{model}', or has no such address (404)")
+        return None
+
+    def _bad_request(self, error: "APIStatusError", request: Request, said: str) -> Outcome:
+        parameter = error.param
+        if parameter is None and "support" in f"{error.code} {said}":  # some only name it in their message
+            parameter = next((name for name in DROPPABLE if name in said), None)
+        if parameter in DROPPABLE and parameter in request:
+            return RefusedParameter(parameter, said)
+        if parameter in request:
+            problem = f"model '{request['model']}' refuses {parameter}: {said}"
+            return MaxiError(problem, f"choose another {self.label}.model or value")
+        return Failed(f"{address()} answered {error.status_code}: {said}")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a Retry-After header, in any of its forms; a date counts from the response's own."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers[name]) / unit
+        except (KeyError, ValueError):
+            continue
+        if seconds >= 0:  # no NaN
+            return seconds
+    try:
+        wanted, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
+        return max(0.0, (wanted - now).total_seconds())
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return None
