@@ -6,7 +6,7 @@ SETUP := .venv/.installed
 # Two processes, each file in one of them; more threads than that only wait for each other.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test slow long lint docs format clean
+.PHONY: demo test slow long bench lint docs format clean
 
 demo: $(SETUP)           ## set up and run the main job: the whole method in the embedded world, offline
 	$(BIN)/maxi plugins
@@ -22,6 +22,12 @@ slow: $(SETUP)           ## the tests that take minutes: long fuzzing, a full in
 
 long: $(SETUP)           ## the tests that kill whole runs fifty times: tens of minutes
 	$(BIN)/python -m pytest -m long
+
+bench: $(SETUP)          ## the quick benchmarks: a minute or two each
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.loss
+	$(BIN)/python -m benchmarks.decode_once --rounds 2
+	$(BIN)/python -m benchmarks.prefetch --videos 24 --rounds 2
 
 lint: $(SETUP)           ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Captioning (PERFORMANCE goal `caption`): what batches, SDPA, bf16 and beams cost, and that captions stay the same.
 
-    python benchmarks/caption.py [--layers 4] [--frames 4] [--rounds 3] [--json]
+    python -m benchmarks.caption [--layers 4] [--frames 4] [--rounds 3] [--json]
 
 The shape is that of blip-image-captioning-large at 384 px with `--layers` of its 24 vision layers (all are alike; the
 decoder is whole), with weights drawn anew (std 0.03), since the range that transformers draws BLIP's vision from gives

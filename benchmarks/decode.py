@@ -1,7 +1,7 @@
 """Decoding 8 frames at short side 256: maxi's decoder against the plain ways to use decord and PyAV.
 
-    python benchmarks/decode.py [DIR] [--frames 8] [--rounds 7] [--json]
-    python benchmarks/decode.py --bad
+    python -m benchmarks.decode [DIR] [--frames 8] [--rounds 7] [--json]
+    python -m benchmarks.decode --bad
 
 All ways run in turns in one process; medians over rounds. Each frame is compared with every frame of a full sequential
 decode: it must be nearest to the one that was asked for. `--bad` decodes bad files, each in a process of its own.
@@ -22,10 +22,10 @@ from typing import Any
 
 import av
 import decord
-import moving
 import numpy as np
 from av.video.frame import VideoFrame
 
+from benchmarks import moving
 from maxi_core.video.decoder_lookup import look_up
 from maxi_core.video.picture import Picture, displayed
 from maxi_core.video.sampling import segment_middles

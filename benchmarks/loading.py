@@ -1,6 +1,6 @@
 """What a micro-batch costs before the model sees it, part by part, and how long training would wait for it.
 
-    python benchmarks/loading.py [--videos 24] [--batch 4] [--frames 16] [--busy 1.0] [--rounds 5] [--json]
+    python -m benchmarks.loading [--videos 24] [--batch 4] [--frames 16] [--busy 1.0] [--rounds 5] [--json]
 
 Clips of ten seconds, 340 x 256, written here, with bags of 20 texts. The consumer waits `--busy` seconds for each
 micro-batch and uses no CPU, as with a GPU. Parts and ways run in turns; medians over rounds, CPU time by part.
@@ -16,10 +16,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import measure  # before torch: it sets how OpenMP waits
-import moving
+from benchmarks import measure  # before torch: it sets how OpenMP waits
+
+# isort: split
 import torch
 
+from benchmarks import moving
 from maxi_core.bags.records import BAGS, to_line
 from maxi_core.batches.augmentation import draw_view
 from maxi_core.batches.bag_index import open_bags

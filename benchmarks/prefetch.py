@@ -1,6 +1,6 @@
 """Decoding ahead in worker processes against none, for a consumer that computes elsewhere, as with a GPU.
 
-    python benchmarks/prefetch.py [DIR] [--videos 48] [--busy 0.04] [--rounds 5] [--json]
+    python -m benchmarks.prefetch [DIR] [--videos 48] [--busy 0.04] [--rounds 5] [--json]
 
 The consumer waits `--busy` seconds for each video, using no CPU. Ways run in turns; medians over rounds.
 """
@@ -14,8 +14,7 @@ import time
 from itertools import cycle, islice
 from pathlib import Path
 
-import moving
-
+from benchmarks import moving
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
 from maxi_core.video.inputs import find_videos

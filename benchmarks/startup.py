@@ -1,6 +1,6 @@
 """How long the light commands take, in seconds of user + system time, beside a bare interpreter.
 
-python benchmarks/startup.py [--rounds 7] [--json]
+python -m benchmarks.startup [--rounds 7] [--json]
 """
 
 import argparse

@@ -12,8 +12,6 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import SecretStr
-
 SHORTEST = 8  # characters; what is shorter is a placeholder, and blotting it out would only mangle texts
 LONGEST = 4096  # characters of a key file
 MASK = "***"
@@ -39,6 +37,8 @@ def keep_secret(*values: str) -> None:
 
 def keep_secrets_of(options: Iterable[tuple[str, object]]) -> None:
     """Keep secret what options hold as `SecretStr` or by their names, and what is in files such as `api_key_file`."""
+    from pydantic import SecretStr  # not above: `maxi --help` needs no options, and pydantic takes a tenth of a second
+
     for key, value in options:
         if isinstance(value, SecretStr):
             keep_secret(value.get_secret_value())

@@ -76,6 +76,12 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
 
 
+def test_help_waits_for_no_options() -> None:
+    program = "import sys\nfrom maxi_cli.__main__ import run\nrun(['--help'])\nprint('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_the_public_names_of_the_core_come_without_torch() -> None:
     program = (
         "import json, sys, maxi_core\n"
