@@ -23,11 +23,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.match import random_clip
-from maxi_core.clip.loading import Loaded, load_video_clip
-from maxi_core.clip.video_clip import VideoCLIP
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.visual import centre_crop, short_side
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
-from maxi_core.evaluation.encoder import Encoder
+from maxi_core.evaluation.encoding import encode_names, encode_views
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.prompts import EVALUATION, fill
@@ -45,23 +45,23 @@ def straightforward(model: Any, tokens: Tensor, videos: Tensor) -> Tensor:
 
 def batches(options: argparse.Namespace) -> dict[str, tuple[float, str, float]]:
     """Time batches both ways and return the goals."""
-    clip = random_clip()
-    model = VideoCLIP(clip.model, mean=clip.mean, std=clip.std, frames=options.frames)
-    encoder = Encoder(Loaded(model.eval(), clip, None, "model"), Protocol(options.frames))
+    model, protocol = random_clip(options.frames), Protocol(options.frames)
     names = read_dictionary("kinetics400").entries[: options.classes]
-    pixels = torch.randint(0, 256, (options.batch, options.frames, 3, 224, 224), dtype=torch.uint8)
-    tokens, videos = clip.tokenizer([fill(EVALUATION, name) for name in names]), (pixels / 255 - 0.5) / 0.5
+    side = short_side(model.image_size)
+    frames = torch.randint(0, 256, (options.batch, options.frames, side, side, 3), dtype=torch.uint8).numpy()
+    pixels = torch.stack([centre_crop(one, model.image_size) for one in frames])  # (B, T, 3, S, S)
+    tokens, videos = model.tokenizer([fill(EVALUATION, name) for name in names]), (pixels / 255 - 0.5) / 0.5
     counted: list[int] = []
-    handle = clip.model.ln_final.register_forward_hook(lambda *_: counted.append(1))
-    texts = torch.from_numpy(encoder.encode_names(names)).T
+    handle = model.clip.ln_final.register_forward_hook(lambda *_: counted.append(1))
+    texts = torch.from_numpy(encode_names(model, protocol, names)).T
     handle.remove()
 
     def product() -> Tensor:  # a video at a time, as evaluation does
-        features = [torch.from_numpy(encoder.encode_video(one[None])) for one in pixels]
+        features = [torch.from_numpy(encode_views(model, protocol, one)) for one in frames]
         return torch.cat(features) @ texts
 
     ways: dict[str, Callable[[], Tensor]] = {
-        "with each batch": lambda: straightforward(clip.model, tokens, videos),
+        "with each batch": lambda: straightforward(model.clip, tokens, videos),
         "once": product,
     }
     found = {name: way() for name, way in ways.items()}
@@ -78,7 +78,7 @@ def batches(options: argparse.Namespace) -> dict[str, tuple[float, str, float]]:
 def whole(options: argparse.Namespace) -> dict[str, tuple[float, str, float]]:
     """Time a whole evaluation in the embedded world and return the goals."""
     protocol = Protocol(options.frames)
-    loaded = load_video_clip("sandbox", "cpu", frames=options.frames)
+    loaded = load_model("sandbox", "cpu", frames=options.frames)
     benchmark = open_benchmark("sandbox-novel")
     clocks = []
     for _ in range(options.rounds):

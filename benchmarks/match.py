@@ -15,7 +15,6 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import torch
@@ -24,30 +23,35 @@ from torch.nn import functional
 
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.clip.text_features import entry_features
-from maxi_core.clip.models import Clip, identity_of
+from maxi_core.clip.model import VideoCLIP, identity_of
 from maxi_core.prompts import MATCHING, fill
 
 TIMED = 4  # entries that the padded way is timed on
 GOAL, GOAL_CACHED, CLOSE = 10.0, 100.0, 1e-5
 
 
-def random_clip() -> Clip:
+def random_clip(frames: int = 16) -> VideoCLIP:
     """Return a ViT-B/16 with random weights: time does not depend on them."""
     torch.manual_seed(0)
     arch = "ViT-B-16-quickgelu"
-    model, config = open_clip.create_model(arch).eval(), open_clip.get_model_config(arch)
-    place, half = torch.device("cpu"), (0.5, 0.5, 0.5)
-    tokenizer, identity = open_clip.get_tokenizer(arch), identity_of(model, config)
-    return Clip("random", model, tokenizer, config, 224, half, half, True, config["embed_dim"], place, identity)
+    clip, config, half = open_clip.create_model(arch), open_clip.get_model_config(arch), (0.5, 0.5, 0.5)
+    return VideoCLIP(
+        clip,
+        config,
+        name="random",
+        identity=identity_of(clip.state_dict(), config),
+        tokenizer=open_clip.get_tokenizer(arch),
+        statistics=(half, half),
+        frames=frames,
+    ).eval()
 
 
-def padded(clip: Clip, entries: tuple[str, ...]) -> Tensor:
+def padded(model: VideoCLIP, entries: tuple[str, ...]) -> Tensor:
     """Return the entries' features the straightforward way, an entry's 28 prompts at a time."""
-    model: Any = clip.model
     features = []
     with torch.no_grad():
         for entry in entries:
-            prompts = model.encode_text(clip.tokenizer([fill(template, entry) for template in MATCHING]))
+            prompts = model.clip.encode_text(model.tokenizer([fill(template, entry) for template in MATCHING]))
             features.append(functional.normalize(functional.normalize(prompts, dim=-1).mean(dim=0), dim=-1))
     return torch.stack(features)
 
@@ -57,21 +61,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="turns; the medians are printed")
     options = parser.parse_args()
-    clip, entries = random_clip(), read_dictionary("kinetics400").entries
+    model, entries = random_clip(), read_dictionary("kinetics400").entries
     some = tuple(entries[number * len(entries) // TIMED] for number in range(TIMED))
     cache = Path(tempfile.mkdtemp(prefix="maxi-benchmark-"))
 
     def packed() -> Tensor:
         for file in cache.iterdir():
             file.unlink()
-        return entry_features(clip, entries, cache=cache)
+        return entry_features(model, entries, cache=cache)
 
     def cached() -> Tensor:
-        return entry_features(clip, entries, cache=cache)
+        return entry_features(model, entries, cache=cache)
 
-    ways = {"padded": lambda: padded(clip, some), "packed": packed, "cached": cached}
+    ways = {"padded": lambda: padded(model, some), "packed": packed, "cached": cached}
     times = in_turns(ways, options.rounds, {"padded": TIMED / len(entries)})
-    want, got = padded(clip, some), cached()[[entries.index(entry) for entry in some]]
+    want, got = padded(model, some), cached()[[entries.index(entry) for entry in some]]
     size = sum(file.stat().st_size for file in cache.iterdir())
     shutil.rmtree(cache)
     print(f"{len(MATCHING)} x {len(entries)} prompts; the cache file has {size / 1e6:.2f} MB")

@@ -30,7 +30,7 @@ from torch.nn import functional
 from benchmarks.loss import as_written
 from benchmarks.text import bags
 from maxi_core.clip.tokens import tokenize
-from maxi_core.clip.video_clip import VideoCLIP
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.visual import IMAGENET, normalise
 from maxi_core.training.objective import Bags, loss_of
 from maxi_core.training.trainable import choose_trainable, make_optimizer
@@ -48,7 +48,7 @@ class Steps:
         name = "ViT-B-16-quickgelu"
         self.clip: Any = open_clip.create_model(name)
         self.tokenizer = open_clip.get_tokenizer(name)
-        self.model = VideoCLIP(self.clip, mean=IMAGENET[0], std=IMAGENET[1], frames=frames)
+        self.model = VideoCLIP(self.clip, statistics=IMAGENET, frames=frames)
         self.model.set_sigma()
         choose_trainable(self.model)
         self.prompts = bags(batch, bag, seed=0)

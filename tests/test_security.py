@@ -21,8 +21,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from maxi_core.clip.checkpoints import ABOUT
-from maxi_core.clip.loading import load_video_clip
-from maxi_core.clip.models import load_model
+from maxi_core.clip.loading import load_model
 from maxi_core.clip.tokenizers import BESIDE, OWN, of_architecture
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.training.about import about_checkpoint
@@ -93,7 +92,7 @@ def merge(path: Path, more: dict[str, Any]) -> None:
 def refused(name: Path | str, canary: Canary, *says: str) -> str:
     """Load a model that must be refused in one line without having run anything; return the line."""
     with pytest.raises(MaxiError) as caught:
-        load_video_clip(str(name), "cpu", frames=2)
+        load_model(str(name), "cpu", frames=2)
     line = str(caught.value)
     assert canary.silent()
     assert "\n" not in line
@@ -104,9 +103,9 @@ def refused(name: Path | str, canary: Canary, *says: str) -> str:
 
 
 def checkpoint_of(model: Path, run: Path) -> Path:
-    loaded = load_video_clip(str(model), "cpu", frames=2)
-    files = loaded.clip.tokenizing.files
-    return save_checkpoint(run, "x", loaded.model.weights(), about_checkpoint(loaded, {"step": 1}), tokenizer=files)
+    loaded = load_model(str(model), "cpu", frames=2)
+    files = loaded.tokenizing.files
+    return save_checkpoint(run, "x", loaded.weights(), about_checkpoint(loaded, {"step": 1}), tokenizer=files)
 
 
 # What a configuration may not say: where it stands, what it is, and what the line must name.

@@ -41,7 +41,7 @@ from maxi_cli.terminal import note, show_json
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maxi_core.clip.loading import Loaded
+    from maxi_core.clip.model import VideoCLIP
     from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
     from maxi_core.evaluation.evaluating import Evaluated
     from maxi_core.plugins import Catalog
@@ -172,13 +172,14 @@ def _run(
             _finish(evaluated, folders, json=json, quiet=quiet)
 
 
-def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "list[Loaded]":
+def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "list[VideoCLIP]":
     """Load models with the temporal modules that their checkpoints name."""
-    from maxi_core.clip.loading import load_video_clip, temporal_maker
+    from maxi_core.clip.loading import load_model
+    from maxi_core.clip.temporal_record import temporal_maker
 
     maker = temporal_maker(catalog)
     return [
-        load_video_clip(
+        load_model(
             name,
             section.device,
             frames=section.frames,
@@ -203,7 +204,7 @@ def _finish(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quie
     shares = evaluated.clock.shares()
     if json:
         models = [
-            {"model": scores.encoder.name, "folder": str(folder), "scores": scores.records()}
+            {"model": scores.model.name, "folder": str(folder), "scores": scores.records()}
             for scores, folder in zip(evaluated.models, folders, strict=True)
         ]
         seconds = {"whole": evaluated.clock.whole, "encoded": evaluated.clock.encoded, "shares": shares}

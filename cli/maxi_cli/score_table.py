@@ -24,8 +24,8 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
         cells = [_percent(record, name) for name in ("top1", "top5", "mean_class", "map")]
         counts = (str(record["split"]), str(record["n"]), str(record["skipped"]))
         table.add_row(visible(record["benchmark"]), *counts, *cells)
-    encoder, first = scores.encoder, records[0]
-    console.print(visible(encoder.name), style="bold")
+    model, first = scores.model, records[0]
+    console.print(visible(model.name), style="bold")
     console.print(table)
     for result in scores.results:
         if answered := result.record.get("metrics_answered"):

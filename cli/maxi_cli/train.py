@@ -153,15 +153,13 @@ def _say_what(job: "TrainJob", ranks: "Ranks") -> None:
     plan, size = job.plan, job.batch_size
     steps = steps_per_epoch(job.batches, plan.accumulate, ranks.world)
     every = size * ranks.world * plan.accumulate
-    note(f"{job.loaded.clip.name} on {job.settings['data']}, {job.loaded.clip.device}, {plan.precision}")
+    note(f"{job.model.name} on {job.settings['data']}, {job.model.device}, {plan.precision}")
     note(f"global batch {every}: {size} videos x {ranks.world} ranks x {plan.accumulate} accumulated")
     epochs, of = "epoch" if plan.epochs == 1 else "epochs", "step" if steps == 1 else "steps"
     note(f"{plan.epochs} {epochs} of {steps} {of}, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {plan.loss}")
     if plan.warmup >= plan.epochs * steps:
         note("the warm-up is as long as the training: the learning rate never gets to --lr (see --warmup)")
-    shown = ", ".join(
-        f"{name} {_short(part)} of {_short(total)}" for name, (part, total) in counts(job.loaded.model).items()
-    )
+    shown = ", ".join(f"{name} {_short(part)} of {_short(total)}" for name, (part, total) in counts(job.model).items())
     note(f"trained weights: {shown}")
     empty = job.batches.counts.empty
     if empty:
@@ -181,9 +179,9 @@ def _try(job: "TrainJob", ranks: "Ranks", *, json: bool) -> None:
     from maxi_core.training.loop import train as loop
     from maxi_core.training.trainable import make_optimizer
 
-    optimizer = make_optimizer(job.loaded.model, job.weight_decay)
-    taken = list(islice(loop(job.loaded.model, job.batches, optimizer, job.plan, ranks=ranks), 2))
-    peak, last = peak_memory(job.loaded.clip.device), taken[-1]
+    optimizer = make_optimizer(job.model, job.weight_decay)
+    taken = list(islice(loop(job.model, job.batches, optimizer, job.plan, ranks=ranks), 2))
+    peak, last = peak_memory(job.model.device), taken[-1]
     if not ranks.first:
         return
     seconds = last.of * (last.videos / len(taken)) / last.videos_per_s

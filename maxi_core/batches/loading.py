@@ -48,9 +48,9 @@ class Counts:
 class Batches:
     """The micro-batches of every epoch, the same whatever the number of workers and ranks, and after a resume.
 
-    `tokenize` is the model's (`Clip.tokenize`), `image_size` its pixels. `video` says how videos are read; with worker
-    processes, batches are also made ahead, in a thread. `log` records videos that cannot be read. Raises UsageError if
-    there are too few examples for one batch.
+    `tokenize` is the model's (`VideoCLIP.tokenize`), `image_size` its pixels. `video` says how videos are read; with
+    worker processes, batches are also made ahead, in a thread. `log` records videos that cannot be read. Raises
+    UsageError if there are too few examples for one batch.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Checkpoint folders, read: what is complete, what a run's last one is, what it says of itself, its weights (SPEC 12).
+"""Checkpoint folders, read: what is complete, what a run's last one is, what it says of itself, its weights.
 
 They are written by `maxi_core.training.saving`.
 """

@@ -35,7 +35,7 @@ def encode_images(visual: Any, images: Tensor, *, checkpointing: bool = False) -
 
 
 def encode_patches(visual: Any, images: Tensor) -> Tensor:
-    """Return the features of all patches, (n, 3, S, S) -> (n, rows, columns, D): what heatmaps are made of (SPEC 9).
+    """Return the features of all patches, (n, 3, S, S) -> (n, rows, columns, D): for heatmaps (supplement 3.1).
 
     The tokens of the last block, without the class token, through the final norm and the projection. Raises TypeError
     for a tower that is no vision transformer of open_clip with a class token.

@@ -1,49 +1,26 @@
-"""From MODEL to a VideoCLIP: weights, temporal module, normalisation and what is known of them, in one object."""
+"""From MODEL to a VideoCLIP: weights, tokenizer, temporal module, normalisation and what is known of them."""
 
-import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.clip.checkpoints import read_weights
-from maxi_core.clip.models import Clip, identity_of_weights, load_bare
-from maxi_core.clip.naming import find_model
-from maxi_core.clip.video_clip import Pooling, VideoCLIP, mean_over_frames
-from maxi_core.clip.visual import IMAGENET, Normalisation
+from torch import nn
+
+from maxi_core.clip.checkpoints import ABOUT, build, read_weights
+from maxi_core.clip.device import pick_device
+from maxi_core.clip.model import Pooling, VideoCLIP, identity_of, mean_over_frames, own_statistics
+from maxi_core.clip.model_files import own_file
+from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
+from maxi_core.clip.temporal_record import MakeTemporal, as_record, module_for
+from maxi_core.clip.tokenizers import Tokenizing, of_architecture, of_checkpoint, of_folder
+from maxi_core.clip.visual import IMAGENET, Normalisation, Statistics
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.instances import Instance
-from maxi_core.options import deciding
 from maxi_core.temporal import Temporal
 
 if TYPE_CHECKING:
     from maxi_core.plugins import Catalog
 
-log = logging.getLogger("maxi")
 
-Record = Mapping[str, Any]  # a temporal module as maxi.json has it: {name: dist:name, version, options}
-MakeTemporal = Callable[[Record], Temporal]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A VideoCLIP in evaluation mode and all that belongs to it.
-
-    `clip` has name, tokenizer, image size, device and the identity of the weights; `temporal` is {name, version,
-    options} of the temporal module, its name as `dist:name`, or None without one: then the mean over frames is taken;
-    `normalisation` is `model`, `imagenet` or, for a checkpoint trained so, what it was trained with; `checkpoint` is
-    its folder and `about` its maxi.json, None and {} for a model that maxi has not trained.
-    """
-
-    model: VideoCLIP = field(repr=False)
-    clip: Clip
-    temporal: Record | None
-    normalisation: str
-    checkpoint: Path | None = None
-    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-
-def load_video_clip(
+def load_model(
     name: str,
     device: str = "auto",
     *,
@@ -53,94 +30,105 @@ def load_video_clip(
     normalisation: Normalisation | None = None,
     checkpointing: bool = False,
     catalog: "Catalog | None" = None,
-) -> Loaded:
-    """Load the model that MODEL names for clips of `frames` frames: see `maxi_core.clip.models.load_model`.
+) -> VideoCLIP:
+    """Load the model that MODEL names, in evaluation mode and float32, for clips of `frames` frames.
+
+    MODEL is `ARCH/TAG` as open_clip has them, an export folder, a checkpoint or a world. An export folder holds
+    open_clip_config.json and open_clip_model.safetensors and may also be written `local-dir:FOLDER`; the folder of a
+    training run is its last complete checkpoint.
 
     A checkpoint says which temporal module it was trained with, if any, and how pixels were normalised. `make_temporal`
     makes that very module from what the checkpoint says (`temporal_maker`); `temporal` is one that is attached to a
     model without, or the one that the checkpoint names. Raises UsageError where the two differ, for a module that is
-    not here, and for weights that do not fit, with the keys that are missing or too many.
+    not here or not used (neither was given), for a name or folder that is not right, for weights that want the other
+    activation (QuickGELU or GELU) or do not fit, with the keys that are missing or too many, and for a device that is
+    not there; MaxiError for weights that cannot be fetched.
     """
     found = find_model(name, catalog)
-    recorded: Record | None = found.about.get("temporal")
-    module = _module(name, recorded, temporal, make_temporal)
-    clip = load_bare(found, device)
-    before = _shape_of(clip.model.visual)
-    pooling: Pooling = mean_over_frames if module is None else module.attach(clip.model.visual, frames)  # type: ignore[arg-type]
-    changed = _shape_of(clip.model.visual) != before
-    said = normalisation or found.about.get("normalisation", "model")
-    mean, std = IMAGENET if normalisation == "imagenet" else (clip.mean, clip.std)
+    recorded = found.about.get("temporal")
+    module = module_for(name, recorded, temporal, make_temporal)
+    where = pick_device(device)
+    tokenizing = _tokenizing(found)
+    clip, tokenizer = _made(found, tokenizing)
+    own = _statistics(found, clip)
+    identity = "" if found.checkpoint is not None else identity_of(clip.state_dict(), found.config)
+    before = _shape_of(clip.visual)
+    pooling: Pooling = mean_over_frames if module is None else module.attach(clip.visual, frames)
     model = VideoCLIP(
-        clip.model,
-        mean=mean,
-        std=std,
+        clip,
+        found.config,
+        name=name,
+        identity=identity,
+        tokenizer=tokenizer,
+        tokenizing=tokenizing,
+        statistics=IMAGENET if normalisation == "imagenet" else own,
+        normalisation=normalisation or found.about.get("normalisation", "model"),
         frames=frames,
         pooling=pooling,
+        temporal=None if module is None else as_record(module),
+        fixed_frames=_shape_of(clip.visual) != before,
         checkpointing=checkpointing,
-        fixed_frames=changed,
+        checkpoint=found.checkpoint,
+        about=found.about,
     )
-    record = None if module is None else as_record(module)
     if found.checkpoint is not None:
-        _fill(name, model, found.checkpoint, fresh=module is not None and recorded is None)
-        named = clip.config if record is None else {**clip.config, "temporal": record}
-        clip = replace(clip, identity=identity_of_weights(model.weights(), named))
-    model.eval().to(clip.device)
-    return Loaded(model, clip, record, said, found.checkpoint, found.about)
+        _fill(model, found.checkpoint, fresh=module is not None and recorded is None)
+        named = model.config if model.temporal is None else {**model.config, "temporal": model.temporal}
+        model.identity = identity_of(model.weights(), named)
+    return model.eval().to(where)
 
 
-def temporal_maker(catalog: "Catalog") -> MakeTemporal:
-    """Return what makes the temporal module that a checkpoint names, of that very distribution or plugin file.
-
-    Another version than the checkpoint was trained with is warned of.
-    """
-
-    def make(record: Record) -> Temporal:
-        offer = catalog.find(record["name"], ("temporal",))
-        if record["version"] != offer.version:
-            log.warning("trained with %s %s, and here is %s", offer.ref, record["version"], offer.version)
-        made = Instance(offer).make(offer.cls.Options.model_validate(dict(record["options"])))
-        assert isinstance(made, Temporal)
-        return made
-
-    return make
+def _tokenizing(found: FoundModel) -> Tokenizing:
+    """Return where the tokenizer of what was found is from."""
+    if found.checkpoint is not None:
+        path = found.checkpoint / ABOUT
+        return of_checkpoint(found.checkpoint, path, found.about.get("tokenizer"), found.config)
+    return of_architecture(found.architecture) if found.folder is None else of_folder(found.folder, found.config)
 
 
-def as_record(module: Temporal) -> dict[str, Any]:
-    """Return a temporal module as a checkpoint remembers it."""
-    return {"name": module.ref or module.name, "version": module.version, "options": deciding(module.options)}
+def _made(found: FoundModel, tokenizing: Tokenizing) -> tuple[Any, Any]:
+    """Return open_clip's model and tokenizer; a checkpoint's without weights, which need its temporal module first."""
+    import open_clip
 
-
-def _module(name: str, recorded: Record | None, given: Temporal | None, make: MakeTemporal | None) -> Temporal | None:
-    """Return the module to attach, None for none."""
-    if given is not None:
-        if recorded is not None and _chosen(recorded) != _chosen(as_record(given)):
-            raise UsageError(
-                f"'{name}' was trained with the temporal module {_said(recorded)}, not {_said(as_record(given))}",
-                "leave --temporal and its options out",
-            )
-        return given
-    if recorded is None:
-        return None
-    if make is None:
-        raise UsageError(f"'{name}' was trained with the temporal module {_said(recorded)}, which is not used here")
     try:
-        return make(recorded)
-    except MaxiError as error:
-        why, fix = error.problem, error.fix
-    except ValueError as error:  # of pydantic, in several lines
-        why, fix = str(error).partition("\n")[0], f"install {recorded['name'].partition(':')[0]} {recorded['version']}"
-    raise UsageError(
-        f"'{name}' was trained with the temporal module {_said(recorded)}, which cannot be had here: {why}", fix
+        if found.architecture:
+            clip: nn.Module = open_clip.create_model(
+                found.architecture, pretrained=found.tag, precision="fp32", device="cpu", require_pretrained=True
+            )
+        else:
+            weights = None if found.folder is None else own_file(found.folder, WEIGHTS)
+            clip = build(found.config, found.preprocess, weights)
+        return clip, tokenizing.make(found.config["text_cfg"])
+    except Exception as error:  # open_clip, torch, safetensors and the hub each raise their own
+        raise _unloadable(found, error) from error
+
+
+def _statistics(found: FoundModel, clip: nn.Module) -> tuple[Statistics, Statistics]:
+    """Return mean and deviation that pixels are normalised with unless something else is asked for."""
+    if found.checkpoint is None:
+        return own_statistics(clip)
+    return tuple(found.about["mean"]), tuple(found.about["std"])
+
+
+def _unloadable(found: FoundModel, error: Exception) -> MaxiError:
+    """Return the error, in one line, for a model that open_clip could not make or load."""
+    import open_clip
+
+    name, why = found.name, str(error).strip().partition("\n")[0][:300]
+    if found.checkpoint is not None:
+        return UsageError(f"the model of '{name}' cannot be made: {why}", f"look at {found.checkpoint / ABOUT}")
+    why = why.partition(". ")[0]
+    if found.folder is not None:
+        return UsageError(f"model '{name}' cannot be loaded: {why}", f"look at {CONFIG} and {WEIGHTS} in it")
+    place = open_clip.get_pretrained_cfg(found.architecture, found.tag)
+    hub = place.get("hf_hub", "").rstrip("/")
+    if not hub:
+        return MaxiError(f"the weights of '{name}' cannot be fetched from {place.get('url')}: {why}")
+    return MaxiError(
+        f"the weights of '{name}' are not here and cannot be fetched: {CONFIG} and {WEIGHTS} of {hub} ({why})",
+        "unset HF_HUB_OFFLINE and go online, or bring them: `hf download "
+        f"{hub} {CONFIG} {WEIGHTS} --local-dir DIR` elsewhere, then type local-dir:DIR as the model",
     )
-
-
-def _chosen(record: Record) -> tuple[object, object]:
-    return record["name"], record["options"]
-
-
-def _said(record: Record) -> str:
-    options = ", ".join(f"{key}={value}" for key, value in record["options"].items())
-    return f"'{record['name']}' {record['version']}".rstrip() + (f" ({options})" if options else "")
 
 
 def _shape_of(visual: Any) -> list[tuple[str, object, object]]:
@@ -151,7 +139,7 @@ def _shape_of(visual: Any) -> list[tuple[str, object, object]]:
     ]
 
 
-def _fill(name: str, model: VideoCLIP, checkpoint: Path, *, fresh: bool) -> None:
+def _fill(model: VideoCLIP, checkpoint: Path, *, fresh: bool) -> None:
     """Put a checkpoint's weights into the model; with `fresh`, a new temporal module keeps the ones it began with."""
     weights = read_weights(checkpoint)
     if fresh:
@@ -159,4 +147,6 @@ def _fill(name: str, model: VideoCLIP, checkpoint: Path, *, fresh: bool) -> None
     try:
         model.load_weights(weights)
     except ValueError as error:
-        raise UsageError(f"the weights of '{name}' do not fit its model: {error}", "name another checkpoint") from None
+        raise UsageError(
+            f"the weights of '{model.name}' do not fit its model: {error}", "name another checkpoint"
+        ) from None

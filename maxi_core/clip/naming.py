@@ -19,11 +19,11 @@ LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModel:
     """Where a MODEL is: an `architecture` of open_clip and its `tag`, an export `folder`, or a `checkpoint` folder.
 
-    Of an export folder, `config` and `preprocess` are open_clip's model_cfg and preprocess_cfg; of a checkpoint,
-    `about` is its maxi.json. Both say only what a model may (`model_rules`).
+    `config` is open_clip's model_cfg; of a folder, `preprocess` is its preprocess_cfg, and of a checkpoint `about` is
+    its maxi.json. What a folder says is only what a model may (`model_rules`).
     """
 
     name: str
@@ -36,7 +36,7 @@ class Found:
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def find_model(name: str, catalog: "Catalog | None" = None) -> Found:
+def find_model(name: str, catalog: "Catalog | None" = None) -> FoundModel:
     """Find what MODEL names; raises UsageError for a name or folder that is not right. No weights are read.
 
     Names of worlds are those of `catalog`; without one, those of the installed plugins.
@@ -46,12 +46,12 @@ def find_model(name: str, catalog: "Catalog | None" = None) -> Found:
         return _export(name, world)
     folder = _folder(name)
     if folder is None:
-        return Found(name, *_checked_names(name, catalog))
+        return _of_open_clip(name, *_checked_names(name, catalog))
     checkpoint = find_checkpoint(folder)
     if checkpoint is None:
         return _export(name, folder)
     about = read_about(checkpoint)
-    return Found(name, checkpoint=checkpoint, config=about["config"], preprocess=about["preprocess"], about=about)
+    return FoundModel(name, checkpoint=checkpoint, config=about["config"], preprocess=about["preprocess"], about=about)
 
 
 def _folder(name: str) -> Path | None:
@@ -64,7 +64,7 @@ def _folder(name: str) -> Path | None:
     return path if path.exists() or name.startswith((".", "/", "~")) else None
 
 
-def _export(name: str, folder: Path) -> Found:
+def _export(name: str, folder: Path) -> FoundModel:
     """Return what an export folder holds; raises UsageError unless it is whole and says only what it may."""
     missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
     if not folder.is_dir():
@@ -78,7 +78,13 @@ def _export(name: str, folder: Path) -> Found:
     document = read_table(folder, CONFIG)
     config, preprocess = document.get("model_cfg"), document.get("preprocess_cfg")
     check_model(folder / CONFIG, config, preprocess)
-    return Found(name, folder=folder, config=document["model_cfg"], preprocess=preprocess or {})
+    return FoundModel(name, folder=folder, config=document["model_cfg"], preprocess=preprocess or {})
+
+
+def _of_open_clip(name: str, architecture: str, tag: str) -> FoundModel:
+    import open_clip
+
+    return FoundModel(name, architecture, tag, config=open_clip.get_model_config(architecture))
 
 
 def _known() -> list[str]:

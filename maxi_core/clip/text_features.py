@@ -1,4 +1,4 @@
-"""One text feature per dictionary entry, the mean over templates: computed once and kept on disk (SPEC section 2)."""
+"""One text feature per dictionary entry, the mean over templates: computed once and kept on disk (paper Eq. 1)."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maxi_core.clip.models import Clip
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.textual import encode_text
 from maxi_core.errors import MaxiError
 from maxi_core.files import maxi_home, whole_file
@@ -23,7 +23,7 @@ BLOCK = 512  # entries whose prompts are encoded together; bounds the memory and
 
 
 def entry_features(
-    clip: Clip, entries: Sequence[str], templates: Sequence[str] = MATCHING, cache: Path | None = None
+    model: VideoCLIP, entries: Sequence[str], templates: Sequence[str] = MATCHING, cache: Path | None = None
 ) -> Tensor:
     """Return the features of dictionary entries, (C, D) float32 of length 1, on the model's device.
 
@@ -32,28 +32,28 @@ def entry_features(
     counts as none. Logs a warning for entries whose prompts are cut at the context length or hold special tokens.
     """
     folder = maxi_home() / "text-features" if cache is None else cache
-    key = _key(clip, entries, templates)
+    key = _key(model, entries, templates)
     path = folder / f"{key}.bin"
-    features = _read(path, key, (len(entries), clip.width))
+    features = _read(path, key, (len(entries), model.width))
     if features is None:
-        features = torch.cat(list(_blocks(clip, entries, templates)))
+        features = torch.cat(list(_blocks(model, entries, templates)))
         _write(path, key, features)
-    return features.to(clip.device)
+    return features.to(model.device)
 
 
-def _key(clip: Clip, entries: Sequence[str], templates: Sequence[str]) -> str:
-    said = json.dumps([FORMAT, clip.identity, list(templates), list(entries)])
+def _key(model: VideoCLIP, entries: Sequence[str], templates: Sequence[str]) -> str:
+    said = json.dumps([FORMAT, model.identity, list(templates), list(entries)])
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _blocks(clip: Clip, entries: Sequence[str], templates: Sequence[str]) -> Iterator[Tensor]:
+def _blocks(model: VideoCLIP, entries: Sequence[str], templates: Sequence[str]) -> Iterator[Tensor]:
     """Yield the features of the entries, block by block, on the CPU."""
     cut, stripped = 0, 0
     for first in range(0, len(entries), BLOCK):
         block = entries[first : first + BLOCK]
-        tokens = clip.tokenize([fill(template, entry) for entry in block for template in templates])
+        tokens = model.tokenize([fill(template, entry) for entry in block for template in templates])
         with torch.no_grad():
-            prompts = functional.normalize(encode_text(clip.model, tokens.ids), dim=-1)  # (c * P, D)
+            prompts = functional.normalize(encode_text(model.clip, tokens.ids), dim=-1)  # (c * P, D)
             mean = prompts.view(len(block), len(templates), -1).mean(dim=1)  # (c * P, D) -> (c, P, D) -> (c, D)
             yield functional.normalize(mean, dim=-1).cpu()
         cut += len({row // len(templates) for row in tokens.truncated})

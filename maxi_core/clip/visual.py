@@ -1,22 +1,18 @@
-"""The visual side of a CLIP, for whole videos: from frames to pixels to one feature (SPEC sections 2 and 8)."""
+"""From frames to what the image tower of a CLIP reads: the test crop, and the normalisation of pixels."""
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-
-from maxi_core.clip.models import Clip, Statistics
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 Normalisation = Literal["model", "imagenet"]
-Precision = Literal["fp32", "amp_bf16"]
+Statistics = tuple[float, float, float]  # of red, green and blue, in 0..1
 
-# What the authors' code normalises with, whatever the model was trained with (SPEC section 2).
+# What the authors' code normalises with, whatever the model was trained with.
 IMAGENET: tuple[Statistics, Statistics] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -26,7 +22,7 @@ def short_side(image_size: int) -> int:
 
 
 def centre_crop(frames: "NDArray[np.uint8]", image_size: int) -> Tensor:
-    """Return frames (T, H, W, 3) uint8 as pixels (T, 3, S, S) uint8: resized, then the centre kept (SPEC section 8)."""
+    """Return frames (T, H, W, 3) uint8 as pixels (T, 3, S, S) uint8: resized, then the centre kept."""
     from torchvision.transforms.v2 import functional as transforms
 
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2)  # (T, H, W, 3) -> (T, 3, H, W)
@@ -35,44 +31,8 @@ def centre_crop(frames: "NDArray[np.uint8]", image_size: int) -> Tensor:
     return cropped.contiguous()
 
 
-def statistics(clip: Clip, normalisation: Normalisation) -> tuple[Statistics, Statistics]:
-    """Return mean and standard deviation of RGB in 0..1 that pixels are normalised with."""
-    return IMAGENET if normalisation == "imagenet" else (clip.mean, clip.std)
-
-
 def normalise(pixels: Tensor, mean: Statistics, std: Statistics) -> Tensor:
     """Return pixels (..., 3, S, S) uint8 as the model's input, float32."""
     shape = (3, 1, 1)
     centre, spread = (torch.tensor(value, device=pixels.device).view(shape) for value in (mean, std))
     return (pixels.float() / 255 - centre) / spread
-
-
-def encode_video(
-    clip: Clip,
-    pixels: Tensor,
-    *,
-    normalisation: Normalisation = "model",
-    precision: Precision = "fp32",
-    batch: int = 16,
-) -> Tensor:
-    """Return the feature of one video, pixels (T, 3, S, S) uint8 -> (D,) float32 of length 1, on the model's device.
-
-    The mean over frames of frame features that are not normalised, then normalised (SPEC section 2). At most `batch`
-    frames go through the model at once. Nothing is differentiated.
-    """
-    mean, std = statistics(clip, normalisation)
-    total = torch.zeros(clip.width, device=clip.device)
-    with torch.no_grad(), _autocast(clip.device, precision):
-        for frames in torch.split(pixels, batch):
-            features = _encode_image(clip.model, normalise(frames.to(clip.device), mean, std))  # (t, D)
-            total = total + features.float().sum(dim=0)
-    return functional.normalize(total / len(pixels), dim=0)
-
-
-def _encode_image(model: Any, images: Tensor) -> Tensor:
-    features: Tensor = model.encode_image(images)
-    return features
-
-
-def _autocast(device: torch.device, precision: Precision) -> Any:
-    return torch.autocast(device.type, torch.bfloat16) if precision == "amp_bf16" else nullcontext()

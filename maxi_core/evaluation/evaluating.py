@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.bags.codecs import video_key
-from maxi_core.clip.loading import Loaded
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.places import Places
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
-from maxi_core.evaluation.encoder import Encoder
+from maxi_core.evaluation.encoding import encode_names
 from maxi_core.evaluation.features import Clock, Follow, Found, keyed, video_features
 from maxi_core.evaluation.overlap import groups_of
 from maxi_core.evaluation.protocol import Protocol
@@ -27,7 +27,7 @@ Missing = Callable[[Split, Sequence[str]], None]
 class ModelScores:
     """All results of one model, in the order of benchmarks and splits."""
 
-    encoder: Encoder
+    model: VideoCLIP
     results: tuple[Result, ...]
 
     def records(self) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ class Evaluated:
 
 
 def evaluate(
-    models: Sequence[Loaded],
+    models: Sequence[VideoCLIP],
     benchmarks: Sequence[OpenedBenchmark],
     protocol: Protocol | None = None,
     *,
@@ -79,23 +79,22 @@ def evaluate(
     def told(video: Video, failed: Failed | None) -> None:
         log.use() if failed is None else log.skip(str(video.path), failed)
 
-    encoders = [Encoder(loaded, protocol) for loaded in models]
     clock, mine = Clock(), ranks.share(list(videos))
     own = {key: videos[key] for key in mine}
-    found = video_features(encoders, own, reading, store, follow=follow, told=told, clock=clock)
+    found = video_features(models, protocol, own, reading, store, follow=follow, told=told, clock=clock)
     log.finish()
     gathered = ranks.gather((found, clock))
     if not gathered:
         return None
-    every: list[Found] = [{} for _ in encoders]
+    every: list[Found] = [{} for _ in models]
     for part, other in gathered:
         for answers, more in zip(every, part, strict=True):
             answers.update(more)
         if other is not clock:
             clock.add(other)
     scored = [
-        ModelScores(encoder, tuple(_results(encoder, placed, answers, dictionary, reading.decoder)))
-        for encoder, answers in zip(encoders, every, strict=True)
+        ModelScores(model, tuple(_results(model, protocol, placed, answers, dictionary, reading.decoder)))
+        for model, answers in zip(models, every, strict=True)
     ]
     return Evaluated(tuple(scored), clock)
 
@@ -124,7 +123,8 @@ def _placed(
 
 
 def _results(
-    encoder: Encoder,
+    model: VideoCLIP,
+    protocol: Protocol,
     placed: Iterable[tuple[OpenedBenchmark, Split, tuple[Video, ...]]],
     answers: Mapping[str, Any],
     dictionary: Sequence[str] | None,
@@ -133,7 +133,7 @@ def _results(
     texts: dict[tuple[str, ...], Any] = {}
     for benchmark, split, videos in placed:
         if split.classes not in texts:
-            texts[split.classes] = encoder.encode_names(split.classes)
+            texts[split.classes] = encode_names(model, protocol, split.classes)
         groups = () if dictionary is None else groups_of(split.classes, dictionary)
         own = [answers[video_key(video)] for video in videos]
-        yield score_split(encoder, benchmark, split, videos, own, texts[split.classes], groups, decoder)
+        yield score_split(model, protocol, benchmark, split, videos, own, texts[split.classes], groups, decoder)

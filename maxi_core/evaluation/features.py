@@ -12,8 +12,9 @@ import numpy as np
 
 from maxi_core.bags.codecs import video_key
 from maxi_core.bags.shelf import Shelf, digest
-from maxi_core.evaluation.encoder import Encoder, Features
-from maxi_core.evaluation.protocol import CONSUMER
+from maxi_core.clip.model import VideoCLIP
+from maxi_core.evaluation.encoding import Features, depends_on, encode_views
+from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.types import Failed, Video
 from maxi_core.video.jobs import Job
 from maxi_core.video.options import VideoOptions
@@ -54,7 +55,8 @@ def keyed(videos: Iterable[Video]) -> dict[str, Video]:
 
 
 def video_features(
-    encoders: Sequence[Encoder],
+    models: Sequence[VideoCLIP],
+    protocol: Protocol,
     videos: Mapping[str, Video],
     reading: VideoOptions,
     store: Path | None,
@@ -63,16 +65,16 @@ def video_features(
     told: Callable[[Video, Failed | None], None] = lambda _video, _failed: None,
     clock: Clock | None = None,
 ) -> list[Found]:
-    """Return for each encoder the features (V, D), or the reason why there are none, of the videos by key.
+    """Return for each model the features (V, D), or the reason why there are none, of the videos by key.
 
     Features are kept in `store` (None: nowhere) as soon as they are there, so a stopped evaluation goes on where it
     was; failures are not. All models share one decode of each video. `told` hears of each video once.
     """
     clock = clock or Clock()
     began = time.perf_counter()
-    found: list[Found] = [{} for _ in encoders]
+    found: list[Found] = [{} for _ in models]
     with ExitStack() as stack:
-        shelves = [_shelf(stack, encoder, reading, store) for encoder in encoders]
+        shelves = [_shelf(stack, depends_on(model, protocol), reading, store) for model in models]
         for shelf, answers in zip(shelves, found, strict=True):
             if shelf is not None:
                 answers |= {key: _unpack(kept) for key in videos if (kept := shelf.get(key)) is not None}
@@ -80,13 +82,14 @@ def video_features(
             told(video, None)
         todo = {key: video for key, video in videos.items() if any(key not in answers for answers in found)}
         if todo:
-            _encode(list(zip(encoders, found, shelves, strict=True)), todo, reading, follow, told, clock)
+            _encode(list(zip(models, found, shelves, strict=True)), protocol, todo, reading, follow, told, clock)
     clock.whole += time.perf_counter() - began
     return found
 
 
 def _encode(
-    group: Sequence[tuple[Encoder, Found, Shelf | None]],
+    group: Sequence[tuple[VideoCLIP, Found, Shelf | None]],
+    protocol: Protocol,
     todo: Mapping[str, Video],
     reading: VideoOptions,
     follow: Follow,
@@ -95,7 +98,7 @@ def _encode(
 ) -> None:
     wanting = {key: [place for place, (_, found, _) in enumerate(group) if key not in found] for key in todo}
     jobs = (
-        Job(video, {f"{CONSUMER} {place}": group[place][0].sampling for place in wanting[key]})
+        Job(video, {f"{CONSUMER} {place}": protocol.sampling(group[place][0].image_size) for place in wanting[key]})
         for key, video in todo.items()
     )
     title = f"{len(group)} models" if len(group) > 1 else group[0][0].name
@@ -105,17 +108,16 @@ def _encode(
         clock.decoder += time.perf_counter() - waiting
         problem: Failed | None = None
         for place in wanting[key]:
-            encoder, found, shelf = group[place]
+            model, found, shelf = group[place]
             if isinstance(frames, Failed):
                 problem = found[key] = frames
                 continue
-            views = encoder.protocol.view(frames[f"{CONSUMER} {place}"], encoder.loaded.clip.image_size)
             computing = time.perf_counter()
-            features = encoder.encode_video(views)
+            features = encode_views(model, protocol, frames[f"{CONSUMER} {place}"])
             clock.model += time.perf_counter() - computing
             clock.encoded += 1
             if not np.isfinite(features).all():
-                problem = VideoFailed(f"the model {encoder.name} gives no finite feature of it", "not-finite")
+                problem = VideoFailed(f"the model {model.name} gives no finite feature of it", "not-finite")
                 found[key] = problem
                 continue
             found[key] = features
@@ -125,10 +127,10 @@ def _encode(
         waiting = time.perf_counter()
 
 
-def _shelf(stack: ExitStack, encoder: Encoder, reading: VideoOptions, store: Path | None) -> Shelf | None:
+def _shelf(stack: ExitStack, features: Mapping[str, object], reading: VideoOptions, store: Path | None) -> Shelf | None:
     if store is None:
         return None
-    about = encoder.about() | reading.model_dump(mode="json", include={"decoder", "square_pixels"})
+    about = {**features} | reading.model_dump(mode="json", include={"decoder", "square_pixels"})
     return stack.enter_context(Shelf(store / f"eval-{digest(about)[:16]}", about))
 
 

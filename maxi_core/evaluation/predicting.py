@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from maxi_core.clip.loading import Loaded
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.encoder import Encoder
+from maxi_core.evaluation.encoding import encode_names, encode_views
 from maxi_core.evaluation.metrics import softmax
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.types import Failed, Video
@@ -40,7 +40,7 @@ class Prediction:
 
 
 def predict(
-    loaded: Loaded,
+    model: VideoCLIP,
     videos: Iterable[Video | Path | str],
     labels: Sequence[str],
     protocol: Protocol | None = None,
@@ -53,21 +53,20 @@ def predict(
     The softmax is over the labels given: it says which of them fits best, not whether any does. Of equal scores the
     earlier label is first. Raises UsageError if there is no label or one comes twice.
     """
-    encoder = Encoder(loaded, protocol or Protocol(frames=loaded.model.frames))
+    protocol = protocol or Protocol(frames=model.frames)
     names = [label.strip() for label in labels]
     if not names or not all(names):
         raise UsageError("there are no labels to choose from", "name some: --labels 'arm wrestling, juggling'")
     if twice := [name for place, name in enumerate(names) if name in names[:place]]:
         raise UsageError(f"the label '{twice[0]}' comes twice", "name it once")
-    texts = encoder.encode_names(names).astype(np.float64).T  # (D, C)
+    texts = encode_names(model, protocol, names).astype(np.float64).T  # (D, C)
     asked = (one if isinstance(one, Video) else Video(str(one), Path(one)) for one in videos)
-    for video, frames in read_videos(asked, {CONSUMER: encoder.sampling}, reading):
+    for video, frames in read_videos(asked, {CONSUMER: protocol.sampling(model.image_size)}, reading):
         if isinstance(frames, Failed):
             yield Prediction(video, (), frames)
             continue
-        views = encoder.protocol.view(frames[CONSUMER], loaded.clip.image_size)
-        cosines = encoder.encode_video(views).astype(np.float64) @ texts  # (V, C)
-        shares, means = softmax(encoder.scale * cosines).mean(axis=0), cosines.mean(axis=0)
+        cosines = encode_views(model, protocol, frames[CONSUMER]).astype(np.float64) @ texts  # (V, C)
+        shares, means = softmax(cosines / model.sigma).mean(axis=0), cosines.mean(axis=0)
         best = np.argsort(-(means if len(cosines) == 1 else shares), kind="stable")[:top]
         guesses = tuple(Guess(names[place], float(shares[place]), float(means[place])) for place in best)
         yield Prediction(video, guesses, None, frames.flag)

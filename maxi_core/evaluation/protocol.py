@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maxi_core.clip.visual import Precision, centre_crop, short_side
+from maxi_core.clip.device import Precision
+from maxi_core.clip.visual import centre_crop, short_side
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.labels import Spelling
 from maxi_core.prompts import EVALUATION
@@ -45,13 +46,13 @@ class Protocol:
         """Clips x crops, as it is typed."""
         return f"{self.clips}x{self.crops}"
 
-    def sampling(self) -> Sampling:
-        """Return the request for the frames of all clips at once: the middles of T x C segments."""
-        return Sampling("middles", self.frames * self.clips)
+    def sampling(self, image_size: int) -> Sampling:
+        """Return the request for the frames of all clips at once: the middles of T x C segments.
 
-    def side(self, image_size: int) -> int:
-        """Return the pixels of the shorter side that frames are wanted with; it is the crop's own with three crops."""
-        return short_side(image_size) if self.crops == 1 else image_size
+        Their shorter side is that of the centre crop, or of the model's images with three crops.
+        """
+        side = short_side(image_size) if self.crops == 1 else image_size
+        return Sampling("middles", self.frames * self.clips, side=side)
 
     def view(self, frames: "Pixels", image_size: int) -> "Tensor":
         """Return the views of a video, frames (T * C, H, W, 3) uint8 -> (V, T, 3, S, S) uint8, V = C x crops."""

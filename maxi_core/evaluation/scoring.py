@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from maxi_core.border import blamed
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import PluginError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.benchmarks.benchmark import METRICS
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
-from maxi_core.evaluation.encoder import Encoder, Features
+from maxi_core.evaluation.encoding import Features
 from maxi_core.evaluation.overlap import GROUPS, Group
+from maxi_core.evaluation.protocol import Protocol
 from maxi_core.prompts import fill
 from maxi_core.types import Failed, Video
 from maxi_core.version import __version__
@@ -44,7 +46,8 @@ class Result:
 
 
 def score_split(
-    encoder: Encoder,
+    model: VideoCLIP,
+    protocol: Protocol,
     benchmark: OpenedBenchmark,
     split: Split,
     videos: Sequence[Video],
@@ -59,7 +62,7 @@ def score_split(
     may have several labels it is always the softmax, and the precision by mean cosines stands beside (SPEC section 8).
     A skipped video counts as wrong; `metrics_answered` are those of the others, if any was skipped.
     """
-    cosines, scores = _scores(answers, texts, encoder.scale, softmax=benchmark.multi_label)
+    cosines, scores = _scores(answers, texts, 1 / model.sigma, softmax=benchmark.multi_label)
     labels = [sample.labels for sample in split.samples]
     skipped = tuple(
         (video, answer) for video, answer in zip(videos, answers, strict=True) if isinstance(answer, Failed)
@@ -82,7 +85,7 @@ def score_split(
         record["metrics_answered"] = _metrics(benchmark, scores[rest], cosines[rest], chosen)[0] if rest else {}
     if groups:
         record["groups"] = _by_group(benchmark, groups, labels, scores, by_class)
-    record |= _circumstances(encoder, benchmark, split, decoder)
+    record |= _circumstances(model, protocol, benchmark, split, decoder)
     return Result(record, split, scores, by_class, tuple(videos), skipped, tuple(groups))
 
 
@@ -166,9 +169,11 @@ def _by_group(
     return found
 
 
-def _circumstances(encoder: Encoder, benchmark: OpenedBenchmark, split: Split, decoder: str) -> dict[str, Any]:
+def _circumstances(
+    model: VideoCLIP, protocol: Protocol, benchmark: OpenedBenchmark, split: Split, decoder: str
+) -> dict[str, Any]:
     """Return everything that moves a score (SPEC section 12)."""
-    loaded, protocol, about = encoder.loaded, encoder.protocol, encoder.loaded.about
+    about = model.about
     many = benchmark.multi_label or protocol.views != "1x1"
     return {
         "prompt": protocol.prompt,
@@ -177,17 +182,17 @@ def _circumstances(encoder: Encoder, benchmark: OpenedBenchmark, split: Split, d
         "frames": protocol.frames,
         "views": protocol.views,
         "score": "softmax" if many else "cosine",
-        "sigma": loaded.model.sigma,
-        "image_size": loaded.clip.image_size,
-        "normalisation": loaded.normalisation,
-        "statistics": [list(part) for part in loaded.model.statistics],
+        "sigma": model.sigma,
+        "image_size": model.image_size,
+        "normalisation": model.normalisation,
+        "statistics": [list(part) for part in model.statistics],
         "precision": protocol.precision,
-        "device": loaded.clip.device.type,
+        "device": model.device.type,
         "decoder": decoder,
-        "temporal": loaded.temporal and dict(loaded.temporal),
-        "model": loaded.clip.name,
-        "checkpoint": str(loaded.checkpoint) if loaded.checkpoint else None,
-        "weights_sha256": loaded.clip.identity,
+        "temporal": model.temporal and dict(model.temporal),
+        "model": model.name,
+        "checkpoint": str(model.checkpoint) if model.checkpoint else None,
+        "weights_sha256": model.identity,
         "started_from": about.get("started_from", {}).get("name"),
         "recipe_sha256": about.get("recipe_sha256"),
         "step": about.get("step"),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from maxi_core.clip.checkpoints import ABOUT, read_about, read_weights
-from maxi_core.clip.models import load_model
+from maxi_core.clip.loading import load_model
 from maxi_core.clip.naming import find_model
 from maxi_core.clip.tokenizers import of_checkpoint
 from maxi_core.errors import UsageError
@@ -68,7 +68,7 @@ def ensemble(
             what = f"the temporal module '{has['name']}'"
             raise UsageError(f"'{original}' has {what}, and '{trained}' has not", "mix others")
     else:
-        first = dict(load_model(original, "cpu", catalog).model.state_dict())
+        first = load_model(original, "cpu", catalog=catalog).weights()
         if SCALE in first and SCALE in about.get("began", {}):
             first[SCALE] = torch.tensor(about["began"][SCALE])
     made = []

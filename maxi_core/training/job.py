@@ -13,7 +13,7 @@ import torch
 from maxi_core.bags.run import MANIFEST, RECIPE
 from maxi_core.batches.loading import Batches
 from maxi_core.clip.checkpoints import checkpoints_of, read_weights
-from maxi_core.clip.loading import Loaded
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.environment import versions
 from maxi_core.errors import MaxiError
 from maxi_core.files import utc_stamp, write_text
@@ -33,7 +33,7 @@ from maxi_core.training.trainable import make_optimizer
 
 SCHEMA = 1
 
-Validate = Callable[[Loaded], Mapping[str, float]]
+Validate = Callable[[VideoCLIP], Mapping[str, float]]
 Follow = Callable[[Iterator[Step]], Iterator[Step]]
 
 
@@ -70,7 +70,7 @@ class TrainJob:
     says which checkpoint is best. `reports` are told of every record that goes into metrics.jsonl.
     """
 
-    loaded: Loaded
+    model: VideoCLIP = field(repr=False)
     batches: Batches
     plan: LoopPlan
     out: Path
@@ -113,10 +113,10 @@ class _Run:
 
     def __init__(self, job: TrainJob, follow: Follow, ranks: Ranks, stop: StopFlag) -> None:
         self.job, self.follow, self.ranks, self.stop = job, follow, ranks, stop
-        self.model = job.loaded.model
+        self.model = job.model
         self.optimizer = make_optimizer(self.model, job.weight_decay)
         fp16 = job.plan.precision == "amp_fp16"
-        self.scaler = torch.amp.GradScaler(job.loaded.clip.device.type) if fp16 else None
+        self.scaler = torch.amp.GradScaler(job.model.device.type) if fp16 else None
         self.scores: dict[str, float] = {}
         self.best: tuple[str, float] | None = None
         self.began = {"logit_scale": float(self.model.logit_scale.detach())}
@@ -190,7 +190,7 @@ class _Run:
                 "scores": self.scores,
             }
             state = state_of(self.model, self.optimizer, notes)
-            files = job.loaded.clip.tokenizing.files
+            files = job.model.tokenizing.files
             save_checkpoint(job.out, name, self.model.weights(), self._about(step, per_epoch), state, files)
             kept = {path.name for path in checkpoints_of(job.out)[-job.saving.last :]}
             clean(job.out, kept | ({self.best[0]} if self.best else set()))
@@ -201,15 +201,15 @@ class _Run:
         job = self.job
         said: dict[str, Any] = {"step": step, "epoch": step / per_epoch, "began": self.began, "scores": self.scores}
         if ensemble is not None:
-            said["ensemble"] = {"original": job.loaded.clip.name, "trained": step_name(step), "ratio": ensemble}
-        return about_checkpoint(job.loaded, {**job.record, **said})
+            said["ensemble"] = {"original": job.model.name, "trained": step_name(step), "ratio": ensemble}
+        return about_checkpoint(job.model, {**job.record, **said})
 
     def _validate(self, step: Step, metrics: MetricsFile | None) -> None:
         def validate() -> dict[str, float]:
             assert self.job.validate is not None
             self.model.eval()
             with torch.no_grad():
-                return dict(self.job.validate(self.job.loaded))
+                return dict(self.job.validate(self.model))
 
         found = self._once(validate)
         self.model.train()
@@ -227,7 +227,7 @@ class _Run:
             if self.original is not None and job.saving.ensemble is not None:
                 share = job.saving.ensemble
                 weights = mixed(self.original, self.model.weights(), share)
-                about, files = self._about(number, per_epoch, share), job.loaded.clip.tokenizing.files
+                about, files = self._about(number, per_epoch, share), job.model.tokenizing.files
                 last = save_checkpoint(job.out, step_name(number, share), weights, about, tokenizer=files)
             draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
             write_text(job.out / MANIFEST, json.dumps(self._manifest(number, last), indent=2, default=str) + "\n")
@@ -252,15 +252,14 @@ class _Run:
             "best": self.best,
             "scores": self.scores,
             "counts": asdict(job.batches.counts),
-            "model": {"name": job.loaded.clip.name, "identity": job.loaded.clip.identity},
+            "model": {"name": job.model.name, "identity": job.model.identity},
             "versions": versions(),
         }
 
     def _original(self) -> dict[str, torch.Tensor]:
         """Return the weights to ensemble with: those at the start, without a temporal module that is new."""
         weights = copy_of(self.model.weights())
-        loaded = self.job.loaded
-        new = loaded.temporal is not None and loaded.about.get("temporal") is None
+        new = self.model.temporal is not None and self.model.about.get("temporal") is None
         return {key: value for key, value in weights.items() if not (new and key.startswith("temporal."))}
 
     def _once(self, work: Callable[[], Any]) -> Any:

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from maxi_core.batches.draws import stable_number
-from maxi_core.clip.video_clip import VideoCLIP
+from maxi_core.clip.device import autocast
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.training.clock import Clock
 from maxi_core.training.objective import Bags, loss_of
-from maxi_core.training.options import Precision
 from maxi_core.training.ranks import ALONE, Ranks, device_errors
 from maxi_core.training.schedule import Schedule
 from maxi_core.training.steps import BatchSource, LoopPlan, NotFiniteError, Step
@@ -52,7 +52,7 @@ def train(
     same weights and optimizer sees and does what an unbroken one does. `scaler` belongs to amp_fp16. Raises
     NotFiniteError before the optimizer would step on what is not finite, MaxiError if memory or a rank is lost.
     """
-    device = model.logit_scale.device
+    device = model.device
     per_epoch = steps_per_epoch(batches, plan.accumulate, ranks.world)
     total = plan.epochs * per_epoch
     schedule = Schedule(plan.lr, total, plan.warmup)
@@ -79,7 +79,7 @@ def train(
                         device_errors(device, *batch.frames.shape[:2]),
                         _alone_until(part == plan.accumulate - 1, forward),
                     ):
-                        with _autocast(device, plan.precision):
+                        with autocast(device, plan.precision):
                             features, texts, scale = forward(batch.frames, batch.tokens if classes is None else classes)
                         bags = Bags(batch.index.to(device), batch.groups.to(device))
                         world = ranks.world if plan.gather else 1
@@ -120,12 +120,6 @@ def _parallel(model: VideoCLIP, ranks: Ranks) -> Any:
 def _alone_until(last: bool, forward: Any) -> AbstractContextManager[Any]:
     """Keep the gradients of this rank to itself until the last micro-batch of a step."""
     return nullcontext() if last or isinstance(forward, VideoCLIP) else forward.no_sync()
-
-
-def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, torch.bfloat16 if precision == "amp_bf16" else torch.float16)
 
 
 def _clip(optimizer: torch.optim.Optimizer, most: float | None) -> Tensor:

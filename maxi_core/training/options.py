@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from maxi_core.clip.device import TrainingPrecision
 from maxi_core.options import Options, WorldPath
 from maxi_core.prompts import TRAINING
 
 Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "nce", "ce"]
 Freeze = Literal["none", "image", "text", "both"]
-Precision = Literal["fp32", "amp_bf16", "amp_fp16"]
 Report = Literal["tensorboard", "wandb"]
 
 
@@ -60,7 +60,9 @@ class TrainSection(Options):
         None, ge=0, le=1, description="share of the original mixed in at the end; none: none"
     )
 
-    precision: Precision = Field("fp32", description="amp_bf16 and amp_fp16 are faster where the device has them")
+    precision: TrainingPrecision = Field(
+        "fp32", description="amp_bf16 and amp_fp16 are faster where the device has them"
+    )
     grad_checkpointing: bool = Field(False, description="half the memory of the image tower for a third more time")
     device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
     hold_gb: float = Field(2.0, ge=0, description="most gigabytes of decoded frames kept in memory between epochs")

@@ -11,8 +11,9 @@ from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan, Examples
 from maxi_core.batches.labelled import labelled
 from maxi_core.batches.loading import Batches
-from maxi_core.clip.loading import Loaded, load_video_clip, temporal_maker
-from maxi_core.clip.video_clip import SIGMA
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.model import SIGMA, VideoCLIP
+from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import UsageError
 from maxi_core.instances import find_instance
 from maxi_core.plugins import Catalog
@@ -60,26 +61,26 @@ def make_training(
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
     out = _out(section)
     source = _source(catalog, section, video)
-    loaded = _model(catalog, recipe, section, device or section.device)
+    model = _model(catalog, recipe, section, device or section.device)
     plan = BatchPlan(
         section.batch_size, section.frames, section.bag_size, section.seed, section.template,
         section.augmentation, section.flip, section.hold_gb,
     )  # fmt: skip
     log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
-    batches = Batches(source.examples, plan, loaded.clip.tokenize, loaded.clip.image_size, video, log)
+    batches = Batches(source.examples, plan, model.tokenize, model.image_size, video, log)
     per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
     warmup = round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup
     loop = LoopPlan(
         section.loss, section.epochs, section.lr, warmup, section.accum_freq, section.precision,
         section.grad_clip_norm, section.gather, section.skip_nonfinite, section.sigma_floor, section.seed,
     )  # fmt: skip
-    if section.precision == "amp_fp16" and loaded.clip.device.type != "cuda":
-        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {loaded.clip.device}", "try --precision amp_bf16")
-    settings = _settings(section, source, loaded, video, ranks)
+    if section.precision == "amp_fp16" and model.device.type != "cuda":
+        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
+    settings = _settings(section, source, model, video, ranks)
     record = {"prompt": section.template, "loss": section.loss, "data": source.name, "dictionary": source.dictionary}
     recipe_text = recipe.to_toml()
     return TrainJob(
-        loaded,
+        model,
         batches,
         loop,
         out,
@@ -158,13 +159,13 @@ def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> S
     return Source(examples, f"{len(examples)} labelled videos of {benchmark.name}", split.sha256[:12], "")
 
 
-def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> Loaded:
+def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> VideoCLIP:
     temporal: Temporal | None = None
     if section.temporal is not None:
         made = recipe.make(catalog, section.temporal)
         assert isinstance(made, Temporal)
         temporal = made
-    loaded = load_video_clip(
+    model = load_model(
         section.model,
         device,
         frames=section.frames,
@@ -174,10 +175,10 @@ def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str)
         checkpointing=section.grad_checkpointing,
         catalog=catalog,
     )
-    if section.sigma is not None or loaded.checkpoint is None:
-        loaded.model.set_sigma(section.sigma or SIGMA)
-    choose_trainable(loaded.model, section.freeze, section.last_blocks, section.token_embedding)
-    return loaded
+    if section.sigma is not None or model.checkpoint is None:
+        model.set_sigma(section.sigma or SIGMA)
+    choose_trainable(model, section.freeze, section.last_blocks, section.token_embedding)
+    return model
 
 
 def _validation(catalog: Catalog, section: TrainSection, recipe: Recipe, video: VideoOptions) -> Validate:
@@ -198,13 +199,13 @@ _LOOSE = frozenset({
 
 
 def _settings(
-    section: TrainSection, source: Source, loaded: Loaded, video: VideoOptions, ranks: Ranks
+    section: TrainSection, source: Source, model: VideoCLIP, video: VideoOptions, ranks: Ranks
 ) -> dict[str, str]:
     """Return what decides the result, as texts that a person can compare."""
     batch = f"{section.batch_size} x {section.accum_freq * ranks.world}" + (
         f", gathered from {ranks.world}" if section.gather else ""
     )
-    named = {"data": f"{source.name} ({source.checksum})", "model": f"{loaded.clip.name} ({loaded.clip.identity[:12]})"}
+    named = {"data": f"{source.name} ({source.checksum})", "model": f"{model.name} ({model.identity[:12]})"}
     named |= {"batch": batch, "video": json.dumps([video.decoder, video.square_pixels])}
     plain = {key: str(value) for key, value in section if key not in _LOOSE}
-    return {**named, **plain, "temporal": json.dumps(loaded.temporal and dict(loaded.temporal), sort_keys=True)}
+    return {**named, **plain, "temporal": json.dumps(model.temporal and dict(model.temporal), sort_keys=True)}

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from maxi_core.clip.checkpoints import ABOUT, CHECKPOINTS, DONE, STATE, WEIGHTS, complete
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.tokenizers import BESIDE
-from maxi_core.clip.video_clip import VideoCLIP
 from maxi_core.errors import MaxiError, UsageError
 
 PARTIAL = ".partial-"

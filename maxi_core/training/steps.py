@@ -7,9 +7,10 @@ from typing import Protocol
 from torch import Tensor
 
 from maxi_core.batches.batch import Batch
-from maxi_core.clip.video_clip import SIGMA_FLOOR
+from maxi_core.clip.device import TrainingPrecision
+from maxi_core.clip.model import SIGMA_FLOOR
 from maxi_core.errors import MaxiError
-from maxi_core.training.options import Loss, Precision
+from maxi_core.training.options import Loss
 
 
 class BatchSource(Protocol):
@@ -42,7 +43,7 @@ class LoopPlan:
     lr: float = 5e-6
     warmup: int = 0
     accumulate: int = 1
-    precision: Precision = "fp32"
+    precision: TrainingPrecision = "fp32"
     clip_norm: float | None = None
     gather: bool = False
     skip_nonfinite: int = 0

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from maxi_core.clip.video_clip import VideoCLIP
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.training.options import Freeze
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from maxi_core.clip.loading import Loaded
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
@@ -13,15 +13,15 @@ from maxi_core.video.options import VideoOptions
 
 def make_validation(
     catalog: Catalog, names: Sequence[str], data_root: Path | None, protocol: Protocol, reading: VideoOptions
-) -> Callable[[Loaded], Mapping[str, float]]:
+) -> Callable[[VideoCLIP], Mapping[str, float]]:
     """Return what evaluates a model on the benchmarks, in order: `benchmark:split metric` -> score in percent.
 
     Raises UsageError for a benchmark that is not there. Features are not kept, as weights change.
     """
     benchmarks = [open_benchmark(name, catalog, data_root=data_root) for name in names]
 
-    def validate(loaded: Loaded) -> dict[str, float]:
-        found = evaluate([loaded], benchmarks, protocol, reading=reading)
+    def validate(model: VideoCLIP) -> dict[str, float]:
+        found = evaluate([model], benchmarks, protocol, reading=reading)
         assert found is not None
         return {
             f"{record['benchmark']}:{record['split']} {metric}": 100 * float(value)

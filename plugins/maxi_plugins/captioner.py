@@ -105,7 +105,7 @@ def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCapti
     import torch
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
-    from maxi_core.clip.models import pick_device
+    from maxi_core.clip.device import pick_device
     from maxi_plugins.blip_attention import FastAttention
 
     where = pick_device(device)

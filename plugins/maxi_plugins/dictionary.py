@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from maxi_core import Clip, Dictionary, Failed, Match, Matcher, Options, Sampling, Source, WorldPath, hookimpl
+import maxi_core
+from maxi_core import Clip, Dictionary, Failed, Match, Matcher, Sampling, Source, WorldPath, hookimpl
 from maxi_core.errors import UsageError
 from maxi_core.prompts import MATCHING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from maxi_core.clip.models import Clip as Model
-
-FRAMES_AT_ONCE = 16  # of one clip that go through the model together; another number changes the last bits
+    from maxi_core.clip.model import VideoCLIP
 
 
 class DictionaryMatcher(Matcher):
@@ -30,7 +29,7 @@ class DictionaryMatcher(Matcher):
     name = "dictionary"
     batch = 8
 
-    class Options(Options):
+    class Options(maxi_core.Options):
         """What is matched with what, and where it is computed."""
 
         EFFORT: ClassVar[tuple[str, ...]] = ("device",)
@@ -86,19 +85,19 @@ class DictionaryMatcher(Matcher):
         return {"model": self._identity, "templates": templates}
 
     @cached_property
-    def _model(self) -> "Model":
+    def _model(self) -> "VideoCLIP":
         import torch
 
-        from maxi_core.clip.models import load_model
+        from maxi_core.clip.loading import load_model
 
         with torch.random.fork_rng(devices=[]):  # weights are drawn before those of the file take their place
-            return load_model(self.options.model, self.options.device)
+            return load_model(self.options.model, self.options.device, normalisation=self.options.normalisation)
 
     @cached_property
     def _identity(self) -> str:
         return self._model.identity
 
-    def _features(self, model: "Model", dictionary: Dictionary) -> "Tensor":
+    def _features(self, model: "VideoCLIP", dictionary: Dictionary) -> "Tensor":
         """Return the features of the dictionary's entries, (C, D); those of the last dictionary are held."""
         from maxi_core.clip.text_features import entry_features
 
@@ -109,16 +108,14 @@ class DictionaryMatcher(Matcher):
                 self._encoded = dictionary, entry_features(model, dictionary.entries)
             return self._encoded[1]
 
-    def _nearest(self, clip: Clip, model: "Model", texts: "Tensor", dictionary: Dictionary) -> Match | Failed:
-        from maxi_core.clip.visual import centre_crop, encode_video
+    def _nearest(self, clip: Clip, model: "VideoCLIP", texts: "Tensor", dictionary: Dictionary) -> Match | Failed:
+        import torch
 
-        feature = encode_video(
-            model,
-            centre_crop(clip.frames, model.image_size),
-            normalisation=self.options.normalisation,
-            precision=self.options.precision,
-            batch=FRAMES_AT_ONCE,
-        )
+        from maxi_core.clip.device import autocast
+        from maxi_core.clip.visual import centre_crop
+
+        with torch.no_grad(), autocast(model.device, self.options.precision):
+            (feature,) = model.encode_video(centre_crop(clip.frames, model.image_size)[None])
         # Rounded, because the order of a sum shows in the seventh digit: entries that are one text to CLIP must tie.
         scores = (texts @ feature).cpu().double().round(decimals=6)  # (C,)
         cosines, places = scores.sort(descending=True, stable=True)  # ties keep their order

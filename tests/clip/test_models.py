@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from maxi_core.clip.models import identity_of, load_model, pick_device
+from maxi_core.clip.device import pick_device
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.model import identity_of
 from maxi_core.errors import UsageError
 from maxi_sandbox import Sandbox
 from tests.clip.tiny_clip import MEAN, STD, config, write
@@ -22,12 +24,12 @@ CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 def test_an_export_folder_is_loaded_with_all_that_belongs_to_it(tmp_path: Path, quick_gelu: bool) -> None:
     folder = write(tmp_path / "my model", config(quick_gelu=quick_gelu))
     clip = load_model(str(folder), "cpu")
-    assert (clip.image_size, clip.width, clip.quick_gelu) == (28, 24, quick_gelu)
-    assert (clip.mean, clip.std) == (MEAN, STD)
-    assert not clip.model.training
-    assert {p.dtype for p in clip.model.parameters()} == {torch.float32}
+    assert (clip.image_size, clip.width, clip.config["quick_gelu"]) == (28, 24, quick_gelu)
+    assert clip.statistics == (MEAN, STD)
+    assert not clip.training
+    assert {p.dtype for p in clip.parameters()} == {torch.float32}
     assert clip.tokenize(["run"]).ids.shape == (1, 77)
-    assert any("QuickGELU" in type(module).__name__ for module in clip.model.modules()) == quick_gelu
+    assert any("QuickGELU" in type(module).__name__ for module in clip.modules()) == quick_gelu
 
 
 def test_a_folder_may_be_written_as_open_clip_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,9 +52,9 @@ def test_the_identity_is_of_the_weights_and_the_architecture_and_not_of_the_plac
 def test_the_identity_changes_with_one_bit_of_one_weight(tmp_path: Path) -> None:
     clip = load_model(str(write(tmp_path / "model")), "cpu")
     with torch.no_grad():
-        weight = clip.model.get_parameter("ln_final.bias")
+        weight = clip.clip.get_parameter("ln_final.bias")
         weight[3] = torch.nextafter(weight[3], torch.tensor(9.0))
-    assert identity_of(clip.model, clip.config) != clip.identity
+    assert identity_of(clip.clip.state_dict(), clip.config) != clip.identity
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_images_that_are_not_square_are_refused(tmp_path: Path) -> None:
 @pytest.mark.slow  # a process of its own imports open_clip anew
 def test_without_a_network_one_line_names_the_files_and_the_way_by_a_folder(tmp_path: Path) -> None:
     program = (
-        "from maxi_core.clip.models import load_model\nfrom maxi_core.errors import MaxiError\n"
+        "from maxi_core.clip.loading import load_model\nfrom maxi_core.errors import MaxiError\n"
         "try:\n    load_model('ViT-B-16-quickgelu/openai', 'cpu')\n"
         "except MaxiError as error:\n    print(type(error).__name__, str(error))"
     )

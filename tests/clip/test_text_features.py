@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from maxi_core.clip import text_features
-from maxi_core.clip.models import Clip, load_model
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.text_features import entry_features
 from maxi_core.files import maxi_home
 from maxi_core.prompts import EVALUATION, MATCHING, TRAINING, fill, training_prompt
@@ -19,7 +20,7 @@ ENTRIES = ("juggling balls", "riding a bike", "juggling", "braces {} and {0}", "
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> VideoCLIP:
     return load_model(str(write(tmp_path_factory.mktemp("clip"), config(context_length=24))), "cpu")
 
 
@@ -34,9 +35,9 @@ def test_the_prompts_are_those_of_the_paper() -> None:
     assert TRAINING == "a photo of a {}."
 
 
-def slowly(clip: Clip, entry: str) -> Tensor:
-    """Write SPEC section 2 out: one prompt at a time through open_clip's own functions."""
-    model: Any = clip.model
+def slowly(clip: VideoCLIP, entry: str) -> Tensor:
+    """Write paper Eq. 1's text side out: one prompt at a time through open_clip's own functions."""
+    model: Any = clip.clip
     total = torch.zeros(clip.width)
     for opening in ("a photo of", "a video of", "a example of", "a demonstration of"):
         for rest in ("", "a person ", "a person using ", "a person doing ", "a person during ", "a person performing ",
@@ -47,7 +48,7 @@ def slowly(clip: Clip, entry: str) -> Tensor:
     return total / total.norm()
 
 
-def test_features_equal_the_slow_way(clip: Clip) -> None:
+def test_features_equal_the_slow_way(clip: VideoCLIP) -> None:
     with torch.no_grad():
         want = torch.stack([slowly(clip, entry) for entry in ENTRIES])
     got = entry_features(clip, ENTRIES)
@@ -55,7 +56,9 @@ def test_features_equal_the_slow_way(clip: Clip) -> None:
     assert float((want[0] - want[2]).abs().max()) > 1e-3
 
 
-def test_blocks_change_nothing_but_the_last_bits(clip: Clip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_blocks_change_nothing_but_the_last_bits(
+    clip: VideoCLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     whole = entry_features(clip, ENTRIES)
     monkeypatch.setattr(text_features, "BLOCK", 2)
     assert torch.allclose(entry_features(clip, ENTRIES, cache=tmp_path), whole, rtol=0, atol=1e-6)
@@ -79,14 +82,16 @@ def cached() -> list[Path]:
     return sorted((maxi_home() / "text-features").iterdir())
 
 
-def test_the_second_time_the_tower_is_not_asked_and_the_bits_are_the_same(clip: Clip, asked: list[int]) -> None:
+def test_the_second_time_the_tower_is_not_asked_and_the_bits_are_the_same(clip: VideoCLIP, asked: list[int]) -> None:
     first, second = entry_features(clip, ENTRIES), entry_features(clip, ENTRIES)
     assert torch.equal(first, second)
     assert asked == [28 * len(ENTRIES)]
     assert len(cached()) == 1
 
 
-def test_other_weights_entries_order_or_templates_are_asked_anew(clip: Clip, asked: list[int], tmp_path: Path) -> None:
+def test_other_weights_entries_order_or_templates_are_asked_anew(
+    clip: VideoCLIP, asked: list[int], tmp_path: Path
+) -> None:
     other = load_model(str(write(tmp_path, config(context_length=24), seed=1)), "cpu")
     entry_features(clip, ENTRIES[:2])
     entry_features(other, ENTRIES[:2])
@@ -97,7 +102,7 @@ def test_other_weights_entries_order_or_templates_are_asked_anew(clip: Clip, ask
 
 
 @pytest.mark.parametrize("damage", ["flipped bit", "cut", "longer", "empty", "another dictionary's"])
-def test_a_poisoned_cache_file_counts_as_none_and_is_replaced(clip: Clip, asked: list[int], damage: str) -> None:
+def test_a_poisoned_cache_file_counts_as_none_and_is_replaced(clip: VideoCLIP, asked: list[int], damage: str) -> None:
     right = entry_features(clip, ENTRIES)
     path = cached()[0]
     data = bytearray(path.read_bytes())
@@ -115,7 +120,7 @@ def test_a_poisoned_cache_file_counts_as_none_and_is_replaced(clip: Clip, asked:
 
 
 def test_a_cache_that_cannot_be_written_costs_a_warning(
-    clip: Clip, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    clip: VideoCLIP, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -125,7 +130,9 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(
     assert caplog.messages[0].startswith(f"text features are not kept: cannot write {blocked}")
 
 
-def test_entries_that_are_cut_or_hold_special_tokens_are_counted(clip: Clip, caplog: pytest.LogCaptureFixture) -> None:
+def test_entries_that_are_cut_or_hold_special_tokens_are_counted(
+    clip: VideoCLIP, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, logger="maxi"):
         entry_features(clip, ["run", "word " * 30, "jump<end_of_text>ing"])
     assert caplog.messages == [

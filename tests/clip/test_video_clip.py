@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maxi_core.clip.image_tower import encode_images, encode_patches, is_stock
-from maxi_core.clip.video_clip import SIGMA_FLOOR, VideoCLIP
+from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
 from maxi_core.clip.visual import IMAGENET, normalise
 from maxi_core.errors import UsageError
 from tests.clip.tiny_clip import MEAN, STD, TEXT, VISION, build, config
@@ -34,7 +34,7 @@ def pixels(batch: int, frames: int, size: int = 28, seed: int = 0) -> Tensor:
 
 
 def video_clip(settings: dict[str, Any] | None = None, **options: Any) -> VideoCLIP:
-    return VideoCLIP(build(settings or config()), mean=MEAN, std=STD, **options).eval()
+    return VideoCLIP(build(settings or config()), statistics=(MEAN, STD), **options).eval()
 
 
 def size_of(model: VideoCLIP) -> int:
@@ -103,7 +103,7 @@ def test_float_frames_are_taken_as_normalised_already() -> None:
     model, frames = video_clip(), pixels(2, 3)
     with torch.no_grad():
         assert torch.equal(model.encode_video(normalise(frames, MEAN, STD)), model.encode_video(frames))
-        other = VideoCLIP(model.clip, mean=IMAGENET[0], std=IMAGENET[1]).encode_video(frames)
+        other = VideoCLIP(model.clip, statistics=IMAGENET).encode_video(frames)
         assert float((other - model.encode_video(frames)).abs().max()) > 1e-3
 
 
@@ -220,7 +220,7 @@ def test_a_tower_that_can_be_told_of_another_number_of_frames_is_told_and_never_
 
     clip = build(config())
     pooling = CrossFrame().attach(clip.visual, 4)
-    model = VideoCLIP(clip, mean=MEAN, std=STD, frames=4, pooling=pooling, fixed_frames=True).eval()
+    model = VideoCLIP(clip, statistics=(MEAN, STD), frames=4, pooling=pooling, fixed_frames=True).eval()
     for frames in (4, 2, 3, 1):
         videos = pixels(2, frames)
         with torch.no_grad():
@@ -245,7 +245,7 @@ def test_weights_are_open_clips_and_the_poolings_under_its_own_prefix() -> None:
     model = video_clip(pooling=Weighted(3), frames=3)
     weights = model.weights()
     assert weights.keys() == {*CLIP(24, VISION, TEXT).state_dict(), "temporal.weight"}
-    other = VideoCLIP(build(config(), seed=1), mean=MEAN, std=STD, pooling=Weighted(3), frames=3).eval()
+    other = VideoCLIP(build(config(), seed=1), statistics=(MEAN, STD), pooling=Weighted(3), frames=3).eval()
     with torch.no_grad():
         assert not torch.equal(model.encode_video(pixels(1, 3)), other.encode_video(pixels(1, 3)))
         other.load_weights(weights)

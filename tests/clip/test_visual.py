@@ -1,5 +1,6 @@
-"""Videos to features: the test crop of the field, normalisation, and the mean over frames."""
+"""Frames to the pixels of a model, by the test crop of the field, and to one feature: the mean over frames."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,27 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from maxi_core.clip.models import Clip, load_model
-from maxi_core.clip.visual import IMAGENET, centre_crop, encode_video, normalise, short_side
-from tests.clip.tiny_clip import write
+from maxi_core.clip import model
+from maxi_core.clip.device import Precision, autocast
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.model import VideoCLIP
+from maxi_core.clip.visual import IMAGENET, centre_crop, normalise, short_side
+from tests.clip.tiny_clip import MEAN, STD, write
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    return load_model(str(write(tmp_path_factory.mktemp("clip"))), "cpu")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture(scope="module")
+def clip(folder: Path) -> VideoCLIP:
+    return load_model(str(folder), "cpu")
+
+
+def feature(clip: VideoCLIP, pixels: Tensor, precision: Precision = "fp32") -> Tensor:
+    with torch.no_grad(), autocast(clip.device, precision):
+        return clip.encode_video(pixels[None])[0]
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:
@@ -50,42 +64,42 @@ def test_the_normalisation_of_the_authors_is_imagenets() -> None:
     assert (mean, std) == ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
 
 
-def literal_feature(clip: Clip, pixels: Tensor, mean: Any, std: Any) -> Tensor:
-    model: Any = clip.model
+def literal_feature(clip: VideoCLIP, pixels: Tensor, mean: Any, std: Any) -> Tensor:
     total = torch.zeros(clip.width)
     for frame in pixels:
         channels = [(frame[c].float() / 255 - mean[c]) / std[c] for c in range(3)]
-        total += model.encode_image(torch.stack(channels)[None])[0]
+        total += clip.clip.encode_image(torch.stack(channels)[None])[0]
     total /= len(pixels)
     return total / total.norm()
 
 
 @pytest.mark.parametrize("normalisation", ["model", "imagenet"])
-def test_a_feature_is_the_mean_of_its_frames_normalised_at_the_end(clip: Clip, normalisation: Any) -> None:
+def test_a_feature_is_the_mean_of_its_frames_normalised_at_the_end(folder: Path, normalisation: Any) -> None:
+    clip = load_model(str(folder), "cpu", normalisation=normalisation)
     pixels = centre_crop(noise(5, 32, 40, 3), 28)
-    mean, std = IMAGENET if normalisation == "imagenet" else (clip.mean, clip.std)
+    mean, std = IMAGENET if normalisation == "imagenet" else (MEAN, STD)
     with torch.no_grad():
         want = literal_feature(clip, pixels, mean, std)
-    got = encode_video(clip, pixels, normalisation=normalisation)
+    got = feature(clip, pixels)
     assert float((want - got).abs().max()) <= 1e-5
-    assert float((want - encode_video(clip, pixels[:1], normalisation=normalisation)).abs().max()) > 1e-3
+    assert float((want - feature(clip, pixels[:1])).abs().max()) > 1e-3
 
 
-@pytest.mark.parametrize("batch", [1, 2, 3, 16])
-def test_a_feature_does_not_depend_on_how_many_frames_go_at_once(clip: Clip, batch: int) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3, 16])
+def test_a_feature_does_not_depend_on_how_many_frames_go_at_once(
+    clip: VideoCLIP, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels = centre_crop(noise(5, 32, 40, 3), 28)
-    assert torch.allclose(encode_video(clip, pixels, batch=batch), encode_video(clip, pixels), rtol=0, atol=1e-6)
+    whole = feature(clip, pixels)
+    monkeypatch.setattr(model, "AT_ONCE", at_once)
+    assert torch.allclose(feature(clip, pixels), whole, rtol=0, atol=1e-6)
 
 
-def test_bf16_gives_a_float32_feature_near_the_exact_one(clip: Clip) -> None:
+def test_bf16_gives_a_float32_feature_near_the_exact_one(clip: VideoCLIP) -> None:
     pixels = centre_crop(noise(5, 32, 40, 3), 28)
-    rough, exact = encode_video(clip, pixels, precision="amp_bf16"), encode_video(clip, pixels)
+    rough, exact = feature(clip, pixels, "amp_bf16"), feature(clip, pixels)
     assert rough.dtype == torch.float32
     assert 0.99 < float(functional.cosine_similarity(rough, exact, dim=0)) < 1
-
-
-def test_nothing_is_differentiated(clip: Clip) -> None:
-    assert not encode_video(clip, centre_crop(noise(2, 32, 40, 3), 28)).requires_grad
 
 
 def test_normalising_keeps_the_shape_and_the_channels_apart() -> None:

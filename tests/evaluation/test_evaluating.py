@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from maxi_core.clip.loading import load_video_clip
+from maxi_core.clip.loading import load_model
 from maxi_core.errors import UsageError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
@@ -29,7 +29,7 @@ HERE = VideoOptions(workers=0)
 
 
 def scores_of(world, protocol=None, reading=HERE, **more):
-    loaded = load_video_clip(str(world.model), "cpu", frames=(protocol or Protocol()).frames)
+    loaded = load_model(str(world.model), "cpu", frames=(protocol or Protocol()).frames)
     evaluated = evaluate([loaded], [open_benchmark(str(world.benchmark))], protocol, reading=reading, **more)
     return evaluated.models[0].results[0]
 
@@ -69,7 +69,7 @@ def test_class_names_that_are_cut_are_logged(world, tmp_path: Path, caplog: pyte
     (tmp_path / "split.txt").write_text("videos/00.mp4 0\n")
     (tmp_path / "labels.csv").write_text(f"id,name\n0,{'very ' * 90}long\n1,walk\n")
     bench = open_benchmark(str(tmp_path), videos=world.benchmark)
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     evaluate([loaded], [bench], Protocol(frames=2), reading=HERE)
     assert "1 of 2 class names are too long for the model and were cut" in caplog.text
 
@@ -86,10 +86,10 @@ def test_scores_equal_those_of_the_straightforward_way(world) -> None:
 
 
 def test_the_text_tower_runs_once_for_a_list_of_classes_and_the_videos_once_each(world) -> None:
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     texts, images = [], []
-    loaded.clip.model.ln_final.register_forward_hook(lambda *_: texts.append(1))
-    loaded.model.visual.ln_pre.register_forward_hook(lambda *_: images.append(1))
+    loaded.clip.ln_final.register_forward_hook(lambda *_: texts.append(1))
+    loaded.visual.ln_pre.register_forward_hook(lambda *_: images.append(1))
     shutil_twice = [open_benchmark(str(world.benchmark)), open_benchmark(str(world.benchmark / "split.txt"))]
     evaluated = evaluate([loaded], shutil_twice, Protocol(frames=2), reading=HERE)
     assert len(evaluated.models[0].results) == 2
@@ -102,12 +102,12 @@ def test_four_clips_of_three_crops_are_twelve_views_of_frames_between_those_of_o
     protocol = Protocol(frames=2, clips=4, crops=3)
     views = protocol.view(pixels, 28)
     assert views.shape == (12, 2, 3, 28, 28)
-    assert protocol.sampling().indices(80, "x") == (5, 15, 25, 35, 45, 55, 65, 75)
+    assert protocol.sampling(224).indices(80, "x") == (5, 15, 25, 35, 45, 55, 65, 75)
     whole = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     for crop, top in enumerate((0, 6, 12)):
         for clip in range(4):
             assert torch.equal(views[4 * crop + clip], whole[clip::4, :, top : top + 28])
-    one = Protocol(frames=2).sampling().indices(80, "x")
+    one = Protocol(frames=2).sampling(224).indices(80, "x")
     assert one == (20, 60)  # the middles, which lie between the clips' second and third
 
 
@@ -142,7 +142,7 @@ def broken(world, tmp_path: Path) -> Path:
 
 
 def test_a_broken_video_is_skipped_counted_and_wrong(world, tmp_path: Path) -> None:
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     told = []
     evaluated = evaluate(
         [loaded],
@@ -178,13 +178,13 @@ def test_a_list_that_begins_with_many_missing_videos_is_still_evaluated(world, t
     gone = "".join(f"gone{number}.mp4 0\n" for number in range(60))
     (tmp_path / "split.txt").write_text(f"{gone}videos/00.mp4 1\n")
     bench = open_benchmark(str(tmp_path), videos=world.benchmark)
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     (result,) = evaluate([loaded], [bench], Protocol(frames=2), reading=HERE).models[0].results
     assert (result.record["n"], result.record["skipped"]) == (61, 60)
 
 
 def test_more_skipped_videos_than_allowed_end_the_evaluation(world, tmp_path: Path) -> None:
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     bench = [open_benchmark(str(broken(world, tmp_path)))]
     with pytest.raises(TooManySkippedError, match="more than --max-skipped 1 .*03.mp4: the file is empty"):
         evaluate([loaded], bench, Protocol(frames=2), reading=VideoOptions(workers=0, max_skipped=1))
@@ -194,7 +194,7 @@ def test_several_models_share_each_decode_and_score_as_each_alone(world) -> None
     from maxi_core.evaluation.features import Clock  # noqa: F401
 
     protocol = Protocol(frames=2)
-    models = [load_video_clip(str(folder), "cpu", frames=2) for folder in (world.model, world.other)]
+    models = [load_model(str(folder), "cpu", frames=2) for folder in (world.model, world.other)]
     decoded = []
 
     def follow(_title, total, items):
@@ -211,7 +211,7 @@ def test_several_models_share_each_decode_and_score_as_each_alone(world) -> None
 
 def test_features_that_are_kept_are_not_computed_again_and_give_the_same_scores(world, tmp_path: Path) -> None:
     first = scores_of(world, Protocol(frames=2), store=tmp_path)
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     bench = [open_benchmark(str(world.benchmark))]
     again = evaluate([loaded], bench, Protocol(frames=2), reading=HERE, store=tmp_path)
     assert again.clock.encoded == 0
@@ -224,7 +224,7 @@ def test_features_that_are_kept_are_not_computed_again_and_give_the_same_scores(
 
 
 def test_scores_of_other_benchmarks_stay_in_the_file_and_those_of_the_same_are_replaced(world, tmp_path: Path) -> None:
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     for name, frames in ((world.benchmark, 2), (world.benchmark / "split.txt", 2), (world.benchmark, 3)):
         evaluated = evaluate([loaded], [open_benchmark(str(name))], Protocol(frames=frames), reading=HERE)
         save(evaluated.models[0], tmp_path)
@@ -239,7 +239,7 @@ def test_several_splits_get_a_mean_and_a_deviation(world, tmp_path: Path) -> Non
     (folder / "split.txt").unlink()
     for number in (1, 2, 3):
         (folder / f"split{number}.txt").write_text("".join(lines[number - 1 :: 3]))
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     evaluated = evaluate([loaded], [open_benchmark(str(folder))], Protocol(frames=2), reading=HERE)
     *splits, mean = evaluated.models[0].records()
     top1 = [record["metrics"]["top1"] for record in splits]
@@ -254,7 +254,7 @@ def test_videos_with_several_labels_get_a_mean_average_precision(world, tmp_path
     (tmp_path / "split.txt").write_text("".join(lines))
     (tmp_path / "labels.csv").write_text("id,name\n0,walk\n1,run\n2,jump\n3,sit\n4,never\n")
     bench = open_benchmark(str(tmp_path), videos=world.benchmark, multi_label=True)
-    loaded = load_video_clip(str(world.model), "cpu", frames=2)
+    loaded = load_model(str(world.model), "cpu", frames=2)
     (result,) = evaluate([loaded], [bench], Protocol(frames=2), reading=HERE).models[0].results
     assert set(result.metrics) == {"map", "map_cosine"}
     assert result.record["classes_without_videos"] == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maxi_core.clip.loading import load_video_clip
+from maxi_core.clip.loading import load_model
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.evaluating import evaluate
@@ -22,7 +22,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "videos"
 
 @pytest.fixture(scope="module")
 def model(world):
-    return load_video_clip(str(world.model), "cpu", frames=2)
+    return load_model(str(world.model), "cpu", frames=2)
 
 
 def test_a_prediction_says_what_an_evaluation_scores(world, model) -> None:

@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from maxi_core import Dictionary, Failed, Match, Sampling, Video
+from maxi_core.clip import model as model_file
 from maxi_core.clip import text_features
 from maxi_core.errors import UsageError
 from maxi_core.prompts import MATCHING
 from maxi_core.testing import contract
-from maxi_plugins import dictionary as plugin
 from maxi_plugins.dictionary import DictionaryMatcher
 from tests.clip.tiny_clip import MEAN, STD, config, write
 from tests.plugins.asking import clips_for, opened
@@ -124,7 +124,7 @@ def test_answers_do_not_depend_on_how_many_frames_go_at_once(
     videos: list[Video], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = matches(videos)
-    monkeypatch.setattr(plugin, "FRAMES_AT_ONCE", at_once)
+    monkeypatch.setattr(model_file, "AT_ONCE", at_once)
     for one, other in zip(matches(videos), others, strict=True):
         assert isinstance(one, Match)
         assert isinstance(other, Match)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from maxi_core.clip.models import load_model
+from maxi_core.clip.loading import load_model
 from maxi_core.errors import UsageError
 from maxi_core.testing import contract
 from maxi_plugins.frame_transformer import FrameTransformer, place_code, width_of
@@ -116,6 +116,6 @@ def test_the_width_is_found_for_every_kind_of_encoder() -> None:
 
 
 def test_it_fits_the_sandboxs_model() -> None:
-    visual = load_model("sandbox", "cpu").model.visual
+    visual = load_model("sandbox", "cpu").visual
     pooled = Transformer().attach(visual, 8)(torch.randn(2, 8, 96))
     assert pooled.shape == (2, 96)

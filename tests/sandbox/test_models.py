@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from maxi_core.clip.loading import load_video_clip
+from maxi_core.clip.loading import load_model
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
+from maxi_core.evaluation.encoding import encode_names
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
 from maxi_sandbox import DATA, Sandbox
@@ -18,7 +19,7 @@ from maxi_sandbox.films import frames, write_mp4
 from maxi_sandbox.home import WORLD_VERSION
 from maxi_sandbox.library import benchmark_film, training_film
 from maxi_sandbox.painting import THINGS
-from tools.world.measures import FRAMES, best_names, encoder, video_features
+from tools.world.measures import FRAMES, best_names, raw_clip, video_features
 from tools.world.stills import still
 
 
@@ -101,11 +102,13 @@ def test_the_gates_score_raw_clip_to_the_digit_as_maxi_eval_does(tmp_path: Path)
     lines = [f"videos/{film.name}.mp4 {names.index(gerund(verb))}\n" for film, verb in films]
     (tmp_path / "split.txt").write_text("".join(lines))
     (tmp_path / "labels.csv").write_text("id,name\n" + "".join(f"{row},{name}\n" for row, name in enumerate(names)))
-    loaded = load_video_clip("sandbox", "cpu", frames=FRAMES)
+    loaded = load_model("sandbox", "cpu", frames=FRAMES)
     evaluated = evaluate([loaded], [open_benchmark(str(tmp_path))], Protocol(frames=FRAMES))
     assert evaluated is not None
     scores = evaluated.models[0].results[0].scores
-    raw = encoder()
+    raw = raw_clip()
     features = video_features(raw, [tmp_path / "videos" / f"{film.name}.mp4" for film, _ in films])
-    assert features @ raw.encode_names(names).astype(np.float64).T == pytest.approx(scores, abs=1e-12)
+    assert features @ encode_names(raw, Protocol(frames=FRAMES), names).astype(np.float64).T == pytest.approx(
+        scores, abs=1e-12
+    )
     assert best_names(raw, features, names) == scores.argmax(axis=1).tolist()

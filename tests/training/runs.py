@@ -10,7 +10,8 @@ import torch
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan
 from maxi_core.batches.loading import Batches
-from maxi_core.clip.loading import Loaded, load_video_clip
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.model import VideoCLIP
 from maxi_core.training.loop import train
 from maxi_core.training.ranks import ALONE, Ranks
 from maxi_core.training.steps import LoopPlan, Step
@@ -41,25 +42,25 @@ def write_world(folder: Path) -> Path:
     return folder
 
 
-def batches_of(world: Path, loaded: Loaded, **plan: Any) -> Batches:
+def batches_of(world: Path, loaded: VideoCLIP, **plan: Any) -> Batches:
     """Return batches of the world's bags."""
     settled = BatchPlan(**{"batch_size": 2, "frames": 2, "bag_size": 3, **plan})
     video = VideoOptions(workers=0)
-    return Batches(open_bags(world / "run"), settled, loaded.clip.tokenize, loaded.clip.image_size, video)
+    return Batches(open_bags(world / "run"), settled, loaded.tokenize, loaded.image_size, video)
 
 
 def steps(
     world: Path, ranks: Ranks = ALONE, *, batch: dict[str, Any] | None = None, double: bool = False, **plan: Any
-) -> tuple[Loaded, Iterator[Step]]:
+) -> tuple[VideoCLIP, Iterator[Step]]:
     """Return the model, in float64 if `double`, and the steps of a training of the world with what `plan` changes."""
-    loaded = load_video_clip(str(world / "model"), "cpu", frames=2)
+    loaded = load_model(str(world / "model"), "cpu", frames=2)
     if double:
-        loaded.model.double()
-    loaded.model.set_sigma()
-    choose_trainable(loaded.model)
-    optimizer = make_optimizer(loaded.model)
+        loaded.double()
+    loaded.set_sigma()
+    choose_trainable(loaded)
+    optimizer = make_optimizer(loaded)
     settled = LoopPlan(**{"epochs": 2, "lr": 1e-3, **plan})
-    return loaded, train(loaded.model, batches_of(world, loaded, **(batch or {})), optimizer, settled, ranks=ranks)
+    return loaded, train(loaded, batches_of(world, loaded, **(batch or {})), optimizer, settled, ranks=ranks)
 
 
 def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from maxi_core.clip.checkpoints import read_about, read_weights
-from maxi_core.clip.loading import load_video_clip
-from maxi_core.clip.models import load_model
+from maxi_core.clip.loading import load_model
 from maxi_core.errors import UsageError
 from maxi_core.training.ensemble import mixed
 
@@ -61,13 +60,13 @@ def test_the_command_and_the_flag_write_the_same_checkpoint_and_a_sweep_writes_o
     one, other = read_weights(flagged), read_weights(written[0])
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
-    before, after = load_model(model, "cpu").model.state_dict(), read_weights(plain)
+    before, after = load_model(model, "cpu").weights(), read_weights(plain)
     key = "visual.proj"
     assert torch.allclose(one[key], 0.2 * before[key] + 0.8 * after[key], atol=1e-7)
     assert not torch.allclose(one[key], after[key], atol=1e-7)
     mean = 0.2 * torch.tensor(50.0).log() + 0.8 * after["logit_scale"]
     assert float(one["logit_scale"]) == pytest.approx(float(mean), rel=1e-6), "mixed with its initial value"
-    assert load_video_clip(str(out), "cpu").checkpoint == flagged, "the run folder stands for what was made last"
+    assert load_model(str(out), "cpu").checkpoint == flagged, "the run folder stands for what was made last"
 
 
 def test_only_a_checkpoint_can_be_the_trained_one(world: Path, maxi: Callable[..., Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from maxi_core.clip.loading import load_video_clip
+from maxi_core.clip.loading import load_model
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.training.loop import steps_per_epoch, train
 from maxi_core.training.losses import LOSSES
@@ -22,7 +22,7 @@ from tests.training.runs import batches_of, distance, steps
 def weights_of(world: Path, **options: Any) -> dict[str, Tensor]:
     loaded, taken = steps(world, **options)
     assert list(taken)
-    return loaded.model.weights()
+    return loaded.weights()
 
 
 def test_every_step_says_where_it_is_and_what_it_did(world: Path) -> None:
@@ -52,7 +52,7 @@ def test_the_first_loss_is_the_objectives_on_the_first_batch(world: Path) -> Non
     loaded, taken = steps(world, batch={"batch_size": 4})
     batch = next(batches_of(world, loaded, batch_size=4).epoch(0))
     with torch.no_grad():
-        videos, texts, scale = loaded.model(batch.frames, batch.tokens)
+        videos, texts, scale = loaded(batch.frames, batch.tokens)
         want = loss_of("mil_nce", videos, texts, scale, Bags(batch.index, batch.groups))
     assert next(iter(taken)).loss == pytest.approx(float(want), rel=1e-6)
 
@@ -70,14 +70,14 @@ def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(world: Path) ->
     unbroken, taken = steps(world)
     losses = [step.loss for step in taken]
     loaded, _ = steps(world)
-    model, batches = loaded.model, batches_of(world, loaded)
+    model, batches = loaded, batches_of(world, loaded)
     optimizer, plan = make_optimizer(model), LoopPlan(epochs=2, lr=1e-3)
     for step in train(model, batches, optimizer, plan):
         if step.number == 5:
             break
     rest = [step.loss for step in train(model, batches_of(world, loaded), optimizer, plan, start=5)]
     assert rest == losses[5:]
-    assert distance(model.weights(), unbroken.model.weights()) == 0
+    assert distance(model.weights(), unbroken.weights()) == 0
 
 
 def test_accumulation_takes_the_mean_of_the_micro_batches_losses(world: Path) -> None:
@@ -89,7 +89,7 @@ def test_accumulation_takes_the_mean_of_the_micro_batches_losses(world: Path) ->
     losses = []
     for _ in range(2):
         batch = next(stream)
-        videos, texts, scale = fresh.model(batch.frames, batch.tokens)
+        videos, texts, scale = fresh(batch.frames, batch.tokens)
         losses.append(float(loss_of("mil_nce", videos, texts, scale, Bags(batch.index, batch.groups)).detach()))
     assert found[0].loss == pytest.approx(sum(losses) / 2, rel=1e-6)
 
@@ -140,12 +140,12 @@ class Poison(torch.nn.Module):
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_what_is_not_finite_stops_before_the_optimizer_and_names_the_videos(world: Path, what: str) -> None:
     loaded, taken = steps(world)
-    loaded.model.pooling = Poison({3}, what)
+    loaded.pooling = Poison({3}, what)
     assert [next(taken).number, next(taken).number] == [1, 2]
-    before = {key: value.clone() for key, value in loaded.model.weights().items()}
+    before = {key: value.clone() for key, value in loaded.weights().items()}
     with pytest.raises(NotFiniteError, match=f"step 3: the {what} is not finite") as caught:
         next(taken)
-    assert distance(before, loaded.model.weights()) == 0
+    assert distance(before, loaded.weights()) == 0
     expected = [batch.videos for batch in batches_of(world, loaded).epoch(0)][2]
     assert caught.value.videos == list(expected)
     assert all(video in str(caught.value) for video in expected)
@@ -153,12 +153,12 @@ def test_what_is_not_finite_stops_before_the_optimizer_and_names_the_videos(worl
 
 def test_some_steps_that_are_not_finite_may_be_left_out(world: Path) -> None:
     loaded, taken = steps(world, skip_nonfinite=2)
-    loaded.model.pooling = Poison({3, 5})
+    loaded.pooling = Poison({3, 5})
     found = list(taken)
     assert [step.number for step in found if step.skipped] == [3, 5]
-    assert all(torch.isfinite(value).all() for value in loaded.model.weights().values())
+    assert all(torch.isfinite(value).all() for value in loaded.weights().values())
     loaded, taken = steps(world, skip_nonfinite=1)
-    loaded.model.pooling = Poison({3, 5})
+    loaded.pooling = Poison({3, 5})
     with pytest.raises(NotFiniteError, match="step 5"):
         list(taken)
 
@@ -169,7 +169,7 @@ def test_short_memory_is_one_line_with_two_ways_out(world: Path) -> None:
     def full(features: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    loaded.model.pooling = full
+    loaded.pooling = full
     with pytest.raises(MaxiError) as caught:
         list(taken)
     assert str(caught.value) == (
@@ -183,11 +183,11 @@ def test_short_memory_is_one_line_with_two_ways_out(world: Path) -> None:
     [("none", {"image", "text"}), ("image", {"text"}), ("text", {"image"}), ("both", set())],
 )
 def test_a_frozen_tower_keeps_its_bits_and_the_other_learns(world: Path, freeze: Any, changed: set[str]) -> None:
-    loaded = load_video_clip(str(world / "model"), "cpu", frames=2)
-    choose_trainable(loaded.model, freeze)
-    before = {key: value.clone() for key, value in loaded.model.weights().items()}
-    list(train(loaded.model, batches_of(world, loaded), make_optimizer(loaded.model), LoopPlan(epochs=1, lr=1e-3)))
-    moved = {key for key, value in loaded.model.weights().items() if not torch.equal(value, before[key])}
+    loaded = load_model(str(world / "model"), "cpu", frames=2)
+    choose_trainable(loaded, freeze)
+    before = {key: value.clone() for key, value in loaded.weights().items()}
+    list(train(loaded, batches_of(world, loaded), make_optimizer(loaded), LoopPlan(epochs=1, lr=1e-3)))
+    moved = {key for key, value in loaded.weights().items() if not torch.equal(value, before[key])}
     groups = {"image" if key.startswith("visual.") else "text" for key in moved - {"logit_scale"}}
     assert groups == changed
     assert "logit_scale" in moved
@@ -195,11 +195,11 @@ def test_a_frozen_tower_keeps_its_bits_and_the_other_learns(world: Path, freeze:
 
 
 def test_the_token_embedding_and_the_last_blocks_can_be_chosen(world: Path) -> None:
-    loaded = load_video_clip(str(world / "model"), "cpu", frames=2)
-    choose_trainable(loaded.model, token_embedding=True)
-    assert all(parameter.requires_grad for parameter in loaded.model.parameters())
-    choose_trainable(loaded.model, last_blocks=1)
-    trained = {name for name, parameter in loaded.model.clip.named_parameters() if parameter.requires_grad}
+    loaded = load_model(str(world / "model"), "cpu", frames=2)
+    choose_trainable(loaded, token_embedding=True)
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    choose_trainable(loaded, last_blocks=1)
+    trained = {name for name, parameter in loaded.clip.named_parameters() if parameter.requires_grad}
     assert {"visual.proj", "visual.ln_post.bias", "text_projection", "ln_final.weight", "logit_scale"} <= trained
     assert any(name.startswith("visual.transformer.resblocks.1.") for name in trained)
     assert any(name.startswith("transformer.resblocks.2.") for name in trained)

@@ -77,7 +77,7 @@ def train_some(world: str, out: str) -> None:
         for name, options in TWO.items():
             loaded, taken = steps(Path(world), ranks, lr=1e-4, double=True, **options)
             losses = [step.loss for step in taken]
-            save_file(loaded.model.weights(), Path(out) / f"{name} {ranks.rank}.safetensors")
+            save_file(loaded.weights(), Path(out) / f"{name} {ranks.rank}.safetensors")
             (Path(out) / f"{name} {ranks.rank}.json").write_text(json.dumps(losses))
 
 
@@ -99,7 +99,7 @@ def test_two_ranks_train_as_one(world: Path, trained_by_two: Path, name: str) ->
     assert losses[0] == losses[1] == pytest.approx(alone, abs=1e-6)
     assert max(alone) > 0.1
     assert distance(weights[0], weights[1]) == 0
-    assert distance(weights[0], loaded.model.weights()) <= 1e-6
+    assert distance(weights[0], loaded.weights()) <= 1e-6
 
 
 def gather_gradients(out: str) -> None:

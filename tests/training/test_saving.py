@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from maxi_core.clip.checkpoints import checkpoints_of, complete, find_checkpoint, read_about, read_weights
-from maxi_core.clip.loading import load_video_clip
+from maxi_core.clip.loading import load_model
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.training.about import about_checkpoint
 from maxi_core.training.loop import train
@@ -140,36 +140,36 @@ def test_names_sort_as_steps_do_and_a_mixture_after_its_step() -> None:
 
 
 def test_the_optimizer_gets_its_state_back_bit_by_bit(world: Path, tmp_path: Path) -> None:
-    loaded = load_video_clip(str(world / "model"), "cpu", frames=2)
-    optimizer = make_optimizer(loaded.model)
-    list(train(loaded.model, batches_of(world, loaded), optimizer, LoopPlan(epochs=1, lr=1e-3)))
-    state = state_of(loaded.model, optimizer, {"step": 8})
-    save_checkpoint(tmp_path, "x", loaded.model.weights(), about_checkpoint(loaded, {}), state)
-    other = load_video_clip(str(tmp_path / "checkpoints" / "x"), "cpu", frames=2)
-    fresh = make_optimizer(other.model)
-    restore(other.model, fresh, read_state(tmp_path / "checkpoints" / "x"))
-    again = state_of(other.model, fresh, {})
+    loaded = load_model(str(world / "model"), "cpu", frames=2)
+    optimizer = make_optimizer(loaded)
+    list(train(loaded, batches_of(world, loaded), optimizer, LoopPlan(epochs=1, lr=1e-3)))
+    state = state_of(loaded, optimizer, {"step": 8})
+    save_checkpoint(tmp_path, "x", loaded.weights(), about_checkpoint(loaded, {}), state)
+    other = load_model(str(tmp_path / "checkpoints" / "x"), "cpu", frames=2)
+    fresh = make_optimizer(other)
+    restore(other, fresh, read_state(tmp_path / "checkpoints" / "x"))
+    again = state_of(other, fresh, {})
     assert state.tensors.keys() == again.tensors.keys()
     assert len(state.tensors) > 100
     assert all(torch.equal(value, again.tensors[key]) for key, value in state.tensors.items())
 
 
 def test_an_optimizer_over_other_weights_is_refused(world: Path, tmp_path: Path) -> None:
-    loaded = load_video_clip(str(world / "model"), "cpu", frames=2)
-    optimizer = make_optimizer(loaded.model)
-    list(train(loaded.model, batches_of(world, loaded), optimizer, LoopPlan(epochs=1)))
-    state = state_of(loaded.model, optimizer, {})
-    loaded.model.visual.proj.requires_grad_(False)
+    loaded = load_model(str(world / "model"), "cpu", frames=2)
+    optimizer = make_optimizer(loaded)
+    list(train(loaded, batches_of(world, loaded), optimizer, LoopPlan(epochs=1)))
+    state = state_of(loaded, optimizer, {})
+    loaded.visual.proj.requires_grad_(False)
     with pytest.raises(UsageError, match=r"other weights than are trained now \(clip.visual.proj"):
-        restore(loaded.model, make_optimizer(loaded.model), state)
+        restore(loaded, make_optimizer(loaded), state)
 
 
 def test_a_checkpoint_says_what_is_needed_to_load_it(world: Path, tmp_path: Path) -> None:
-    loaded = load_video_clip(str(world / "model"), "cpu", frames=2, normalisation="imagenet")
-    folder = save_checkpoint(tmp_path, "x", loaded.model.weights(), about_checkpoint(loaded, {"step": 3}))
+    loaded = load_model(str(world / "model"), "cpu", frames=2, normalisation="imagenet")
+    folder = save_checkpoint(tmp_path, "x", loaded.weights(), about_checkpoint(loaded, {"step": 3}))
     about = read_about(folder)
-    assert about["started_from"] == {"name": str(world / "model"), "identity": loaded.clip.identity}
+    assert about["started_from"] == {"name": str(world / "model"), "identity": loaded.identity}
     assert (about["normalisation"], about["frames"], about["step"]) == ("imagenet", 2, 3)
-    again = load_video_clip(str(folder), "cpu")
-    assert again.model.statistics == loaded.model.statistics
-    assert again.clip.identity == loaded.clip.identity, "the same weights, from another place"
+    again = load_model(str(folder), "cpu")
+    assert again.statistics == loaded.statistics
+    assert again.identity == loaded.identity, "the same weights, from another place"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from maxi_core.clip.checkpoints import checkpoints_of, read_about, read_weights
-from maxi_core.clip.loading import load_video_clip, temporal_maker
-from maxi_core.clip.models import load_model
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import UsageError
 from maxi_core.plugin_files import with_files
 from maxi_core.plugins import Catalog, discover
@@ -86,13 +86,13 @@ def test_a_module_from_a_file_that_is_called_as_maxis_is_attached_and_found_agai
 
     needed = f"trained with the temporal module 'file:{name}' {digest} .*; type --plugin FILE"
     with pytest.raises(UsageError, match=needed):
-        load_video_clip(str(out), "cpu", make_temporal=temporal_maker(discover(only=[])))
-    loaded = load_video_clip(str(out), "cpu", make_temporal=temporal_maker(with_files(discover(only=[]), [file])))
+        load_model(str(out), "cpu", make_temporal=temporal_maker(discover(only=[])))
+    loaded = load_model(str(out), "cpu", make_temporal=temporal_maker(with_files(discover(only=[]), [file])))
     assert loaded.temporal == about["temporal"]
     assert not [line for line in logged if "here is" in line]
     file.write_text(file.read_text() + "\n# changed\n")
     changed = with_files(discover(only=[]), [file])
-    load_video_clip(str(out), "cpu", make_temporal=temporal_maker(changed))
+    load_model(str(out), "cpu", make_temporal=temporal_maker(changed))
     now = changed.find(f"file:{name}").version
     assert logged[-1] == f"trained with file:{name} {digest}, and here is {now}"
 
@@ -101,7 +101,7 @@ def test_a_checkpoint_without_a_temporal_module_says_null(world: Path, tmp_path:
     ran = train(maxi, world, tmp_path / "out")
     assert ran.code == 0, ran.err
     assert read_about(checkpoints_of(tmp_path / "out")[-1])["temporal"] is None
-    assert load_video_clip(str(tmp_path / "out"), "cpu").temporal is None
+    assert load_model(str(tmp_path / "out"), "cpu").temporal is None
     assert load_model(str(tmp_path / "out"), "cpu").identity
     again = train(maxi, world, tmp_path / "out", "--resume", "latest")
     assert again.code == 0, again.err
@@ -115,7 +115,7 @@ def test_mean_is_attached_and_remembered_like_any_other(world: Path, tmp_path: P
     assert ran.code == 0, ran.err
     about = read_about(checkpoints_of(tmp_path / "out")[-1])
     assert (about["temporal"]["name"], about["temporal"]["options"]) == ("maxi:mean", {})
-    with pytest.raises(UsageError, match="has the temporal module 'maxi:mean', which matching does not use"):
+    with pytest.raises(UsageError, match="trained with the temporal module 'maxi:mean' .*, which is not used here"):
         load_model(str(tmp_path / "out"), "cpu")
 
 
@@ -128,7 +128,7 @@ def test_a_strangers_module_that_is_not_installed_is_asked_for(
     needed = "temporal module 'strange:crossframe' 3.0 .*'strange', which is not here; pip install strange"
     maker = temporal_maker(Catalog(tuple(plugin for plugin in discover().plugins if plugin.dist == "maxi")))
     with pytest.raises(UsageError, match=needed):
-        load_video_clip(str(tmp_path / "out"), "cpu", make_temporal=maker)
+        load_model(str(tmp_path / "out"), "cpu", make_temporal=maker)
 
 
 @pytest.mark.parametrize("temporal", [{"name": "mean", "options": {}}, {"name": "maxi:mean"}, "mean", []])
@@ -140,4 +140,4 @@ def test_a_checkpoint_that_names_no_distribution_is_refused(
     path = checkpoints_of(tmp_path / "out")[-1] / "maxi.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "temporal": temporal}))
     with pytest.raises(UsageError, match="does not say of which distribution its temporal module is.*train it again"):
-        load_video_clip(str(tmp_path / "out"), "cpu")
+        load_model(str(tmp_path / "out"), "cpu")

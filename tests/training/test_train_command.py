@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from maxi_core.clip.checkpoints import checkpoints_of, read_about, read_weights
-from maxi_core.clip.loading import load_video_clip, temporal_maker
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.plugins import discover
 
 Maxi = Callable[..., Any]
@@ -70,7 +71,7 @@ def test_a_training_says_what_it_does_and_leaves_all_that_is_needed(world: Path,
     }
     assert [record["step"] for record in metrics(out)] == [1, 2, 3, 4, 5, 6]
     assert [path.name for path in checkpoints_of(out)] == ["step-00000004", "step-00000006"], "the last two are kept"
-    assert load_video_clip(str(out), "cpu").checkpoint == checkpoints_of(out)[-1]
+    assert load_model(str(out), "cpu").checkpoint == checkpoints_of(out)[-1]
 
 
 def test_the_settled_recipe_trains_the_same_again(world: Path, tmp_path: Path, maxi: Maxi, unbroken: Path) -> None:
@@ -187,14 +188,14 @@ def test_a_temporal_module_is_remembered_and_its_weights_are_kept(world: Path, t
     assert (about["temporal"]["name"], about["temporal"]["version"]) == ("maxi:transformer", version)
     weights = read_weights(checkpoints_of(out)[-1])
     assert any(key.startswith("temporal.") for key in weights)
-    loaded = load_video_clip(str(out), "cpu", make_temporal=temporal_maker(discover(only=[])))
-    assert all(torch.equal(value, weights[key]) for key, value in loaded.model.weights().items())
+    loaded = load_model(str(out), "cpu", make_temporal=temporal_maker(discover(only=[])))
+    assert all(torch.equal(value, weights[key]) for key, value in loaded.weights().items())
     from maxi_core.errors import UsageError
 
     with pytest.raises(
         UsageError, match="was trained with the temporal module 'maxi:transformer' .*cannot be had here"
     ):
-        load_video_clip(str(out), "cpu", make_temporal=temporal_maker(discover(only=[], without=["transformer"])))
+        load_model(str(out), "cpu", make_temporal=temporal_maker(discover(only=[], without=["transformer"])))
     again = maxi(*arguments(world, tmp_path / "x", "--model", str(out), "--temporal", "crossframe"))
     assert again.code == 2
     assert "was trained with the temporal module 'maxi:transformer'" in again.err

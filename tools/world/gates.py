@@ -47,9 +47,9 @@ class Gate:
 
 def clip_gates(names: Sequence[str]) -> Iterator[Gate]:
     """Yield raw CLIP's gates on benchmarks: bare things of 8, bare verbs of the benchmark's (top-1 of `maxi eval`)."""
-    from tools.world.measures import FRAMES, best_names, encoder, video_features
+    from tools.world.measures import FRAMES, best_names, raw_clip, video_features
 
-    clip = encoder()
+    clip = raw_clip()
     for name in names:
         films = list(benchmark_films(name))
         folder = WORLD.benchmark(name) / "videos"

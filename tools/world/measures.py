@@ -15,7 +15,7 @@ from tools.world.clip_training import Vocabulary, pixels
 from tools.world.stills import Still
 
 if TYPE_CHECKING:
-    from maxi_core.evaluation.encoder import Encoder
+    from maxi_core.clip.model import VideoCLIP
 
 PROMPT = "a photo of a {}."
 FRAMES = 8
@@ -52,30 +52,33 @@ def read_frames(path: Path, count: int = FRAMES) -> list[NDArray[np.uint8]]:
     return [every[(2 * part + 1) * len(every) // (2 * count)] for part in range(count)]
 
 
-def encoder() -> "Encoder":
+def raw_clip() -> "VideoCLIP":
     """Return raw CLIP as `maxi eval sandbox --config sandbox` has it."""
-    from maxi_core.clip.loading import load_video_clip
-    from maxi_core.evaluation.encoder import Encoder
-    from maxi_core.evaluation.protocol import Protocol
+    from maxi_core.clip.loading import load_model
 
-    return Encoder(load_video_clip("sandbox", "cpu", frames=FRAMES), Protocol(frames=FRAMES))
+    return load_model("sandbox", "cpu", frames=FRAMES)
 
 
-def video_features(clip: "Encoder", paths: Sequence[Path]) -> NDArray[np.float64]:
+def video_features(clip: "VideoCLIP", paths: Sequence[Path]) -> NDArray[np.float64]:
     """Return the videos' features of length 1, (n, width), by the very functions of `maxi eval`."""
     from maxi_core.evaluation.features import keyed
     from maxi_core.evaluation.features import video_features as read
+    from maxi_core.evaluation.protocol import Protocol
     from maxi_core.types import Failed, Video
     from maxi_core.video.options import VideoOptions
 
-    (found,) = read([clip], keyed(Video(path.name, path) for path in paths), VideoOptions(), None)
+    videos = keyed(Video(path.name, path) for path in paths)
+    (found,) = read([clip], Protocol(frames=FRAMES), videos, VideoOptions(), None)
     rows = [row for row in found.values() if not isinstance(row, Failed)]
     assert len(rows) == len(paths), "a rendered video that cannot be read"
     return np.concatenate(rows).astype(np.float64)
 
 
-def best_names(clip: "Encoder", features: NDArray[np.float64], names: Sequence[str]) -> list[int]:
+def best_names(clip: "VideoCLIP", features: NDArray[np.float64], names: Sequence[str]) -> list[int]:
     """Return for each video the number of the name whose prompt is nearest; of equal ones the first."""
-    said = clip.encode_names(names).astype(np.float64)
+    from maxi_core.evaluation.encoding import encode_names
+    from maxi_core.evaluation.protocol import Protocol
+
+    said = encode_names(clip, Protocol(frames=FRAMES), names).astype(np.float64)
     best: list[int] = (features @ said.T).argmax(1).tolist()
     return best

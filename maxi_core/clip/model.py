@@ -1,0 +1,226 @@
+"""VideoCLIP: a CLIP over videos and all that belongs to it, for matching, training, evaluation and heatmaps."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from maxi_core.clip.image_tower import encode_images, encode_patches
+from maxi_core.clip.textual import encode_text
+from maxi_core.clip.tokenizers import Tokenizing
+from maxi_core.clip.tokens import Tokens, tokenize
+from maxi_core.clip.visual import Statistics, normalise
+from maxi_core.errors import UsageError
+from maxi_core.temporal import tell_frames
+
+SIGMA = 0.02  # where training starts
+SIGMA_FLOOR = 0.001  # never below
+HIGHEST = 700.0  # a logarithm whose number still is one in float64
+AT_ONCE = 64  # frames that go through the tower together where nothing is differentiated: bounds the memory
+
+Pooling = Callable[[Tensor], Tensor]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def mean_over_frames(features: Tensor) -> Tensor:
+    """Return the mean of frame features, (B, T, D) -> (B, D): the paper's pooling, without parameters."""
+    return _exact(features).mean(dim=1)
+
+
+class VideoCLIP(nn.Module):
+    """A CLIP over videos: frame features, not normalised, pooled to one video feature of length 1, and text features.
+
+    `clip` is any open_clip model with `visual`, `encode_text` and a scalar `logit_scale`; `config` its model_cfg. A
+    vision transformer with a class token is computed by `image_tower`; ResNets, timm and attention-pooled towers are
+    asked themselves, which is right and not faster. Frames are uint8 pixels, normalised here with `statistics`, mean
+    and deviation of RGB in 0..1 (None: the model's own), or float and normalised already. `pooling` (B, T, D) -> (B, D)
+    is what a temporal module's `attach` returned; one with parameters is a module and belongs to the weights.
+    `checkpointing` recomputes the visual blocks in the backward pass. With `fixed_frames` the tower has been changed
+    for clips of `frames` frames and takes no others, unless what changed it can be told of them
+    (`maxi_core.temporal.tell_frames`).
+
+    What is known of it: `name` is MODEL as it was typed; `identity` the SHA-256 of configuration and weights as they
+    were loaded, whatever file they came from; `tokenizer` is open_clip's, and `tokenizing` where it is from; `temporal`
+    is {name, version, options} of the temporal module, its name as `dist:name`, or None: then the mean over frames is
+    taken; `normalisation` is `model`, `imagenet` or, for a checkpoint, what it was trained with; `checkpoint` is its
+    folder and `about` its maxi.json, None and {} for a model that maxi has not trained.
+    """
+
+    def __init__(
+        self,
+        clip: nn.Module,
+        config: Mapping[str, Any] = NOTHING,
+        *,
+        name: str = "",
+        identity: str = "",
+        tokenizer: Any = None,
+        tokenizing: Tokenizing | None = None,
+        statistics: tuple[Statistics, Statistics] | None = None,
+        normalisation: str = "model",
+        frames: int = 16,
+        pooling: Pooling = mean_over_frames,
+        temporal: Mapping[str, Any] | None = None,
+        fixed_frames: bool = False,
+        checkpointing: bool = False,
+        checkpoint: Path | None = None,
+        about: Mapping[str, Any] = NOTHING,
+    ) -> None:
+        super().__init__()
+        self.clip: Any = clip
+        self.config = config
+        self.name, self.identity = name, identity
+        self.tokenizer, self.tokenizing = tokenizer, tokenizing or Tokenizing()
+        self.statistics = statistics or own_statistics(clip)
+        self.normalisation = normalisation
+        self.frames, self.pooling, self.temporal = frames, pooling, temporal
+        self.fixed_frames = fixed_frames
+        self.checkpointing = checkpointing
+        self.checkpoint, self.about = checkpoint, about
+        self.image_size = _side(name, clip)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.logit_scale.device
+
+    @property
+    def width(self) -> int:
+        """The length of a feature, D."""
+        width: int = self.config["embed_dim"]
+        return width
+
+    def tokenize(self, texts: list[str]) -> Tokens:
+        """Return the tokens of texts (see `maxi_core.clip.tokens.tokenize`)."""
+        return tokenize(self.tokenizer, texts)
+
+    @property
+    def visual(self) -> Any:
+        """The image tower."""
+        return self.clip.visual
+
+    @property
+    def logit_scale(self) -> nn.Parameter:
+        """The logarithm of 1 / sigma, learnable."""
+        scale: nn.Parameter = self.clip.logit_scale
+        return scale
+
+    @property
+    def sigma(self) -> float:
+        """The temperature now, never below the floor."""
+        return max(math.exp(min(-float(self.logit_scale.detach()), HIGHEST)), SIGMA_FLOOR)
+
+    def set_sigma(self, sigma: float = SIGMA) -> None:
+        """Put the temperature to `sigma`."""
+        with torch.no_grad():
+            self.logit_scale.fill_(-math.log(sigma))
+
+    def floor_sigma(self, floor: float = SIGMA_FLOOR) -> None:
+        """Lift the temperature to `floor` if it is below: called after each step of the optimizer."""
+        with torch.no_grad():
+            self.logit_scale.clamp_(max=-math.log(floor))
+
+    def scale(self) -> Tensor:
+        """Return 1 / sigma, differentiable: what cosines are multiplied with to become logits."""
+        return self.logit_scale.exp()
+
+    def encode_video(self, frames: Tensor) -> Tensor:
+        """Return video features, (B, T, 3, S, S) -> (B, D) float32 of length 1, on the model's device.
+
+        Raises UsageError for another number of frames than the tower was changed for by a temporal module: it could not
+        tell a video's frames from the next one's.
+        """
+        batch, count = frames.shape[:2]
+        images = self._images(frames)
+        together = torch.is_grad_enabled() or self.fixed_frames  # a changed tower needs all frames of a video
+        parts = [images] if together else torch.split(images, AT_ONCE)
+        features = torch.cat([encode_images(self.visual, part, checkpointing=self.checkpointing) for part in parts])
+        pooled = self.pooling(features.view(batch, count, -1))  # (B * T, D) -> (B, T, D) -> (B, D)
+        return functional.normalize(_exact(pooled), dim=-1)
+
+    def encode_patches(self, frames: Tensor) -> Tensor:
+        """Return patch features of length 1, (B, T, 3, S, S) -> (B, T, rows, columns, D) float32."""
+        patches = encode_patches(self.visual, self._images(frames))
+        patches = patches.view(*frames.shape[:2], *patches.shape[1:])
+        return functional.normalize(_exact(patches), dim=-1)
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Return text features, token ids (P, L) -> (P, D) float32 of length 1; L is the context length."""
+        return functional.normalize(_exact(encode_text(self.clip, tokens)), dim=-1)
+
+    def forward(self, frames: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return video features (B, D), text features (P, D) and the scale of their cosines: a step's whole work."""
+        return self.encode_video(frames), self.encode_text(tokens), self.scale()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights under the keys of a checkpoint: open_clip's own, and `temporal.` before the pooling's."""
+        kept = {key: value.detach() for key, value in self.clip.state_dict().items()}
+        if isinstance(self.pooling, nn.Module):
+            kept |= {f"temporal.{key}": value.detach() for key, value in self.pooling.state_dict().items()}
+        return kept
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take weights as `weights` returns them; raises ValueError that names keys that are missing or too many."""
+        own = self.weights()
+        missing, unexpected = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+        wrong = [key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape]
+        if missing or unexpected or wrong:
+            found = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(wrong)}
+            raise ValueError("; ".join(f"{_some(keys)} {what}" for what, keys in found.items() if keys))
+        with torch.no_grad():
+            for key, value in own.items():
+                value.copy_(weights[key])
+
+    def _images(self, frames: Tensor) -> Tensor:
+        """Return frames (B, T, 3, S, S) as images (B * T, 3, S, S) on the model's device, normalised; tell T."""
+        count, told = frames.shape[1], tell_frames(self.visual, frames.shape[1])
+        if count != self.frames and self.fixed_frames and not told:
+            raise UsageError(
+                f"this model was set up for clips of {self.frames} frames, not {count}", "load it for them"
+            )
+        images = frames.flatten(0, 1).to(self.device, non_blocking=True)
+        images = images if images.is_floating_point() else normalise(images, *self.statistics)
+        return images.to(self.logit_scale.dtype)
+
+
+def own_statistics(clip: nn.Module) -> tuple[Statistics, Statistics]:
+    """Return mean and deviation of RGB in 0..1 that an open_clip model says its pixels are normalised with."""
+    import open_clip
+
+    said = open_clip.get_model_preprocess_cfg(clip)
+    return tuple(said["mean"]), tuple(said["std"])
+
+
+def identity_of(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of weights by name and of a configuration, in hex: about 0.5 s for a ViT-B/16."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _side(name: str, clip: nn.Module) -> int:
+    """Return the pixels of the square that a model takes; raises UsageError for another shape."""
+    import open_clip
+
+    size = open_clip.get_model_preprocess_cfg(clip)["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width:
+        raise UsageError(f"model '{name}' takes images of {height} x {width} pixels", "maxi crops squares: use another")
+    return int(height)
+
+
+def _exact(features: Tensor) -> Tensor:
+    """Return features in float32, or in float64 if the model is."""
+    return features if features.dtype == torch.float64 else features.float()
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
