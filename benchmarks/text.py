@@ -25,7 +25,7 @@ from maxi_core.prompts import training_prompt
 from maxi_core.clip.textual import encode_text
 from maxi_core.clip.tokens import tokenize
 
-# A phrase bag of the paper's first example: five phrases, and lemma and gerund of their verbs (SPEC section 3).
+# A phrase bag of the paper's first example: five phrases, and lemma and gerund of their verbs (method.md, sources).
 PHRASES = ("smearing {}", "rubbing {}", "putting {}", "spreading {}", "coating {}")
 VERBS = ("rub", "put", "smear", "coat", "spread", "apply", "rubbing", "putting", "smearing", "coating", "spreading")
 GOAL, CLOSE, CLOSE_GRADIENTS = 10.0, 1e-5, 1e-4

@@ -1,4 +1,4 @@
-"""Every prompt of the method in one place: matching, training and evaluation (SPEC sections 2, 4 and 8)."""
+"""Every prompt of the method in one place: matching, training and evaluation (method.md)."""
 
 from itertools import product
 
@@ -32,5 +32,5 @@ def checked_template(template: str) -> str:
 
 
 def training_prompt(matched: str, item: str, template: str = TRAINING) -> str:
-    """Return `<text1> <text2>`: the matched entry in the template, then the item as a sentence (SPEC section 4)."""
+    """Return `<text1> <text2>`: the matched entry in the template, then the item as a sentence (method.md, bags)."""
     return f"{fill(template, matched)} {item}."

@@ -41,7 +41,7 @@ class BagsSection(Options):
 
 
 class EvalSection(Options):
-    """How `maxi eval` and `maxi predict` show videos and names to a model, and where scores go (SPEC section 8)."""
+    """How `maxi eval` and `maxi predict` show videos and names to a model, and where scores go (method.md)."""
 
     frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
     views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")

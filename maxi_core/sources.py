@@ -62,7 +62,7 @@ class Injector(Source):
 
 
 class Matcher(Source):
-    """Matches each video to its best dictionary entry (paper section 3.1)."""
+    """Matches each video to its best dictionary entry (paper Eq. 1)."""
 
     role = "matcher"
 
@@ -77,7 +77,7 @@ class Matcher(Source):
 
 
 class Expander(Source):
-    """Says more about an action name; asked once for each entry that some video matched (paper section 3.2)."""
+    """Says more about an action name; asked once for each entry that some video matched (paper Table 6, "GPT3")."""
 
     role = "expander"
 
@@ -87,7 +87,7 @@ class Expander(Source):
 
 
 class Captioner(Source):
-    """Describes what is seen in a video; asked once for each video (paper section 3.2)."""
+    """Describes what is seen in a video; asked once for each video (paper Table 6, "BLIP")."""
 
     role = "captioner"
     costs_money: ClassVar[bool] = False  # whether each answer is paid for: then only videos that are kept are captioned
@@ -103,7 +103,7 @@ class Captioner(Source):
 
 
 class Augmenter(Source):
-    """Turns texts into the word forms that go into the bags; asked once for each distinct text (paper section 3.2)."""
+    """Turns texts into the word forms that go into the bags; asked once for each distinct text (supplement Fig. 6)."""
 
     role = "augmenter"
     batch = 256

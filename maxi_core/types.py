@@ -51,7 +51,7 @@ class Dictionary:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The dictionary entry that fits a video best, with the cosine of the two (SPEC section 2, paper eq. 1).
+    """The dictionary entry that fits a video best, with the cosine of the two (paper Eq. 1).
 
     `top` holds the best entries with their cosines, best first, when the matcher keeps more than one.
     """
@@ -94,7 +94,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class TextBag:
-    """Everything the sources say of one video, and its match (SPEC section 4).
+    """Everything the sources say of one video, and its match (method.md, bags).
 
     `kept` is whether the match is among the share that is kept; a video that is not has no texts. `said` holds the
     phrases and captions, by source, from which the texts come.

@@ -1,4 +1,4 @@
-"""What goes into a text bag, and which videos are kept: the paper's rules, at one place (SPEC sections 2 to 4)."""
+"""What goes into a text bag, and which videos are kept: the paper's rules, at one place (method.md to bags)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ Said = Mapping[str, Sequence[str]]  # source -> what it said
 
 
 def keep_best(scores: Sequence[float], share: float) -> list[bool]:
-    """Return for each video whether its match is kept: the `share` of all with the highest scores (SPEC section 2).
+    """Return for each video whether its match is kept: the `share` of all with the highest scores (method.md).
 
     One threshold for all videos, not one for each class. Of equal scores the earlier videos are kept. At least one is.
     """

@@ -105,7 +105,7 @@ def make_bags(
 ) -> Iterator[TextBag]:
     """Yield the bag of every video that was matched, in order; those that are not kept have no texts.
 
-    `keep` is the share of matches that is kept; only these get texts (paper section 3.1). The videos are gone through
+    `keep` is the share of matches that is kept; only these get texts (paper Table 4). The videos are gone through
     several times and never held; they are decoded once where that costs less than captions that nobody needs.
     """
     reading = sources.reading

@@ -1,4 +1,4 @@
-"""The lines of `bags.jsonl`, written and read again (SPEC section 12)."""
+"""The lines of `bags.jsonl`, written and read again (method.md, files)."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A run folder: one writer at a time, files that are whole or not there, and what it was made of (SPEC section 12)."""
+"""A run folder: one writer at a time, files that are whole or not there, and what it was made of (method.md, files)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

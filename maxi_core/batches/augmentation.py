@@ -1,4 +1,4 @@
-"""Augmentation of a clip: one draw for all its frames (SPEC section 6)."""
+"""Augmentation of a clip: one draw for all its frames (method.md, training)."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How examples become micro-batches (SPEC sections 4 and 6).
+    """How examples become micro-batches (method.md).
 
     `frames` T of each video, `bag_size` N prompts of each bag, `template` of text1. `augmentation` is `paper` (random
     frames, multi-scale crop, colour), `spatial` (without the colour) or `none` (middle frames, centre crop: as in

@@ -1,4 +1,4 @@
-"""Colour augmentation of a clip: brightness, contrast, saturation, hue and grey as one change of RGB (SPEC section 6).
+"""Colour augmentation of a clip: brightness, contrast, saturation, hue and grey as one change of RGB (method.md).
 
 All five are affine in RGB, so they are multiplied into one 3 x 3 matrix and an offset, and every pixel is visited once:
 a tenth of the time of five passes, of which hue by HSV alone takes most. Values are cut to 0..255 at the end only.
@@ -17,7 +17,7 @@ Image = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 
 JITTERED, GREYED = 0.8, 0.2  # shares of the videos
-# How much each may change. SPEC gives the shares only; these are the usual ones of self-supervised learning (BYOL).
+# How much each may change. The authors give the shares only; these are usual in self-supervised learning (BYOL).
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.4, 0.4, 0.2, 0.1
 
 LUMA = np.array([0.299, 0.587, 0.114])

@@ -39,7 +39,7 @@ def epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def draw_items(items: Sequence[str], count: int, rng: Random) -> list[str]:
-    """Return exactly `count` items of a bag (SPEC section 4); none at all of an empty one.
+    """Return exactly `count` items of a bag (method.md, bags); none at all of an empty one.
 
     A larger bag is sampled without replacement. A smaller one repeats every item equally often and fills up with a
     random remainder, again without replacement. The order is random.

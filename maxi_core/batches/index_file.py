@@ -44,7 +44,7 @@ class IndexFile:
 
 
 def is_item(text: str, entry: str) -> bool:
-    """Say whether a text of a bag is sampled: everything but the matched entry itself, which is text1 (SPEC 4)."""
+    """Say whether a text of a bag is sampled: everything but the matched entry itself, which is text1 (method.md)."""
     return text.casefold() != entry.casefold()
 
 

@@ -1,4 +1,4 @@
-"""Examples from labels instead of bags, for the cross-entropy baselines and few-shot training (SPEC sections 5, 6)."""
+"""Examples from labels instead of bags, for the cross-entropy baselines and few-shot training (method.md)."""
 
 from collections.abc import Sequence
 from random import Random

@@ -133,7 +133,7 @@ class Batches:
         )
 
     def _bag(self, epoch: int, example: Example) -> list[str]:
-        """Return the N prompts of a video; without texts the class prompt N times (SPEC section 4)."""
+        """Return the N prompts of a video; without texts the class prompt N times (method.md, bags)."""
         plan = self._plan
         items = draw_items(example.texts, plan.bag_size, generator("bag", plan.seed, epoch, example.video.id))
         if not items:

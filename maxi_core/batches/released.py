@@ -1,4 +1,4 @@
-"""The bags that the paper's authors released, read as a run that can be trained on (SPEC section 11)."""
+"""The bags that the paper's authors released, read as a run that can be trained on (method.md, field files)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

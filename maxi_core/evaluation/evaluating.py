@@ -61,7 +61,7 @@ def evaluate(
     follow: Follow = lambda _title, _total, items: iter(items),
     missing: Missing = lambda _split, _ids: None,
 ) -> Evaluated | None:
-    """Evaluate every model on every benchmark (SPEC section 8); None on other ranks than 0.
+    """Evaluate every model on every benchmark (method.md, evaluation); None on other ranks than 0.
 
     Each distinct video is decoded once for all splits, benchmarks and models of one frame size, in worker processes
     that read ahead; each distinct list of class names is encoded once for each model. With a `store`, features are

@@ -1,4 +1,4 @@
-"""Metrics of zero-shot recognition on plain arrays: exact, with every rule for ties and gaps stated (SPEC section 8).
+"""Metrics of zero-shot recognition on plain arrays: exact, with every rule for ties and gaps stated (method.md).
 
 Scores are (n, C): a row for each video, a column for each class, higher is better. A video without an answer has a row
 of minus infinity: it counts as wrong everywhere and never leaves the denominator.
@@ -104,7 +104,7 @@ class Precisions:
 
 
 def mean_average_precision(scores: Array, labels: Labels) -> Precisions:
-    """Return the average precision of every class, macro (SPEC section 8)."""
+    """Return the average precision of every class, macro (method.md, evaluation)."""
     positive = positives(labels, scores.shape[1])
     columns = range(scores.shape[1])
     return Precisions(np.array([average_precision(scores[:, place], positive[:, place]) for place in columns]))

@@ -1,4 +1,4 @@
-"""What moves a score besides weights and videos: frames, views, prompt, spelling, precision (SPEC section 8)."""
+"""What moves a score besides weights and videos: frames, views, prompt, spelling, precision (method.md, evaluation)."""
 
 import re
 from dataclasses import dataclass

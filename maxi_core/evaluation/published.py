@@ -1,4 +1,4 @@
-"""The published numbers, each with its table: of the paper (`1` to `8`) and of its supplement (`S9`, `S10`) (SPEC 10).
+"""The published numbers, each with its table: of the paper (`1` to `8`) and of its supplement (`S9`, `S10`).
 
 Zero-shot, ViT-B/16, top-1 in percent unless the column says otherwise. A cell may be `value`, `value±deviation` over
 splits, or `-` where nothing was published.

@@ -1,4 +1,4 @@
-"""The files of an evaluation: scores.json, predictions, tables by class, skip records (SPEC section 12)."""
+"""The files of an evaluation: scores.json, predictions, tables by class, skip records (method.md, files)."""
 
 import csv
 import io

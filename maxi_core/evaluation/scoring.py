@@ -59,7 +59,7 @@ def score_split(
     """Score one split: features (V, D) of each video against the class features (C, D), in float64.
 
     With one view a score is the cosine; with several the sum over views of the softmax of cosine / sigma. Where videos
-    may have several labels it is always the softmax, and the precision by mean cosines stands beside (SPEC section 8).
+    may have several labels it is always the softmax, and the precision by mean cosines stands beside (method.md).
     A skipped video counts as wrong; `metrics_answered` are those of the others, if any was skipped.
     """
     cosines, scores = _scores(answers, texts, 1 / model.sigma, softmax=benchmark.multi_label)
@@ -172,7 +172,7 @@ def _by_group(
 def _circumstances(
     model: VideoCLIP, protocol: Protocol, benchmark: OpenedBenchmark, split: Split, decoder: str
 ) -> dict[str, Any]:
-    """Return everything that moves a score (SPEC section 12)."""
+    """Return everything that moves a score (method.md, files)."""
     about = model.about
     many = benchmark.multi_label or protocol.views != "1x1"
     return {

@@ -1,4 +1,4 @@
-"""Few-shot lists: K videos of each class out of a training split, drawn with a seed (SPEC section 8)."""
+"""Few-shot lists: K videos of each class out of a training split, drawn with a seed (method.md, evaluation)."""
 
 import random
 from collections.abc import Sequence

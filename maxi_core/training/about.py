@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself in maxi.json: enough to load it anywhere, and where it came from (SPEC 12)."""
+"""What a checkpoint says of itself in maxi.json: enough to load it anywhere, and where it came from (method.md)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Weight ensembling: a share of the original, the rest of the trained model, all parameters (SPEC section 6)."""
+"""Weight ensembling: a share of the original, the rest of the trained model, all parameters (method.md, training)."""
 
 from collections.abc import Mapping
 from pathlib import Path

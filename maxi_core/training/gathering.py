@@ -1,4 +1,4 @@
-"""Features of all ranks on each rank, with gradients: for negatives across ranks (SPEC section 5, `--gather`)."""
+"""Features of all ranks on each rank, with gradients: for negatives across ranks (method.md, losses, `--gather`)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The training loop, in the open: a generator of steps. Who calls it logs, saves and stops (SPEC section 6)."""
+"""The training loop, in the open: a generator of steps. Who calls it logs, saves and stops (method.md, training)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext

@@ -1,4 +1,4 @@
-"""The six losses of SPEC section 5, by name, on logits: in log-sum-exp form, without loops over the batch.
+"""The six losses of docs/method.md, losses, by name, on logits: in log-sum-exp form, without loops over the batch.
 
 `logits` (B, C, N) are cosines / sigma of B videos with the N texts of each of C bags; `positive` (B, C) bool says which
 bags have the label of each video, `own` (B,) the number of each video's own bag. Sums are taken in float32 at least, so

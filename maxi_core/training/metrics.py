@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one record per step, the same after a resume as of an unbroken run (SPEC section 12)."""
+"""`metrics.jsonl`: one record per step, the same after a resume as of an unbroken run (method.md, files)."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""From the features of a micro-batch to its loss: which texts, which logits, which bags are positive (SPEC 5)."""
+"""From the features of a micro-batch to its loss: which texts, which logits, which bags are positive (method.md)."""
 
 from dataclasses import dataclass
 

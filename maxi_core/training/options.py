@@ -1,4 +1,4 @@
-"""The `[train]` section of a recipe: names and meanings as in open_clip, defaults as in the paper (SPEC section 6)."""
+"""The `[train]` section of a recipe: names and meanings as in open_clip, defaults as in the paper (method.md)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ class TrainSection(Options):
     name: str = Field("train", description="what this training is called, in folders and reports")
     keep: float | None = Field(None, gt=0, le=1, description="share of all videos to train on; none: what the run kept")
 
-    loss: Loss = Field("mil_nce", description="objective (SPEC section 5)")
+    loss: Loss = Field("mil_nce", description="objective (method.md, losses)")
     temporal: str | None = Field(None, description="temporal module; none: what the model has, or the mean over frames")
     frames: int = Field(16, ge=1, description="frames of each video")
     bag_size: int = Field(16, ge=1, description="texts of each bag in a step")

@@ -1,4 +1,4 @@
-"""Checkpoints, written: a folder is complete when its last file is, and until then it does not count (SPEC section 12).
+"""Checkpoints, written: a folder is complete when its last file is, and until then it does not count (method.md).
 
 Weights and optimizer are safetensors, the rest JSON. Everything goes into a folder of another name first, is forced to
 the disk, the folder is renamed, and DONE is written last: a process may be killed anywhere in between.

@@ -1,4 +1,4 @@
-"""The learning rate of each step: linear warm-up from 0, then a cosine down to a hundredth (SPEC section 6)."""
+"""The learning rate of each step: linear warm-up from 0, then a cosine down to a hundredth (method.md, training)."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which weights are trained, and the optimizer over them (SPEC section 6)."""
+"""Which weights are trained, and the optimizer over them (method.md, training)."""
 
 from collections.abc import Iterator
 from typing import Any

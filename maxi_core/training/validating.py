@@ -1,4 +1,4 @@
-"""Scores while training: benchmarks opened before the first step, evaluated on rank 0 (SPEC section 8)."""
+"""Scores while training: benchmarks opened before the first step, evaluated on rank 0 (method.md, evaluation)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

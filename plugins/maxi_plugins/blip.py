@@ -1,4 +1,4 @@
-"""`blip`: BLIP describes frames of each video (paper section 3.2)."""
+"""`blip`: BLIP describes frames of each video (paper Table 6)."""
 
 import logging
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""`gpt3`: a language model says each action name in other words (paper section 3.2)."""
+"""`gpt3`: a language model says each action name in other words (paper Table 6)."""
 
 import json
 import logging

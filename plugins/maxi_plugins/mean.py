@@ -1,4 +1,4 @@
-"""`mean`: the video feature is the mean of its frame features (paper section 3.1)."""
+"""`mean`: the video feature is the mean of its frame features."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

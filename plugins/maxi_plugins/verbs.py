@@ -1,4 +1,4 @@
-"""`verbs`: the verbs and verb phrases of captions and phrases, as lemma and gerund (paper section 3.2)."""
+"""`verbs`: the verbs and verb phrases of captions and phrases, as lemma and gerund (supplement Fig. 6)."""
 
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property, lru_cache

@@ -70,7 +70,7 @@ def test_without_an_augmenter_captions_go_in_whole() -> None:
 
 
 def test_the_example_of_the_supplement_comes_out() -> None:
-    """SPEC section 3: phrases with their forms and the entry's forms; captions as forms alone."""
+    """method.md, sources: phrases with their forms and the entry's forms; captions as forms alone."""
     phrases = [f"{word} cream" for word in ("smearing", "rubbing", "putting", "spreading", "coating")]
     lemmas = {"smearing": "smear", "rubbing": "rub", "putting": "put", "spreading": "spread", "coating": "coat"}
     forms = {f"{gerund} cream": verb(gerund, lemma) for gerund, lemma in lemmas.items()}

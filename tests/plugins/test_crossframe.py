@@ -1,4 +1,4 @@
-"""Cross-frame attention: equal to the formula of SPEC 7, in every precision and every way that a step is computed."""
+"""Cross-frame attention: equal to the formula of supplement 3.4, in every precision and way of computing a step."""
 
 import copy
 import math

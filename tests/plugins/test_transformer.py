@@ -86,7 +86,7 @@ def test_its_weights_are_saved_and_loaded_like_any_module() -> None:
 
 
 def test_a_mean_of_the_weights_with_those_of_the_beginning_is_a_module_between_the_two() -> None:
-    """Weight ensembling (SPEC 6): with the share of the beginning at one, it is the mean again."""
+    """Weight ensembling (method.md, training): with the share of the beginning at one, it is the mean again."""
     module = pooling()
     begin = copy.deepcopy(module.state_dict())
     with torch.no_grad():

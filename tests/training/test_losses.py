@@ -1,4 +1,4 @@
-"""The six losses against the numbers of SPEC section 5, slow literal forms, and half precision at any scale."""
+"""The six losses against the numbers of docs/method.md, losses, slow literal forms, and half precision at any scale."""
 
 import math
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_the_losses_have_the_values_of_the_specification(name: str, logits: Tens
 
 
 def literal(name: str, logits: Tensor, y: Tensor) -> float:
-    """Return a loss as its sentence in SPEC section 5 says, with loops and exponentials."""
+    """Return a loss as its sentence in method.md, losses says, with loops and exponentials."""
     s, batch = logits.double().exp().tolist(), len(y)
     mass = [[sum(s[i][j]) for j in range(batch)] for i in range(batch)]
     same = [[bool(y[i] == y[j]) for j in range(batch)] for i in range(batch)]

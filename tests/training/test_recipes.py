@@ -19,7 +19,7 @@ def test_every_line_of_a_recipe_names_its_source(name: str) -> None:
     lines = shipped(Path(name), CATALOG).read_text().splitlines()
     said = [line for line in lines if re.match(r"\w+ = ", line) and not line.startswith("schema")]
     assert len(said) > 10
-    assert [line for line in said if not re.search(r"# .*(SPEC \d|as in training)", line)] == []
+    assert [line for line in said if not re.search(r"# .*(method: \w|as in training)", line)] == []
 
 
 def test_the_k400_recipe_is_the_papers() -> None:

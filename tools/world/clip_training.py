@@ -23,7 +23,7 @@ MODEL: dict[str, Any] = {
 }
 # Captions are short, and less context halves the text tower's cost; later positions stay at zero.
 TRAINED_CONTEXT = 24
-# The temperature that finetuning starts with (SPEC section 2). With a learnt one, about 0.06 after so short a training,
+# The temperature that finetuning starts with (method.md). With a learnt one, about 0.06 after so short a training,
 # finetuning took the matches' errors for certain.
 SIGMA = 0.02
 

@@ -1,4 +1,4 @@
-"""Class names: the labels CSV `id,name`, and how the names of two files find each other (SPEC section 11)."""
+"""Class names: the labels CSV `id,name`, and how the names of two files find each other (method.md, field files)."""
 
 import csv
 import io

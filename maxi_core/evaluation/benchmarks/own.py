@@ -20,7 +20,7 @@ def read_own(
 ) -> OpenedBenchmark:
     """Return the benchmark at a path, named after it: one of
 
-    - a folder with `labels.csv` and `split*.txt`, paths relative to the folder (SPEC section 11);
+    - a folder with `labels.csv` and `split*.txt`, paths relative to the folder (method.md, field files);
     - a folder with one folder of videos for each class, named after it;
     - a CSV or TSV with the columns `path` and `label` (several with `|` between them), and maybe a `labels` CSV;
     - a split list, with its `labels` CSV.
