@@ -421,6 +421,8 @@ def test_a_source_that_says_something_new_each_time_or_the_same_of_everything_is
     ask(lambda qs: [[str(draw.random())] for _ in qs], tmp_path / "new")
     ask(lambda qs: [[str(draw.randrange(3))] for _ in qs], tmp_path / "few")  # often another one's answer, not twice
     ask(lambda qs: [["a person"] for _ in qs], tmp_path / "same")
+    for folder in ("new", "few", "same"):
+        assert len(kept(tmp_path / folder)) == len(QUESTIONS)
 
 
 def test_a_source_that_takes_long_is_named_and_one_that_never_answers_ends_the_run(
