@@ -1,17 +1,17 @@
-"""Dictionaries of action names: from a text file, a labels CSV or a known name ."""
+"""Dictionaries of action names: from a file of class names or a known name, and how the names go to the models."""
 
-import csv
-import io
 import logging
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from maxi_core.border import blamed
+from maxi_core.class_lists import FIX, ClassList, read_class_list
 from maxi_core.errors import PluginError, UsageError, nearest
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark
-from maxi_core.names import near_duplicates
+from maxi_core.names import Spelling, near_duplicates, spell
 from maxi_core.offers import Offer
 from maxi_core.plugins import Catalog, discover
 from maxi_core.texts import LONGEST, tidy
@@ -20,25 +20,26 @@ from maxi_core.worlds import World
 
 logger = logging.getLogger("maxi")
 
+KEEP = "--names written leaves them as they are"
 SHOWN = 3  # of a long list of findings, the log and the errors show these
 _NAME = re.compile(r"[a-z0-9]")  # what a name begins with; anything else is a path
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
 def read_dictionary(name: str | Path, catalog: Catalog | None = None) -> Dictionary:
     """Return the dictionary of a file or of a known name.
 
-    A file has one action a line, or is a CSV with the header `id,name`; UTF-8, or UTF-16 with its mark. Known names are
-    those of the worlds and benchmarks of `catalog` (without one, of the installed plugins) that have a dictionary:
-    `NAME`, or `NAME:N` and `NAME:N:SEED` for N of its entries at random, in their order (seed 0 if none is named).
-    Entries are in NFC, blank ones are dropped. Raises UsageError for duplicates, with both lines, an empty dictionary,
-    an unreadable file and an unknown name; logs a warning for near duplicates, a single entry and entries that are cut
-    at 1,000 characters.
+    A file has one of the forms of `read_class_list`. Known names are those of the worlds and benchmarks of `catalog`
+    (without one, of the installed plugins) that have a dictionary: `NAME`, or `NAME:N` and `NAME:N:SEED` for N of its
+    entries at random, in their order (seed 0 if none is named). Entries are as written, in NFC; blank ones are dropped.
+    Raises UsageError for duplicates, with both lines, an empty dictionary, an unreadable file and an unknown name; logs
+    a warning for near duplicates, a single entry and entries that are cut at 1,000 characters.
     """
     text, path = str(name), _path(name)
     entries = _known(text, catalog) if isinstance(name, str) else None
     if entries is None:
-        entries = tuple(_checked(path, _lines(text, path, catalog)))
+        if not _may_exist(path):
+            _refuse_unknown(text, catalog)
+        entries = _checked(read_class_list(path))
     elif path.is_file():
         raise UsageError(
             f"'{text}' is a known dictionary and also a file in this folder", f"type ./{text} for the file"
@@ -52,6 +53,13 @@ def _path(name: str | Path) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:  # the home folder of nobody
         raise UsageError(f"cannot find the dictionary {name}: {error}", "name a text file") from None
+
+
+def _may_exist(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # reading it says why
+        return True
 
 
 def is_dictionary(catalog: Catalog, text: str) -> bool:
@@ -114,74 +122,54 @@ def _drawn(text: str, entries: tuple[str, ...], parts: list[str]) -> tuple[str, 
     return tuple(entries[index] for index in sorted(chosen))
 
 
-def _lines(name: str, path: Path, catalog: Catalog | None) -> Iterator[tuple[int, str]]:
-    """Yield (line number, entry as written)."""
-    text = _decoded(name, path, catalog)
-    file = io.StringIO(text, newline=None)  # every kind of line end
-    yield from _rows(path, file) if _is_csv(text) else enumerate(file, 1)
+def _refuse_unknown(name: str, catalog: Catalog | None) -> NoReturn:
+    known = known_dictionaries(catalog)
+    near = nearest(name.partition(":")[0], known)
+    raise UsageError(
+        f"no dictionary '{name}'{near}: there is no such file, and the known names are {', '.join(known)}",
+        "name a text file with one action a line",
+    )
 
 
-def _decoded(name: str, path: Path, catalog: Catalog | None) -> str:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        known = known_dictionaries(catalog)
-        near = nearest(name.partition(":")[0], known)
-        raise UsageError(
-            f"no dictionary '{name}'{near}: there is no such file, and the known names are {', '.join(known)}",
-            "name a text file with one action a line",
-        ) from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read the dictionary {path}: {why}", "name a text file") from None
-    encoding = next((encoding for mark, encoding in _MARKS.items() if data.startswith(mark)), "utf-8")
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line} is not {encoding.upper()} text", "save it as UTF-8") from None
-
-
-def _is_csv(text: str) -> bool:
-    header = text.partition("\n")[0]
-    return [cell.strip().strip('"').lower() for cell in header.split(",")] == ["id", "name"]
-
-
-def _rows(path: Path, file: io.StringIO) -> Iterator[tuple[int, str]]:
-    reader = csv.reader(file, strict=True)
-    next(reader)
-    try:
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != 2:
-                raise UsageError(
-                    f"{path}:{reader.line_num} has {len(row)} columns instead of id,name",
-                    "put a name that holds a comma in double quotes",
-                )
-            yield reader.line_num, row[1]
-    except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num} is not CSV: {error}") from None
-
-
-def _checked(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[str]:
-    """Yield the entries, tidied; raises UsageError for exact duplicates and when there is none at all."""
+def _checked(listed: ClassList) -> tuple[str, ...]:
+    """Return the entries, tidied; raises UsageError for exact duplicates and when there is none at all."""
     seen: dict[str, int] = {}
     cut = []
-    for number, written in lines:
-        entry = tidy(written)
+    for one in listed.names:
+        entry = tidy(one.name)
         if not entry:
             continue
         if entry in seen:
-            raise UsageError(f"{path} has '{entry}' twice, in lines {seen[entry]} and {number}", "remove one of them")
-        if len(entry) == LONGEST and len(written.strip()) > LONGEST:
-            cut.append(str(number))
-        seen[entry] = number
-        yield entry
+            where = f"{'entries' if listed.unit == 'entry' else 'lines'} {seen[entry]} and {one.place}"
+            raise UsageError(f"{listed.path} has '{entry}' twice, in {where}", "remove one of them")
+        if len(entry) == LONGEST and len(one.name.strip()) > LONGEST:
+            cut.append(str(one.place))
+        seen[entry] = one.place
     if not seen:
-        raise UsageError(f"the dictionary {path} is empty", "put one action a line into it")
+        raise UsageError(f"the dictionary {listed.path} is empty, or has nothing but comments", FIX)
     if cut:
-        logger.warning("%s: cut at %d characters: line %s", path, LONGEST, _some(cut))
+        logger.warning("%s: cut at %d characters: %s %s", listed.path, LONGEST, listed.unit, _some(cut))
+    return tuple(seen)
+
+
+def spelt(dictionary: Dictionary, spelling: Spelling) -> Dictionary:
+    """Return a dictionary whose names are spelt so (`maxi_core.names.spell`); says in one warning which change.
+
+    Raises UsageError for two names that are then one.
+    """
+    entries = spell(dictionary.entries, spelling)
+    changed = [pair for pair in zip(dictionary.entries, entries, strict=True) if pair[0] != pair[1]]
+    if not changed:
+        return dictionary
+    if len(set(entries)) < len(entries):
+        twice = next(entry for place, entry in enumerate(entries) if entry in entries[:place])
+        both = [f"'{name}'" for name, entry in zip(dictionary.entries, entries, strict=True) if entry == twice]
+        raise UsageError(f"{dictionary.name}: {' and '.join(both)} are one name with their words apart", KEEP)
+    logger.warning(
+        "dictionary %s: %d of %d names are matched with their words apart, such as '%s' for '%s' (%s)",
+        *(dictionary.name, len(changed), len(entries), *reversed(changed[0]), KEEP),
+    )
+    return Dictionary(dictionary.name, entries)
 
 
 def _warn(name: str, entries: Sequence[str]) -> None:

@@ -1,10 +1,16 @@
-"""Names of actions that are written differently in different files: when two are the same, and which two are."""
+"""Names of actions that are written differently in different files: when two are the same, and how they are spelt."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from maxi_core.errors import UsageError
 
 SHOWN = 3
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!ing\b|ed\b|s\b)[a-z])")  # between the words of a name
+_JOINED = re.compile(r"(?<=\w)\+(?=\w)")
+_BRACKETS = re.compile(r"\[([^\W\d_]{2}[\w ,'-]*)\]")  # `[b]` is none
+_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _SHORTEST_PLURAL = 4  # letters; shorter words that end in s are mostly no plurals (gas, bus)
 
 
@@ -12,6 +18,40 @@ def name_key(name: str) -> str:
     """Return what is left of a name without case, spaces and punctuation: `ApplyEyeMakeup` is `apply eye_makeup`."""
     key = name.casefold().replace(" ", "")
     return key if key.isalnum() else "".join(filter(str.isalnum, key))
+
+
+Spelling = Literal["written", "spaced"]
+
+
+def spell(names: Sequence[str], spelling: Spelling) -> tuple[str, ...]:
+    """Return names as they go into a prompt: as written, or with the words of those apart that are run together.
+
+    `ApplyEyeMakeup`, `apply_eye_makeup` and `apply+eye+makeup` are `apply eye makeup`. So is `apply-eye-makeup` where
+    no name has a space and most have a hyphen; else a hyphen belongs to its word (`push-up`). A name that has spaces
+    already keeps its capitals (`using an iPhone`); beside `ApplyEyeMakeup` also `Archery` is written small.
+    """
+    if spelling == "written":
+        return tuple(names)
+    single = [name for name in names if not any(map(str.isspace, name))]
+    hyphens = len(single) == len(names) < 2 * sum(bool(_HYPHEN.search(name)) for name in names)
+    camel = any(CAMEL.search(name) for name in single)
+    return tuple(_apart(name, hyphens=hyphens, camel=camel) for name in names)
+
+
+def without_brackets(template: str) -> str:
+    """Return a template without the brackets of its placeholders: `Pushing [something] off`, of Something-Something."""
+    return " ".join(_BRACKETS.sub(r"\1", template).split())
+
+
+def _apart(name: str, *, hyphens: bool, camel: bool) -> str:
+    words = _JOINED.sub(" ", without_brackets(name)).replace("_", " ")
+    if " " in name:
+        return " ".join(words.split()) if words != name else name
+    words = _HYPHEN.sub(" ", words) if hyphens else words
+    if camel:
+        parts = CAMEL.sub(" ", words).split()
+        words = " ".join(part if len(part) > 1 and part.isupper() else part.lower() for part in parts)
+    return " ".join(words.split()) if words != name else name
 
 
 def near_duplicates(names: Sequence[str]) -> Iterator[tuple[str, str]]:

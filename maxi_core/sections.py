@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from maxi_core.defaults import DEFAULTS
+from maxi_core.names import Spelling
 from maxi_core.options import Options, WorldPath
 
 _SOURCES = DEFAULTS["sources"]
@@ -33,10 +34,13 @@ class BagsSection(Options):
     )
     root: Path | None = Field(None, description="folder that the paths of a list start from; none: the list's own")
     dictionary: Annotated[str | None, WorldPath("dictionary", file=True)] = Field(
-        None, description="file of action names, one a line, or a known name"
+        None, description="file of action names in any usual form, or a known name"
     )
     out: Path | None = Field(None, description="run folder")
     store: Path | None = Field(None, description="folder that keeps all answers; none: $MAXI_HOME/store")
+    names: Spelling = Field(
+        "spaced", description="names are matched with their words apart (apply eye makeup), or as they are written"
+    )
     keep: float = Field(1.0, gt=0, le=1, description="share of videos with the best matches that get texts")
 
 
@@ -46,8 +50,10 @@ class EvalSection(Options):
     frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
     views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")
     prompt: str = Field("a photo of a {}.", description="prompt of a class name")
-    names: Literal["written", "spaced"] = Field(
-        "written", description="class names as written, or with their words apart (Apply Eye Makeup)"
+    names: Spelling | None = Field(
+        None,
+        description="class names as written, or with their words apart (apply eye makeup); "
+        "none: as written in maxi eval, apart in maxi predict",
     )
     normalisation: Literal["model", "imagenet"] | None = Field(
         None, description="of the pixels; none: what the checkpoint was trained with, or the model's own"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maxi_cli.benchmark_flags import NamesFlag
 from maxi_cli.completion import complete_sources
 from maxi_cli.flags import (
     ClipSecondsFlag,
@@ -48,6 +49,7 @@ def bags(
     dictionary: Annotated[
         str | None, typer.Option(help="File of action names, or a known name: kinetics400, kinetics400:200, sandbox.")
     ] = None,
+    names: NamesFlag = None,
     sources: Annotated[
         str | None, typer.Option(help="Sources by name, with commas.", autocompletion=complete_sources)
     ] = None,
@@ -91,6 +93,7 @@ def bags(
     part = shard_of_environment(os.environ) if shard is None else parse_shard(shard)
     catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"bags.videos": videos, "bags.dictionary": dictionary, "bags.keep": keep}
+    aliases |= {"bags.names": names}
     aliases |= {"bags.out": out, "bags.store": store, "bags.root": root}
     aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
     aliases |= {"video.retries": retries, "video.frame_cache": frame_cache, "video.clip_seconds": clip_seconds}

@@ -22,7 +22,10 @@ TrustFlag = Annotated[
     Literal["lists", "official"] | None, typer.Option(help="Which side is right where lists and official files differ.")
 ]
 MultiLabelFlag = Annotated[bool, typer.Option("--multi-label", help="Videos of your own list may have several labels.")]
-NamesFlag = Annotated[Literal["written", "spaced"] | None, typer.Option(help="Spelling of class names.")]
+NamesFlag = Annotated[
+    Literal["written", "spaced"] | None,
+    typer.Option(help="Names as written (default of eval), or with their words apart."),
+]
 
 
 def named(benchmarks: list[str] | None) -> list[str]:

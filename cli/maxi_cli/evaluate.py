@@ -121,7 +121,7 @@ def evaluate(
             classes=classes,
             trust=trust,
             multi_label=multi_label,
-            spelling=section.names,
+            spelling=section.names or "written",
         )
         for name in wanted
     ]
@@ -147,7 +147,8 @@ def _run(
     from maxi_core.files import maxi_home
     from maxi_core.locks import locked
 
-    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
+    spelling = section.names or "written"
+    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, spelling, section.precision)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
     folders = folders_for(models, section.out)
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded

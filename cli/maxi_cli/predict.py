@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maxi_cli.benchmark_flags import NamesFlag
 from maxi_cli.evaluate import load
 from maxi_cli.flags import (
     ConfigFlag,
@@ -27,7 +28,7 @@ from maxi_core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from maxi_core.evaluation.predicting import Prediction
     from maxi_core.plugins import Catalog
-    from maxi_core.types import Video
+    from maxi_core.types import Dictionary, Video
 
 SCHEMA = 1
 BAR = 20  # columns of a whole share
@@ -45,6 +46,7 @@ def predict(
     frames: Annotated[int | None, typer.Option(help="Frames of each video or window.")] = None,
     views: Annotated[str | None, typer.Option(help="CLIPSxCROPS whose softmax is summed, such as 4x3.")] = None,
     prompt: Annotated[str | None, typer.Option(help="Prompt of a label, with {} in its place.")] = None,
+    names: NamesFlag = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
     decoder: DecoderFlag = None,
     workers: WorkersFlag = None,
@@ -61,6 +63,7 @@ def predict(
 
     Example: maxi predict sandbox clip.mp4 --labels "arm wrestling, juggling balls" --window 4 --stride 2
     """
+    from maxi_core.dictionaries import spelt
     from maxi_core.evaluation.predicting import predict as run
     from maxi_core.evaluation.protocol import Protocol, parse_views
     from maxi_core.sections import EvalSection
@@ -68,19 +71,22 @@ def predict(
 
     catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.device": device}
+    aliases |= {"eval.names": names}
     aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
     aliases |= {"video.allow_outside_root": allow_outside_root}
     recipe = read_recipe(catalog, config, option, aliases)
     section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
-    names = _labels(catalog, labels, dictionary)
+    given = _labels(catalog, labels, dictionary)
     if model is None or not videos:
         raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
     if stride is not None and window is None:
         raise UsageError("--stride is the time between windows", "give --window too")
     asked = _windows(catalog, videos, window, stride, reading)
-    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, section.names, section.precision)
+    spelling = section.names or "spaced"
+    spelt(given, spelling)  # says which are shown to the model in another spelling
+    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, spelling, section.precision)
     (loaded,) = load(catalog, [model], section)
-    answers = run(loaded, asked, names, protocol, top=top, reading=reading)
+    answers = run(loaded, asked, given.entries, protocol, top=top, reading=reading)
     found = list(follow(quiet=quiet)("predicting", len(asked), answers))
     if strip is not None:
         from maxi_core.evaluation.strip import write_strip
@@ -94,15 +100,16 @@ def predict(
         raise typer.Exit(ExitCode.NOTHING)
 
 
-def _labels(catalog: "Catalog", labels: str | None, dictionary: str | None) -> list[str]:
+def _labels(catalog: "Catalog", labels: str | None, dictionary: str | None) -> "Dictionary":
     from maxi_core.dictionaries import read_dictionary
+    from maxi_core.types import Dictionary
 
     if (labels is None) == (dictionary is None):
         raise UsageError("which labels?", "give either --labels 'a, b' or --dictionary NAME")
     if labels is not None:
-        return [name.strip() for name in labels.split(",") if name.strip()]
+        return Dictionary("--labels", tuple(name.strip() for name in labels.split(",") if name.strip()))
     assert dictionary is not None
-    return list(read_dictionary(dictionary, catalog).entries)
+    return read_dictionary(dictionary, catalog)
 
 
 def _windows(

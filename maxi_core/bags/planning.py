@@ -7,7 +7,7 @@ from maxi_core.bags.askers import Sources, unknown
 from maxi_core.bags.codecs import text_key
 from maxi_core.bags.injecting import injected
 from maxi_core.bags.job import Job
-from maxi_core.dictionaries import read_dictionary
+from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.files import maxi_home
 from maxi_core.plugins import Catalog
 from maxi_core.recipe import Recipe, playing
@@ -41,7 +41,8 @@ def make_job(
     videos = world_path(catalog, "videos", section.videos) or section.videos
     made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
-    dictionary, store = read_dictionary(section.dictionary, catalog), section.store or maxi_home() / "store"
+    dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)
+    store = section.store or maxi_home() / "store"
     for source in made:
         if isinstance(source, Injector):
             dictionary = injected(source, dictionary, augmenter, store, video, keep=not dry)

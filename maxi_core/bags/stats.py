@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from maxi_core.bags.composing import keep_best
+from maxi_core.columns import NAME, VIDEO, find_column
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.own import LABELS
@@ -85,6 +86,11 @@ def collect(bags: Iterable[TextBag], labels: Mapping[str, str] | None = None) ->
         stats.sizes.append(len(bag.texts))
         stats.sources.update(source for text in bag.texts for source in (text.source, *text.also))
         stats.kinds.update(text.kind for text in bag.texts)
+    if labels and right and not any(answer is not None for answer in right):
+        raise UsageError(
+            f"none of the {len(labels)} labels is of a video of this run, such as '{bag.match.video.id}'",
+            "name the videos as the run does: their paths below its folder of videos",
+        )
     if stats.scores:
         stats.shares = [_share(stats.scores, right, keep, labelled=labels is not None) for keep in SHARES]
     return stats
@@ -132,19 +138,22 @@ def read_labels(path: Path) -> dict[str, str]:
     """Read true labels from a CSV with the header `video,label`; raises UsageError with the line of a mistake."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if not {"video", "label"} <= set(rows.fieldnames or ()):
+            rows = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            header = next(rows, [])
+            video, label = find_column(header, ("id", *VIDEO)), find_column(header, NAME)
+            if video is None or label is None or header == ["id", "name"]:  # that is a list of classes
                 raise UsageError(
-                    f"{path} has no columns video and label but {', '.join(rows.fieldnames or ()) or 'none'}",
+                    f"{path} has no columns video and label but {', '.join(header) or 'none'}",
                     "give it the header video,label",
                 )
             labels: dict[str, str] = {}
-            for row in rows:
-                if not row["video"] or not row["label"]:
+            for row in filter(None, rows):
+                name, said = (row[place] if place < len(row) else "" for place in (video, label))
+                if not name or not said:
                     raise UsageError(f"{path}:{rows.line_num} lacks its video or its label")
-                if row["video"] in labels:
-                    raise UsageError(f"{path}:{rows.line_num} labels {row['video']} again")
-                labels[row["video"]] = row["label"]
+                if name in labels:
+                    raise UsageError(f"{path}:{rows.line_num} labels {name} again")
+                labels[name] = said
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read the labels {path}: {why}", "name a CSV in UTF-8") from None

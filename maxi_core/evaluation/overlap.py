@@ -6,7 +6,7 @@ A rule of English spelling and no model: it reads class names, which are short a
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from maxi_core.evaluation.benchmarks.labels import spell
+from maxi_core.names import spell
 
 Group = Literal["novel", "general", "in-dictionary"]
 GROUPS: tuple[Group, ...] = ("in-dictionary", "general", "novel")
@@ -38,7 +38,7 @@ def _group(name: list[str], entries: Sequence[Sequence[str]]) -> Group:
 
 
 def _words(name: str) -> list[str]:
-    spaced = spell(name, "spaced").casefold()
+    spaced = spell([name], "spaced")[0].casefold()
     return "".join(letter if letter.isalnum() else " " for letter in spaced).split()
 
 

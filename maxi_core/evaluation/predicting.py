@@ -12,6 +12,7 @@ from maxi_core.errors import UsageError
 from maxi_core.evaluation.encoding import encode_names, encode_views
 from maxi_core.evaluation.metrics import softmax
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
+from maxi_core.names import spell
 from maxi_core.types import Failed, Video
 from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
@@ -51,7 +52,8 @@ def predict(
     """Yield the best `top` labels of each video, in order; the labels are encoded once.
 
     The softmax is over the labels given: it says which of them fits best, not whether any does. Of equal scores the
-    earlier label is first. Raises UsageError if there is no label or one comes twice.
+    earlier label is first. Labels are shown to the model in the spelling of the protocol, and given back as they are.
+    Raises UsageError if there is no label or one comes twice.
     """
     protocol = protocol or Protocol(frames=model.frames)
     names = [label.strip() for label in labels]
@@ -59,7 +61,7 @@ def predict(
         raise UsageError("there are no labels to choose from", "name some: --labels 'arm wrestling, juggling'")
     if twice := [name for place, name in enumerate(names) if name in names[:place]]:
         raise UsageError(f"the label '{twice[0]}' comes twice", "name it once")
-    texts = encode_names(model, protocol, names).astype(np.float64).T  # (D, C)
+    texts = encode_names(model, protocol, spell(names, protocol.spelling)).astype(np.float64).T  # (D, C)
     asked = (one if isinstance(one, Video) else Video(str(one), Path(one)) for one in videos)
     for video, frames in read_videos(asked, {CONSUMER: protocol.sampling(model.image_size)}, reading):
         if isinstance(frames, Failed):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from maxi_core.clip.device import Precision
 from maxi_core.clip.visual import centre_crop, short_side
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Spelling
+from maxi_core.names import Spelling
 from maxi_core.prompts import EVALUATION
 from maxi_core.video.sampling import Sampling
 

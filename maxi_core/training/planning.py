@@ -186,7 +186,7 @@ def _validation(catalog: Catalog, section: TrainSection, recipe: Recipe, video: 
     from maxi_core.training.validating import make_validation
 
     shown = recipe.core("eval", EvalSection)
-    protocol = Protocol(frames=section.frames, prompt=shown.prompt, spelling=shown.names)
+    protocol = Protocol(frames=section.frames, prompt=shown.prompt, spelling=shown.names or "written")
     return make_validation(catalog, section.val, shown.data_root, protocol, video)
 
 

@@ -18,7 +18,7 @@ def make_validation(
 
     Raises UsageError for a benchmark that is not there. Features are not kept, as weights change.
     """
-    benchmarks = [open_benchmark(name, catalog, data_root=data_root) for name in names]
+    benchmarks = [open_benchmark(name, catalog, data_root=data_root, spelling=protocol.spelling) for name in names]
 
     def validate(model: VideoCLIP) -> dict[str, float]:
         found = evaluate([model], benchmarks, protocol, reading=reading)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from maxi_core.columns import list_columns
 from maxi_core.errors import UsageError, nearest
 
 ENDINGS = "3gp|asf|avi|divx|flv|m2ts|m4v|mkv|mov|mp4|mpe|mpeg|mpg|mts|ogv|ts|vob|webm|wmv"
@@ -93,7 +94,7 @@ def _from_csv(source: Path, file: TextIO) -> Iterator[Row]:
 
 
 def _header(source: Path, cells: list[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
+    names = list(list_columns(tuple(cells)))
     if "path" not in names and "id" not in names:
         hint = "".join(nearest(name, ("path", "id")) for name in names[:1])
         raise wrong(
@@ -115,7 +116,7 @@ def _from_json(source: Path, file: TextIO) -> Iterator[Row]:
             raise wrong(source, number, f"this is not JSON ({error})") from error
         if not isinstance(values, dict):
             raise wrong(source, number, "this is not a JSON object", 'write {"path": "..."} on each line')
-        yield _row(source, number, values)
+        yield _row(source, number, dict(zip(list_columns(tuple(values)), values.values(), strict=True)))
 
 
 def _row(source: Path, line: int, values: Mapping[str, object]) -> Row:

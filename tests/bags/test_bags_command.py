@@ -316,3 +316,14 @@ def test_a_decoder_that_is_not_there_is_one_line_before_anybody_is_asked(world) 
     assert "pyva" in ran.err
     assert ran.err.count("\n") == 1
     assert world.asked() == {}
+
+
+def test_names_that_are_run_together_are_matched_with_their_words_apart(world) -> None:
+    (world.folder / "actions.txt").write_text("1 RidingABike\n2 juggling_balls\n")
+    ran = world.bags()
+    assert ran.code == ExitCode.DONE
+    assert ran.err.count("are matched with their words apart") == 1
+    assert {record["match"]["entry"] for record in world.records()} <= {"riding a bike", "juggling balls"}
+    again = world.bags("--names", "written", "--overwrite")
+    assert "words apart" not in again.err
+    assert {record["match"]["entry"] for record in world.records()} <= {"RidingABike", "juggling_balls"}

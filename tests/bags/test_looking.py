@@ -123,3 +123,16 @@ def test_a_word_is_traced_to_entries_and_sources(world) -> None:
         ExitCode.USAGE,
         "maxi: error: which word? it is blank; for example --word wave\n",
     )
+
+
+def test_labels_have_the_columns_that_lists_of_videos_have(world) -> None:
+    world.bags()
+    table = world.folder / "true.tsv"
+    for header in ("path\tlabel", "Filename\tClass Name", "id\taction"):
+        table.write_text(f"{header}\nclip 0.mp4\t{world.records()[0]['match']['entry']}\n")
+        document = json.loads(world.maxi("stats", str(world.out), "--labels", str(table), "--json").out)
+        assert (document["shares"][0]["right"], document["shares"][0]["labelled"]) == (1, 1)
+    table.write_text("path\tlabel\nother.mp4\trun\n")
+    ran = world.maxi("stats", str(world.out), "--labels", str(table))
+    assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
+    assert "none of the 1 labels is of a video of this run" in ran.err

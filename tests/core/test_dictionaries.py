@@ -66,9 +66,9 @@ def test_entries_are_in_nfc_so_that_two_spellings_of_one_letter_are_one(tmp_path
         ("", "is empty"),
         (" \n\u200b\n", "is empty"),
         ("id,name\n", "is empty"),
-        ("id,name\n0,run\n1,jump, high\n", ":3 has 3 columns"),
+        ("id,name\n0,run\n1,jump, high\n", "line 3: 3 columns instead of id,name"),
         ('id,name\n0,"run\n1,jump\n', "is not CSV"),
-        (b"run\njump\ncaf\xe9\n", ":3 is not UTF-8 text"),
+        (b"run\njump\ncaf\xe9\n", "line 3: this is not UTF-8 text"),
     ],
 )
 def test_what_cannot_be_right_is_refused_with_the_line(tmp_path: Path, content: str | bytes, says: str) -> None:
@@ -82,8 +82,9 @@ def test_what_cannot_be_right_is_refused_with_the_line(tmp_path: Path, content: 
 def test_an_unknown_name_is_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no dictionary 'kinetic400:20' \(did you mean 'kinetics400'\?\)"):
         read_dictionary("kinetic400:20")
-    with pytest.raises(UsageError, match="cannot read"):
-        read_dictionary(tmp_path)
+    for path in (tmp_path, tmp_path / ("x" * 300)):
+        with pytest.raises(UsageError, match="cannot read"):
+            read_dictionary(path)
 
 
 def test_a_file_that_is_called_like_a_known_name_is_not_preferred_in_silence(

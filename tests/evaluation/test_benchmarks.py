@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names, read_labels, spell
+from maxi_core.evaluation.benchmarks.labels import Names, read_labels
 from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
 from maxi_core.evaluation.benchmarks.lists import read_list, write_list
 from maxi_core.evaluation.benchmarks.opening import benchmarks_of, open_benchmark
@@ -45,12 +45,12 @@ def test_a_wrong_line_of_a_list_is_named(tmp_path: Path, split: str, wanted: str
 @pytest.mark.parametrize(
     ("labels", "wanted"),
     [
-        ("name,id\n0,walk\n", "line 1: the header is 'name,id'"),
+        ("walk\nrun\n", "line 1: 'walk' is not a name with a number; write a table id,name"),
         ("id,name\n0,walk\n0,run\n", "line 3: the number 0 is 'walk' already"),
         ("id,name\n0,Put On\n1,put_on\n", "line 3: 'put_on' is 'Put On' of line 2 again"),
         ("id,name\n0,putting a, b\n", "line 2: 3 columns"),
         ("id,name\n0,walk\n2,run\n", "has no class 1"),
-        ("id,name\none,walk\n", "line 2: 'one,walk' is not a number and a name"),
+        ("id,name\none,walk\n", "line 2: 'walk' is not a name with a number"),
         ("id,name\n", "names no class"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_folder_for_each_class_and_a_table_are_the_same_benchmark(tmp_path: Pa
 @pytest.mark.parametrize(
     ("table", "wanted"),
     [
-        ("video,label\n", "line 1: the header is 'video,label'"),
+        ("video,start\n", "line 1: the header is 'video,start'"),
         ("path,label\na.mp4,\n", "line 2: a row without path or label"),
         ("path,label\na.mp4,x|y\n", "line 2: 2 labels"),
         ("path,label\na.mp4,x\na.mp4,x\n", "line 3: 'a.mp4' is on line 2 already"),
@@ -126,7 +126,7 @@ def test_videos_that_only_one_source_has_stop_the_reading(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("file", "text", "wanted"),
     [
-        ("classInd.txt", "ApplyEyeMakeup\n", "classInd.txt, line 1: 'ApplyEyeMakeup' is not a new number"),
+        ("classInd.txt", "ApplyEyeMakeup\n", "classInd.txt, line 1: 'ApplyEyeMakeup' is not a name with a number"),
         ("testlist01.txt", "Archery/v_Archery_g01_c01.avi\n", "line 1: .* lies in no folder of a class"),
         ("testlist01.txt", "YoYo/v_YoYo_g02_c03.avi 1\n", "line 1: number 1 is not that of 'YoYo'"),
     ],
@@ -257,19 +257,6 @@ def test_what_is_converted_reads_back_as_the_same_split(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("written", "spaced"),
-    [
-        ("ApplyEyeMakeup", "Apply Eye Makeup"),
-        ("brush_hair", "brush hair"),
-        ("YoYo", "Yo Yo"),
-        ("on TV", "on TV"),
-    ],
-)
-def test_names_are_spelt_as_written_or_with_their_words_apart(written: str, spaced: str) -> None:
-    assert (spell(written, "written"), spell(written, "spaced")) == (written, spaced)
-
-
 def test_names_find_each_other_by_their_words() -> None:
     names = Names(["female adult speaking", "male adult speaking", "Brush hair"], "here")
     assert names.find("adult+female+speaking") == 0
@@ -295,3 +282,22 @@ def test_a_label_number_may_be_of_any_size_without_harm(tmp_path: Path) -> None:
     assert list(read_labels(tmp_path / "labels.csv")) == [99999999999999999999]
     with pytest.raises(UsageError, match="has no class 0"):
         open_benchmark(str(own(tmp_path, "a.mp4 0\n", "id,name\n99999999999999999999,walk\n")))
+
+
+@pytest.mark.parametrize("header", ["path,label", "video,name", "filename,Class Name", "id,action"])
+def test_a_table_may_call_its_columns_as_people_do(tmp_path: Path, header: str) -> None:
+    (tmp_path / "table.csv").write_text(f"{header}\na.mp4,walk\nb.mp4,run_fast\n")
+    assert open_benchmark(str(tmp_path / "table.csv")).splits[0].classes == ("run_fast", "walk")
+    (tmp_path / "labels.json").write_text('{"walk": 0, "Run Fast": 1}')
+    named = open_benchmark(str(tmp_path / "table.csv"), labels=tmp_path / "labels.json").splits[0]
+    assert (named.classes, [sample.labels for sample in named.samples]) == (("walk", "Run Fast"), [(0,), (1,)])
+    (tmp_path / "labels.json").write_text('{"walk": 0}')
+    with pytest.raises(UsageError, match="line 3: 'run_fast' is not in .*labels.json"):
+        open_benchmark(str(tmp_path / "table.csv"), labels=tmp_path / "labels.json")
+
+
+def test_classes_that_are_kept_need_no_numbers_and_have_the_spelling_that_was_asked_for(tmp_path: Path) -> None:
+    folder = own(tmp_path, "a.mp4 0\nb.mp4 1\n", "id,name\n0,walk\n1,RunFast\n")
+    (tmp_path / "half.txt").write_text("run_fast\n")
+    split = open_benchmark(str(folder), classes=tmp_path / "half.txt", spelling="spaced").splits[0]
+    assert (split.classes, [sample.path for sample in split.samples]) == (("run fast",), ["b.mp4"])

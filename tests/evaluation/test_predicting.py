@@ -126,3 +126,16 @@ def test_windows_slide_over_real_clips(maxi, world) -> None:
     found = json.loads(ran.out)["predictions"]
     assert {Path(one["path"]).name for one in found} == {path.name for path in SHARED.iterdir()}
     assert all(one["skipped"] is None and len(one["top"]) == 2 for one in found)
+
+
+def test_labels_are_shown_to_the_model_with_their_words_apart_and_given_back_as_they_are(maxi, world, tmp_path) -> None:
+    film(tmp_path / "x.mp4", 3)
+    cosines = []
+    for labels in (["RunFast", "sit_down"], ["run fast", "sit down"]):
+        (tmp_path / "labels.json").write_text(json.dumps({name: number for number, name in enumerate(labels)}))
+        for more in (["--labels", ", ".join(labels)], ["--dictionary", str(tmp_path / "labels.json")]):
+            ran = maxi("predict", str(world.model), str(tmp_path / "x.mp4"), *more, "--frames", "2", "--json")
+            assert ran.err.count("are matched with their words apart") == (labels[0] == "RunFast")
+            found = {one["label"]: one["cosine"] for one in json.loads(ran.out)["predictions"][0]["top"]}
+            cosines.append([found[name] for name in labels])
+    assert cosines[0] == cosines[1] == cosines[2] == cosines[3]

@@ -141,7 +141,7 @@ def test_a_column_of_ids_alone_names_the_files_and_beside_paths_it_names_the_vid
         ("l.txt", "a.mp4 1\nb.mp4\n\na.mp4 2\n", 4, "the id 'a.mp4' is already on line 1"),
         ("l.txt", "a.mp4\n./a.mp4\n", 2, "the id 'a.mp4' is already on line 1"),
         ("l.csv", "path,start\na.mp4,0\na.mp4,0\n", 3, "the id 'a.mp4#t=0' is already on line 2"),
-        ("l.csv", "file,label\na.mp4,0\n", 1, "no column 'path' or 'id'"),
+        ("l.csv", "photo,label\na.mp4,0\n", 1, "no column 'path' or 'id'"),
         ("l.csv", "path,label\na.mp4\n", 2, "1 cells under 2 columns"),
         ("l.csv", 'path\n"a.mp4\n', 2, "not a row of a table"),
         ("l.csv", "path,start\na.mp4,one\n", 2, "start is 'one', not a time"),
@@ -150,7 +150,7 @@ def test_a_column_of_ids_alone_names_the_files_and_beside_paths_it_names_the_vid
         ("l.csv", "path,start\n,5\n", 2, "neither a path nor an id"),
         ("l.jsonl", '{"path": "a.mp4"}\n{"path": "b.mp4"\n', 2, "this is not JSON"),
         ("l.jsonl", '"a.mp4"\n', 1, "not a JSON object"),
-        ("l.jsonl", '{"file": "a.mp4"}\n', 1, "neither a path nor an id"),
+        ("l.jsonl", '{"photo": "a.mp4"}\n', 1, "neither a path nor an id"),
         ("l.jsonl", '{"path": 7}\n', 1, "neither a path nor an id"),
         ("l.jsonl", '{"path": "a.mp4", "end": true}\n', 1, "end is True, not a time"),
         ("l.jsonl", '{"path": "a.mp4", "end": NaN}\n', 1, "end is nan, not a time"),
@@ -338,3 +338,10 @@ def test_a_list_of_many_lines_is_not_held_in_memory(tmp_path: Path) -> None:
     total, length, peak = map(int, counted.stdout.split())
     assert total == length == 20_000
     assert peak < 20_000 * 250  # bytes a line: a hash in a set that grows; the videos themselves would take more
+
+
+@pytest.mark.parametrize("header", ["path", "video", "filename", "File Name", "video_path", "id", "Clip Name"])
+def test_a_list_may_call_the_column_of_its_paths_as_people_do(tmp_path: Path, header: str) -> None:
+    (tmp_path / "l.csv").write_text(f"label,{header}\n0,sub/a.mp4\n")
+    (tmp_path / "l.jsonl").write_text(f'{{"label": 0, "{header}": "sub/a.mp4"}}\n')
+    assert ids(find_videos(tmp_path / "l.csv")) == ids(find_videos(tmp_path / "l.jsonl")) == ["sub/a.mp4"]

@@ -1,58 +1,47 @@
-"""Class names: the labels CSV `id,name`, and how the names of two files find each other (method.md, field files)."""
+"""Class names by number, and how the names of two files find each other (method.md, field files)."""
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
+from maxi_core.class_lists import read_class_list
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.listing import at, read_text
-from maxi_core.names import SHOWN, name_key
-
-Spelling = Literal["written", "spaced"]
-
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+from maxi_core.names import CAMEL, SHOWN, name_key
 
 
 def read_labels(path: Path) -> dict[int, str]:
-    """Return {number: class name} of a CSV with the header `id,name`; numbers are read, not counted.
+    """Return {number: class name} of a file of class names (`read_class_list`); numbers are read, not counted.
 
-    Raises UsageError with the line for a missing header, a number that is none or comes twice, and names that differ
-    only in case, spaces or punctuation.
+    Raises UsageError with the line for a name without a number, a number that comes twice, and names that differ only
+    in case, spaces or punctuation.
     """
-    rows = csv.reader(io.StringIO(read_text(path)), strict=True)
+    listed = read_class_list(path, numbered=True)
     labels: dict[int, str] = {}
     seen: dict[str, tuple[str, int]] = {}
-    try:
-        header = next(rows, [])
-        if [cell.strip().lower() for cell in header] != ["id", "name"]:
-            raise at(path, 1, f"the header is '{','.join(header)}' and not id,name", "write id,name above the names")
-        for row in rows:
-            if any(cell.strip() for cell in row):
-                _take(path, rows.line_num, row, labels, seen)
-    except csv.Error as error:
-        raise at(path, rows.line_num, f"this is not CSV ({error})") from None
+    for one in listed.names:
+        name = " ".join(one.name.split())
+        if one.number is None or not name:
+            raise listed.wrong(one.place, f"'{one.name}' is not a name with a number", "write a table id,name")
+        if one.number in labels:
+            what = f"the number {one.number} is '{labels[one.number]}' already"
+            raise listed.wrong(one.place, what, "give each name its own")
+        key = name_key(name)
+        if key in seen:
+            what = f"'{name}' is '{seen[key][0]}' of {listed.unit} {seen[key][1]} again"
+            raise listed.wrong(one.place, what, "rename one, or take it out")
+        seen[key] = name, one.place
+        labels[one.number] = name
     if not labels:
         raise UsageError(f"{path} names no class", "write one id,name a line")
     return labels
 
 
-def _take(path: Path, line: int, row: list[str], labels: dict[int, str], seen: dict[str, tuple[str, int]]) -> None:
-    if len(row) != 2:
-        raise at(path, line, f"{len(row)} columns instead of id,name", "put a name that holds a comma in double quotes")
-    number, name = row[0].strip(), " ".join(row[1].split())
-    if not (number.isascii() and number.isdigit()) or not name:
-        raise at(path, line, f"'{','.join(row)}' is not a number and a name")
-    if int(number) in labels:
-        raise at(path, line, f"the number {number} is '{labels[int(number)]}' already", "give each name its own")
-    key = name_key(name)
-    if key in seen:
-        other, first = seen[key]
-        raise at(path, line, f"'{name}' is '{other}' of line {first} again", "rename one, or take it out")
-    seen[key] = name, line
-    labels[int(number)] = name
+def read_names(path: Path) -> tuple[str, ...]:
+    """Return the class names of a file in its order, with numbers or without; raises UsageError if it has none."""
+    names = tuple(filter(None, dict.fromkeys(" ".join(one.name.split()) for one in read_class_list(path).names)))
+    if not names:
+        raise UsageError(f"{path} names no class", "write one name a line")
+    return names
 
 
 class Names:
@@ -73,7 +62,7 @@ class Names:
 
 
 def _words(name: str) -> str:
-    parts = re.split(r"[\W_]+", _CAMEL.sub(" ", name).casefold())
+    parts = re.split(r"[\W_]+", CAMEL.sub(" ", name).casefold())
     return " ".join(sorted(part for part in parts if part))
 
 
@@ -91,13 +80,6 @@ def same_classes(ours: Names, theirs: Names) -> None:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return (", ".join(f"'{name}'" for name in names[:SHOWN]) + more) or "none"
-
-
-def spell(name: str, spelling: Spelling) -> str:
-    """Return a class name as it goes into the prompt: as written, or with its words apart (`Apply Eye Makeup`)."""
-    if spelling == "written":
-        return name
-    return " ".join(_CAMEL.sub(" ", name).replace("_", " ").replace("+", " ").split())
 
 
 def in_order(path: Path, labels: Mapping[int, str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from maxi_core.errors import UsageError
+from maxi_core.files import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +85,10 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of the lines of a UTF-8 file that are not blank; raises UsageError naming the file."""
+    """Yield (line number, text) of the lines of a text file that are not blank; raises UsageError naming the file."""
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if line.strip():
             yield number, line.strip()
-
-
-def read_text(path: Path) -> str:
-    """Return a UTF-8 file, without its mark; raises UsageError naming the file."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}", "correct --annotations") from None
 
 
 def at(path: Path, line: int, what: str, fix: str = "correct the line") -> UsageError:

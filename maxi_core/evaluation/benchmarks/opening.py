@@ -8,12 +8,12 @@ from maxi_core.border import blamed
 from maxi_core.errors import PluginError, UsageError, nearest
 from maxi_core.evaluation.benchmarks.agreement import Trust
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles, check_split, overrides
-from maxi_core.evaluation.benchmarks.labels import Spelling, in_order, read_labels
+from maxi_core.evaluation.benchmarks.labels import read_names
 from maxi_core.evaluation.benchmarks.listing import Annotations, Listing
 from maxi_core.evaluation.benchmarks.own import read_own
 from maxi_core.evaluation.benchmarks.reading import checked_listing, read_split
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark
-from maxi_core.names import name_key
+from maxi_core.names import Spelling, name_key
 from maxi_core.offers import Offer
 from maxi_core.plugins import Catalog, discover
 from maxi_core.world_paths import world_benchmarks, world_path
@@ -54,7 +54,7 @@ def open_benchmark(
     else:
         opened = _other(name, catalog, videos, labels, multi_label=multi_label, spelling=spelling)
     if classes is not None:
-        names = in_order(classes, read_labels(classes))
+        names = read_names(classes)
         only = tuple(split.only(names, str(classes)) for split in opened.splits)
         opened = replace(opened, splits=only)
     return opened

@@ -4,12 +4,15 @@ import csv
 import io
 from pathlib import Path
 
+from maxi_core.columns import NAME, VIDEO, find_column
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.agreement import SHOWN
-from maxi_core.evaluation.benchmarks.labels import Spelling, in_order, read_labels
-from maxi_core.evaluation.benchmarks.listing import Listing, Row, at, read_text
+from maxi_core.evaluation.benchmarks.labels import Names, in_order, read_labels
+from maxi_core.evaluation.benchmarks.listing import Listing, Row, at
 from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, make_split
+from maxi_core.files import read_text
+from maxi_core.names import Spelling
 
 LABELS = "labels.csv"
 BETWEEN = "|"  # of the labels of one video in a table
@@ -22,7 +25,8 @@ def read_own(
 
     - a folder with `labels.csv` and `split*.txt`, paths relative to the folder (method.md, field files);
     - a folder with one folder of videos for each class, named after it;
-    - a CSV or TSV with the columns `path` and `label` (several with `|` between them), and maybe a `labels` CSV;
+    - a CSV or TSV with the columns `path` and `label`, or other names of them (`maxi_core.columns`; several labels with
+      `|` between them), and maybe a `labels` CSV;
     - a split list, with its `labels` CSV.
 
     Raises UsageError with the line for what cannot be understood.
@@ -71,28 +75,33 @@ def _folders(folder: Path) -> Listing:
 
 
 def _table(path: Path, labels: Path | None, *, multi_label: bool) -> Listing:
-    table = csv.DictReader(
-        io.StringIO(read_text(path)), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True
-    )
-    header = [name.strip().lower() for name in table.fieldnames or ()]
-    table.fieldnames = header
-    if not {"path", "label"} <= set(header):
-        raise at(path, 1, f"the header is '{','.join(header)}'", "give it the columns path and label")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    table = csv.reader(io.StringIO(read_text(path)), delimiter=delimiter, strict=True)
     classes = in_order(labels, read_labels(labels)) if labels else ()
+    known = Names(classes, str(labels))
     rows, seen = [], dict[str, int]()
     try:
-        for row in table:
+        header = next(table, [])
+        video, label = find_column(header, (*VIDEO, "id")), find_column(header, NAME)
+        if video is None or label is None:
+            raise at(path, 1, f"the header is '{','.join(header)}'", "give it the columns path and label")
+        for cells in table:
             line = table.line_num
-            written = (row["path"] or "").strip()
-            names = tuple(dict.fromkeys(part.strip() for part in (row["label"] or "").split(BETWEEN) if part.strip()))
+            if not any(cells):
+                continue
+            written, said = (cells[place].strip() if place < len(cells) else "" for place in (video, label))
+            names = tuple(dict.fromkeys(part.strip() for part in said.split(BETWEEN) if part.strip()))
             if not written or not names:
                 raise at(path, line, "a row without path or label")
             if len(names) > 1 and not multi_label:
                 raise at(path, line, f"{len(names)} labels where each video has one", "add --multi-label if all may")
             if written in seen:
                 raise at(path, line, f"'{written}' is on line {seen[written]} already", "take one of them out")
-            if classes and (unknown := [name for name in names if name not in classes]):
-                raise at(path, line, f"'{unknown[0]}' is not in {labels}")
+            if classes:
+                places = [known.find(name) for name in names]
+                if None in places:
+                    raise at(path, line, f"'{names[places.index(None)]}' is not in {labels}")
+                names = tuple(classes[place] for place in places if place is not None)
             seen[written] = line
             rows.append(Row(written, names, line))
     except csv.Error as error:

@@ -7,10 +7,10 @@ from maxi_core.border import blamed
 from maxi_core.errors import PluginError, UsageError
 from maxi_core.evaluation.benchmarks.agreement import Trust, conflicts, settle
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles
-from maxi_core.evaluation.benchmarks.labels import Spelling
 from maxi_core.evaluation.benchmarks.listing import Listing, Row
 from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.splits import Split, make_split
+from maxi_core.names import Spelling
 
 ClassInName = Callable[[str, tuple[str, ...]], str | None]  # stem of a file, classes -> the class that it says
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names, Spelling, spell
+from maxi_core.evaluation.benchmarks.labels import Names
 from maxi_core.evaluation.benchmarks.listing import Listing
-from maxi_core.names import name_key
+from maxi_core.names import Spelling, name_key, spell
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.metrics import Array, Labels
@@ -66,14 +66,15 @@ class Split:
         unknown = [name for name, place in zip(names, places, strict=True) if place is None]
         if unknown:
             raise UsageError(f"'{unknown[0]}' of {where} is no class of {self.label}", "correct the names")
-        new = {place: number for number, place in enumerate(places)}
+        new = {place: number for number, place in enumerate(places) if place is not None}
         samples = tuple(
             replace(sample, labels=labels)
             for sample in self.samples
             if (labels := tuple(new[place] for place in sample.labels if place in new))
         )
         note = f"{len(names)} of {len(self.classes)} classes, by {where}"
-        return replace(self, classes=tuple(names), samples=samples, published=None, notes=(*self.notes, note))
+        classes = tuple(self.classes[place] for place in new)
+        return replace(self, classes=classes, samples=samples, published=None, notes=(*self.notes, note))
 
 
 @dataclass(frozen=True)
@@ -125,5 +126,4 @@ def make_split(
         notes.append(f"only {seen_classes} of {len(listing.classes)} classes have videos")
     if listing.unlabelled:
         notes.append(f"{listing.unlabelled} videos without any label are left out")
-    classes = tuple(spell(name, spelling) for name in listing.classes)
-    return Split(benchmark, name, classes, samples, listing.files, published, tuple(notes))
+    return Split(benchmark, name, spell(listing.classes, spelling), samples, listing.files, published, tuple(notes))

@@ -4,7 +4,9 @@ import csv
 import io
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
-from maxi_core.evaluation.benchmarks.listing import at, read_lines, read_text
+from maxi_core.evaluation.benchmarks.labels import read_labels
+from maxi_core.evaluation.benchmarks.listing import at
+from maxi_core.files import read_text
 
 
 def official(files: Annotations, part: str = "test") -> Listing | None:
@@ -15,12 +17,7 @@ def official(files: Annotations, part: str = "test") -> Listing | None:
     index, path = files.find("Charades_v1_classes.txt"), files.find(f"Charades_v1_{part}.csv")
     if index is None or path is None:
         return None
-    named: dict[str, str] = {}
-    for line, text in read_lines(index):
-        code, _, name = text.partition(" ")
-        if not (code.startswith("c") and code[1:].isdigit()) or not name.strip() or code in named:
-            raise at(index, line, f"'{text}' is not a new code such as c000 and a class name")
-        named[code] = name.strip()
+    named = {f"c{number:03}": name for number, name in read_labels(index).items()}
     rows, unlabelled = [], 0
     table = csv.DictReader(io.StringIO(read_text(path)))
     if not {"id", "actions"} <= set(table.fieldnames or ()):

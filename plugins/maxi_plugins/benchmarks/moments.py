@@ -4,8 +4,9 @@ import csv
 import io
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
-from maxi_core.evaluation.benchmarks.labels import Names
-from maxi_core.evaluation.benchmarks.listing import at, read_lines, read_text
+from maxi_core.evaluation.benchmarks.labels import Names, read_labels
+from maxi_core.evaluation.benchmarks.listing import at
+from maxi_core.files import read_text
 
 _SET = {"validation": "validationSet.csv", "training": "trainingSet.csv"}
 
@@ -15,13 +16,7 @@ def official(files: Annotations, part: str = "validation") -> Listing | None:
     index, path = files.find("moments_categories.txt"), files.find(_SET[part])
     if index is None or path is None:
         return None
-    numbered: dict[int, str] = {}
-    for line, text in read_lines(index):
-        name, _, number = text.rpartition(",")
-        if not number.strip().isdigit() or not name.strip() or int(number) in numbered:
-            raise at(index, line, f"'{text}' is not a class name and a new number")
-        numbered[int(number)] = " ".join(name.replace("+", " ").split())
-    classes = tuple(name for _, name in sorted(numbered.items()))
+    classes = tuple(" ".join(name.replace("+", " ").split()) for _, name in sorted(read_labels(index).items()))
     names, rows = Names(classes, str(index)), []
     table = csv.reader(io.StringIO(read_text(path)))
     for row in table:

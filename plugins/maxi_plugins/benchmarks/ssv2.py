@@ -7,8 +7,9 @@ from typing import Any
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names
-from maxi_core.evaluation.benchmarks.listing import read_text
+from maxi_core.evaluation.benchmarks.labels import Names, read_labels
+from maxi_core.files import read_text
+from maxi_core.names import without_brackets
 
 
 def official(files: Annotations, part: str = "validation", classes: Sequence[str] = ()) -> Listing | None:
@@ -17,28 +18,20 @@ def official(files: Annotations, part: str = "validation", classes: Sequence[str
     path = files.find(f"something-something-v2-{part}.json", f"{part}.json", f"*v2-{part}.json")
     if index is None or path is None:
         return None
-    numbered = _json(index)
-    if not isinstance(numbered, dict) or not all(str(value).isdigit() for value in numbered.values()):
-        raise UsageError(f"{index} is not a table of templates and numbers", 'it holds {"template": "0", ...}')
-    every = tuple(plain(name) for name, _ in sorted(numbered.items(), key=lambda item: int(item[1])))
+    every = tuple(name for _, name in sorted(read_labels(index).items()))
     wanted = tuple(classes) or every
     all_names, names, rows = Names(every, str(index)), Names(wanted, "the classes asked for"), []
     entries = _json(path)
     for number, entry in enumerate(entries if isinstance(entries, list) else [None], start=1):
         if not isinstance(entry, dict) or not {"id", "template"} <= entry.keys():
             raise UsageError(f"{path}, entry {number}: there is no id and template in it", "download it again")
-        template = plain(str(entry["template"]))
+        template = without_brackets(str(entry["template"]))
         if all_names.find(template) is None:
             raise UsageError(f"{path}, entry {number}: '{template}' is not in {index}", "take both of one release")
         place = names.find(template)
         if place is not None:
             rows.append(Row(f"{entry['id']}.webm", (wanted[place],), number))
     return Listing(wanted, tuple(rows), (path, index))
-
-
-def plain(template: str) -> str:
-    """Return a template without its brackets: `Pushing [something] off` is `Pushing something off`."""
-    return " ".join(template.replace("[", "").replace("]", "").split())
 
 
 def _json(path: Path) -> Any:

@@ -1,7 +1,7 @@
 """UCF101 as downloaded: `classInd.txt`, `trainlist01.txt`, `testlist01.txt`."""
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
-from maxi_core.evaluation.benchmarks.labels import Names
+from maxi_core.evaluation.benchmarks.labels import Names, read_labels
 from maxi_core.evaluation.benchmarks.listing import at, read_lines
 
 
@@ -11,12 +11,7 @@ def official(files: Annotations, split: str, part: str = "test") -> Listing | No
     path = files.find(f"{part}list0{split}.txt")
     if index is None or path is None:
         return None
-    numbered: dict[str, str] = {}
-    for line, text in read_lines(index):
-        number, _, name = text.partition(" ")
-        if not number.isdigit() or not name.strip() or number in numbered:
-            raise at(index, line, f"'{text}' is not a new number and a class name")
-        numbered[number] = name.strip()
+    numbered = {str(number): name for number, name in read_labels(index).items()}
     classes = tuple(numbered.values())
     names, rows = Names(classes, str(index)), []
     for line, text in read_lines(path):
