@@ -301,3 +301,34 @@ def test_classes_that_are_kept_need_no_numbers_and_have_the_spelling_that_was_as
     (tmp_path / "half.txt").write_text("run_fast\n")
     split = open_benchmark(str(folder), classes=tmp_path / "half.txt", spelling="spaced").splits[0]
     assert (split.classes, [sample.path for sample in split.samples]) == (("run fast",), ["b.mp4"])
+
+
+@pytest.mark.parametrize(
+    ("listed", "there"),
+    [
+        ("v_HandStand_g01_c01.avi", "HandStand/v_Handstand_G01_c01.AVI"),
+        ("a b.mp4", "x/A B.mkv"),
+        ("val/0wR5jVB-WPk_000417_000427.mp4", "walk/0wR5jVB-WPk.mp4"),
+        ("val/0wR5jVB-WPk_000417_000427.mp4", "0wR5jVB-WPk_417_427.webm"),
+        ("val/0wR5jVB-WPk_000417_000427.mp4", "walk/v_0wR5jVB-WPk.mp4"),
+        ("val/-_R5jVB-W_k_000417_000427.mp4", "walk/-_R5jVB-W_k-417.0-427.0.mp4"),
+        ("0wR5jVB-WPk.mp4", "val/0wR5jVB-WPk_000417_000427.mp4"),
+    ],
+)
+def test_a_video_is_found_in_other_case_and_by_its_youtube_id(tmp_path: Path, listed: str, there: str) -> None:
+    videos = tmp_path / "videos"
+    (videos / there).parent.mkdir(parents=True)
+    (videos / there).touch()
+    placed = Places(videos).place(open_benchmark(str(own(tmp_path, f"{listed} 0\n"))).splits[0])
+    assert ([video.path for video in placed.videos], placed.missing) == ([videos / there], ())
+
+
+def test_a_video_by_its_youtube_id_is_not_guessed_between_two_clips(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "0wR5jVB-WPk.mp4").touch()
+    two = "0wR5jVB-WPk_000010_000020.mp4 0\n0wR5jVB-WPk_000030_000040.mp4 1\n"
+    assert len(Places(videos).place(open_benchmark(str(own(tmp_path, two))).splits[0]).missing) == 2
+    (videos / "0wR5jVB-WPk.mp4").rename(videos / "0wR5jVB-WPk_50_60.mp4")
+    one = open_benchmark(str(own(tmp_path, "0wR5jVB-WPk_000010_000020.mp4 0\n"))).splits[0]
+    assert len(Places(videos).place(one).missing) == 1

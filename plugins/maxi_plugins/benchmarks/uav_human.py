@@ -16,7 +16,7 @@ TEST_SUBJECTS: Mapping[str, frozenset[int]] = {
                     90, 98, 105, 116]),
 }  # fmt: skip
 
-_NAME = re.compile(r"P(\d{3})S\d{2}\w*?A(\d{3})R\d")
+_NAME = re.compile(r"P(\d{3})S\d{2}\w*?A(\d{3})R\d", re.IGNORECASE)
 
 
 def subject_and_action(stem: str) -> tuple[int, int] | None:
