@@ -47,7 +47,7 @@ def bags(
         str | None, typer.Argument(help="Folder, list, CSV or JSON lines of videos, or sandbox.", show_default=False)
     ] = None,
     dictionary: Annotated[
-        str | None, typer.Option(help="File of action names, or a known name: kinetics400, kinetics400:200, sandbox.")
+        str | None, typer.Option(help="File of action names, or a known name: kinetics400, minikinetics, sandbox.")
     ] = None,
     names: NamesFlag = None,
     sources: Annotated[

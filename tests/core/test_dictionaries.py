@@ -112,6 +112,14 @@ def test_kinetics400_is_the_list_of_the_label_files() -> None:
     assert read_dictionary(path).entries == read_dictionary("kinetics400").entries
 
 
+def test_minikinetics_is_a_list_of_its_own_and_no_draw_of_kinetics400() -> None:
+    mini, drawn = read_dictionary("minikinetics").entries, read_dictionary("kinetics400:200").entries
+    assert len(set(mini)) == 200
+    assert set(mini) < set(read_dictionary("kinetics400").entries)
+    assert len(set(mini) & set(drawn)) == 95
+    assert mini[:3] == ("air drumming", "answering questions", "applauding")
+
+
 def test_a_subset_is_drawn_by_its_seed_and_keeps_the_order() -> None:
     whole = read_dictionary("kinetics400").entries
     drawn = read_dictionary("kinetics400:200").entries

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from maxi_core import Benchmark, hookimpl
 from maxi_plugins.benchmarks.charades import Charades
 from maxi_plugins.benchmarks.hmdb51 import Hmdb51
-from maxi_plugins.benchmarks.kinetics import Kinetics400, Kinetics600Novel
+from maxi_plugins.benchmarks.kinetics import Kinetics400, Kinetics600Novel, MiniKinetics
 from maxi_plugins.benchmarks.moments import MomentsInTime
 from maxi_plugins.benchmarks.ssv2 import MiniSomethingSomething, SomethingSomething
 from maxi_plugins.benchmarks.uav_human import UavHuman
@@ -25,4 +25,5 @@ def maxi_register_benchmarks() -> Iterable[type[Benchmark]]:
         MomentsInTime,
         UavHuman,
         Kinetics400,
+        MiniKinetics,
     ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
-from maxi_core.evaluation.benchmarks.labels import Names
+from maxi_core.evaluation.benchmarks.labels import Names, read_names
 from maxi_core.evaluation.benchmarks.listing import at
 from maxi_core.files import read_text
 
@@ -110,3 +110,36 @@ class Kinetics400(Benchmark):
 
         names: Sequence[str] = get_weight("R3D_18_Weights.KINETICS400_V1").meta["categories"]
         return names
+
+
+class MiniKinetics(Benchmark):
+    """The 200 classes of Mini-Kinetics, and all videos that Kinetics-400 has of them.
+
+    Xie et al., "Rethinking Spatiotemporal Feature Learning" (ECCV 2018), who drew fewer videos of each.
+    """
+
+    name = "minikinetics"
+    title = "Kinetics-400, validation, 200 classes"
+    classes = 200
+    aliases = ("mini-kinetics",)
+    official_files = Kinetics400.official_files
+
+    def listing(self, files: BenchmarkFiles, split: str) -> Listing:
+        """Return the videos of the validation part of Kinetics-400 that are of these classes."""
+        return self._only(Kinetics400().listing(files, split))
+
+    def training(self, annotations: Annotations, split: str) -> Listing | None:
+        """Return the videos of the training part of Kinetics-400 that are of these classes."""
+        whole = Kinetics400().training(annotations, split)
+        return whole and self._only(whole)
+
+    def dictionary(self) -> Sequence[str]:
+        """Return the 200 class names."""
+        return read_names(Path(__file__).with_name("minikinetics.txt"))
+
+    def _only(self, whole: Listing) -> Listing:
+        classes = tuple(self.dictionary())
+        names = Names(classes, self.name)
+        found = [(row, place) for row in whole.rows if (place := names.find(row.names[0])) is not None]
+        rows = tuple(replace(row, names=(classes[place],)) for row, place in found)
+        return replace(whole, classes=classes, rows=rows)
