@@ -13,6 +13,7 @@ from maxi_core.evaluation.benchmarks.opening import benchmarks_of, open_benchmar
 from maxi_core.evaluation.benchmarks.places import Places
 from maxi_core.plugins import discover
 from maxi_plugins.benchmarks.hmdb51 import class_in_name
+from maxi_plugins.benchmarks.uav_human import subject_and_action
 from tests.evaluation import official
 
 CLASSES = ("ApplyEyeMakeup", "YoYo")
@@ -332,3 +333,8 @@ def test_a_video_by_its_youtube_id_is_not_guessed_between_two_clips(tmp_path: Pa
     (videos / "0wR5jVB-WPk.mp4").rename(videos / "0wR5jVB-WPk_50_60.mp4")
     one = open_benchmark(str(own(tmp_path, "0wR5jVB-WPk_000010_000020.mp4 0\n"))).splits[0]
     assert len(Places(videos).place(one).missing) == 1
+
+
+def test_names_of_uav_human_say_subject_and_action_in_any_case() -> None:
+    name = "P001S00G20B40H20UC072000LC021000A070R0_08241838"
+    assert subject_and_action(name) == subject_and_action(name.lower()) == (1, 70)
