@@ -71,13 +71,14 @@ def cut(videos: Iterable[Video], clip_seconds: float) -> VideoList:
 
 
 def _windows(video: Video, clip_seconds: float) -> Iterator[Video]:
-    from maxi_core.video.pyav_decoder import describe, opened
+    from maxi_core.video.lengths import length_of
+    from maxi_core.video.pyav_decoder import opened
 
     length = None
     if video.start is None and video.end is None:
         try:
             with opened(video.path) as (container, stream):
-                length = describe(container, stream).duration
+                length = length_of(container, stream)
         except VideoError:
             length = None
     count = int(length / clip_seconds + 0.5) if length else 0
