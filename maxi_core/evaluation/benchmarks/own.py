@@ -40,7 +40,7 @@ def read_own(
         root = videos or place.parent
     else:
         beside = labels or place.parent / LABELS
-        if not beside.is_file():
+        if labels is None and not beside.is_file():
             raise UsageError(f"{place} is a list of numbers without names", "name its CSV id,name with --labels")
         listings = [read_list(place, beside, multi_label=multi_label)]
         root = videos or place.parent
