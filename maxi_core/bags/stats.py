@@ -12,6 +12,7 @@ from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.own import LABELS
 from maxi_core.names import name_key
 from maxi_core.plugins import Catalog
+from maxi_core.text_files import check_text
 from maxi_core.types import TextBag
 from maxi_core.world_paths import world_path
 
@@ -130,6 +131,7 @@ def _holds(words: list[str], wanted: list[str]) -> bool:
 
 def read_labels(path: Path) -> dict[str, str]:
     """Read true labels from a CSV with the header `video,label`; raises UsageError with the line of a mistake."""
+    check_text(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)

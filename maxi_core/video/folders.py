@@ -1,7 +1,7 @@
 """The videos below a folder."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +47,7 @@ def scan(folder: Path, root: Root, *, follow: bool, passed: PassedOver | None = 
     root unless `follow`, and for a folder that cannot be read.
     """
     passed = PassedOver() if passed is None else passed
-    found = sorted(_below(str(folder), "", root, follow, {os.path.realpath(folder)}, passed))
+    found = sorted(_below(str(folder), root, passed, follow=follow))
     folders = {os.path.dirname(path) for path in found}  # noqa: PTH120 (strings, for speed)
     above = {parent for path in folders for parent in _parents(path)}
     return [path for path in found if path not in above]
@@ -59,30 +59,36 @@ def _parents(path: str) -> Iterator[str]:
         path = os.path.dirname(path)  # noqa: PTH120
 
 
-def _below(top: str, inside: str, root: Root, follow: bool, entered: set[str], passed: PassedOver) -> Iterator[str]:
+def _below(top: str, root: Root, passed: PassedOver, *, follow: bool) -> Iterator[str]:
+    entered, waiting = {os.path.realpath(top)}, deque([""])
+    while waiting:  # not recursive: folders may lie deeper than Python's stack
+        inside = waiting.popleft()
+        for entry in _listed(Path(top, inside)):
+            if is_hidden(entry.name):
+                passed.hidden[entry.name if not entry.name.startswith("._") else "._*"] += 1
+                continue
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            link = entry.is_symlink()
+            is_folder = _is_folder(entry)
+            if link and (is_folder or is_video_name(entry.name)):
+                root.check_links(entry.path)
+            if is_video_name(entry.name):
+                yield path
+            elif not is_folder:
+                passed.endings[Path(entry.name).suffix.lower() or "no ending"] += 1
+            if is_folder and (not link or follow):
+                real = os.path.realpath(entry.path)
+                if not link or real not in entered:
+                    entered.add(real)
+                    waiting.append(path)
+
+
+def _listed(folder: Path) -> list["os.DirEntry[str]"]:
     try:
-        with os.scandir(Path(top, inside)) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise UsageError(f"cannot read the folder {Path(top, inside)}: {error.strerror or error}") from error
-    for entry in listed:
-        if is_hidden(entry.name):
-            passed.hidden[entry.name if not entry.name.startswith("._") else "._*"] += 1
-            continue
-        path = f"{inside}/{entry.name}" if inside else entry.name
-        link = entry.is_symlink()
-        is_folder = _is_folder(entry)
-        if link and (is_folder or is_video_name(entry.name)):
-            root.check_links(entry.path)
-        if is_video_name(entry.name):
-            yield path
-        elif not is_folder:
-            passed.endings[Path(entry.name).suffix.lower() or "no ending"] += 1
-        if is_folder and (not link or follow):
-            real = os.path.realpath(entry.path)
-            if not link or real not in entered:
-                entered.add(real)
-                yield from _below(top, path, root, follow, entered, passed)
+        raise UsageError(f"cannot read the folder {folder}: {error.strerror or error}") from error
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -54,7 +54,7 @@ def find_videos(
     if not os.path.exists(source):  # noqa: PTH110 (which raises for a name that is too long)
         raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
     top = Path(root) if root is not None else (source if source.is_dir() else source.parent)
-    if not top.is_dir():
+    if not os.path.isdir(top):  # noqa: PTH112 (which raises for a name that is too long)
         raise UsageError(f"the root {top} is not a folder", "correct --root")
     check_regular(source)
     place = Root(top, given=root is not None, allow_outside=allow_outside_root)

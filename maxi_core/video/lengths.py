@@ -36,8 +36,9 @@ def header_length(container: InputContainer, stream: VideoStream) -> float | Non
         if stream.duration and stream.time_base:
             return lasting(stream, stream.duration)
         tag = _tagged(stream)
-        if tag is not None:
-            return tag - (0.0 if "_STATISTICS_WRITING_APP" in stream.metadata else _start(stream))
+        if tag is not None:  # one that is longer than the file was copied from another
+            tag -= 0.0 if "_STATISTICS_WRITING_APP" in stream.metadata else _start(stream)
+            return min(tag, file_length(container, stream) or tag)
     return None
 
 
@@ -56,10 +57,10 @@ def file_length(container: InputContainer, stream: VideoStream) -> float | None:
 def length_of(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the seconds from the first frame to the end of the last; None if there is not one.
 
-    Without a word on it in the header, every packet is read.
+    Without a word on it in the header, or with one that cannot be, every packet is read.
     """
     told = header_length(container, stream)
-    if told is not None:
+    if told is not None and told < container.size:  # a second of film has more than a byte
         return told
     stamps = [(packet.pts, packet.duration or 0) for packet in packets(container, stream) if packet is not None]
     known = [(stamp, length) for stamp, length in stamps if stamp is not None]

@@ -1,9 +1,11 @@
 """What is no video and no list: hidden files, files that are no text, pipes, sockets, devices and links in a circle."""
 
 import gzip
+import inspect
 import logging
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,3 +171,13 @@ def test_the_case_that_is_no_list_is_read(tmp_path: Path, shown: pytest.LogCaptu
     (tmp_path / "anim.gif").write_bytes((CASES / "anim.gif").read_bytes())
     assert names(tmp_path) == []
     assert shown.messages == [f"{tmp_path}: passed over 1 file not named like a video (.gif)"]
+
+
+def test_folders_may_lie_deeper_than_the_stack(tmp_path: Path) -> None:
+    touch(tmp_path, "d/" * 150 + "a.mp4")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        assert names(tmp_path) == ["d/" * 150 + "a.mp4"]
+    finally:
+        sys.setrecursionlimit(limit)
