@@ -8,7 +8,7 @@ video is there one seek, to a key frame before it.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -25,6 +25,7 @@ from maxi_core.video.picture import Collector, displayed, orientation_of
 from maxi_core.video.problems import VideoError, check_file, not_a_video
 from maxi_core.video.window import Window, lasting, locate, packets, seconds
 
+PICTURES = frozenset({"mjpeg", "png", "bmp", "webp", "tiff"})  # codecs of covers that no container marks as such
 TRANSPORT_PACKETS = (188, 192, 204)  # bytes; a whole transport stream is a multiple of one of them
 
 
@@ -128,7 +129,16 @@ def film(container: InputContainer) -> VideoStream:
     chosen = next((one for one in moving if one == best), moving[0])
     if chosen.codec_context is None:
         raise VideoError("no-decoder", "FFmpeg has no decoder for the video in this file", "write it anew as H.264")
+    if container.streams.audio and chosen.codec_context.name in PICTURES and _is_single(container, chosen):
+        raise VideoError("no-video", "there is no video in this file, only a picture, audio")
     return chosen
+
+
+def _is_single(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the stream has one packet; `container` is left where it is."""
+    with av.open(container.name, metadata_errors="replace") as again:
+        same = next(one for one in again.streams.video if one.index == stream.index)
+        return len(list(islice(packets(again, same), 2))) < 2
 
 
 def describe(container: InputContainer, stream: VideoStream) -> Info:

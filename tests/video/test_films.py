@@ -107,11 +107,16 @@ def test_of_several_films_that_is_read_which_the_file_says(tmp_path: Path) -> No
         decode("decord", clip, range, threads=1)
 
 
-def test_music_with_a_cover_has_no_video(tmp_path: Path, decoder: str) -> None:
-    cover = Track("mjpeg", 64, 64, 1, role=int(Disposition.attached_pic))
-    music = film(tmp_path / "a.mp4", [cover], "aac")
+@pytest.mark.parametrize(("ending", "role"), [(".mp4", int(Disposition.attached_pic)), (".mkv", 0)])
+def test_music_with_a_cover_has_no_video(tmp_path: Path, ending: str, role: int, decoder: str) -> None:
+    music = film(tmp_path / f"a{ending}", [replace(COVER, role=role)], "aac")
     with pytest.raises(MaxiError, match="no video in this file, only a picture, audio"):
         decode(decoder, music, range)
+
+
+def test_a_film_of_pictures_with_sound_is_a_film(tmp_path: Path) -> None:
+    clip = film(tmp_path / "a.avi", [Track("mjpeg")], "mp2")
+    assert numbers_in(decode("pyav", clip, range).pixels) == list(range(50))
 
 
 def test_a_film_that_ffmpeg_cannot_decode_is_named(tmp_path: Path, good: Path, decoder: str) -> None:
