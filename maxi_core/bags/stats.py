@@ -12,7 +12,7 @@ from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.own import LABELS
 from maxi_core.names import name_key
 from maxi_core.plugins import Catalog
-from maxi_core.text_files import check_text
+from maxi_core.text_files import check_text, excerpt
 from maxi_core.types import TextBag
 from maxi_core.world_paths import world_path
 
@@ -137,7 +137,7 @@ def read_labels(path: Path) -> dict[str, str]:
             rows = csv.DictReader(file)
             if not {"video", "label"} <= set(rows.fieldnames or ()):
                 raise UsageError(
-                    f"{path} has no columns video and label but {', '.join(rows.fieldnames or ()) or 'none'}",
+                    f"{path} has no columns video and label but {excerpt(', '.join(rows.fieldnames or ())) or 'none'}",
                     "give it the header video,label",
                 )
             labels: dict[str, str] = {}
@@ -145,7 +145,7 @@ def read_labels(path: Path) -> dict[str, str]:
                 if not row["video"] or not row["label"]:
                     raise UsageError(f"{path}:{rows.line_num} lacks its video or its label")
                 if row["video"] in labels:
-                    raise UsageError(f"{path}:{rows.line_num} labels {row['video']} again")
+                    raise UsageError(f"{path}:{rows.line_num} labels {excerpt(row['video'])} again")
                 labels[row["video"]] = row["label"]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = getattr(error, "strerror", None) or error
