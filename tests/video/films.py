@@ -8,6 +8,7 @@ from struct import pack
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 
 from tests.video.clips import numbered
 
@@ -30,6 +31,19 @@ def held(source: Path, target: Path, matrix: tuple[int, int, int, int]) -> Path:
     at = data.index(b"tkhd") + 44
     data[at : at + 36] = pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     target.write_bytes(data)
+    return target
+
+
+def orientated(source: Path, target: Path, how: str) -> Path:
+    """Copy an H.264 film with a display orientation in the stream itself, such as `flip=horizontal`."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as container:
+        film = given.streams.video[0]
+        stream = container.add_stream_from_template(film)
+        change = BitStreamFilterContext(f"h264_metadata=display_orientation=insert:{how}", film)
+        for packet in given.demux(film):
+            for changed in change.filter(packet if packet.size else None):
+                changed.stream = stream
+                container.mux(changed)
     return target
 
 

@@ -19,7 +19,7 @@ from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from tests.video.clips import X264, Coding, coloured, colours_in, numbered, numbers_in, write
 from tests.video.decoding import decode
-from tests.video.films import MATRICES, Track, film, held
+from tests.video.films import MATRICES, Track, film, held, orientated
 
 CASES = Path(os.environ.get("MAXI_SHARED", Path(__file__).parents[3] / "shared")) / "cases" / "videos"
 DECODERS = ("pyav", "decord")
@@ -60,6 +60,15 @@ def test_all_of_the_display_matrix_is_applied(tmp_path: Path, name: str, side: i
     assert decoded.pixels.shape[1:3] == tuple(length * (side or 96) // 96 for length in turned)
     assert decoded.info is not None
     assert (decoded.info.height, decoded.info.width) == turned
+
+
+def test_an_orientation_in_the_stream_itself_is_applied_or_refused(tmp_path: Path, decoder: str) -> None:
+    clip = orientated(write(tmp_path / "a.mp4", [coloured(160, 96)] * 3), tmp_path / "b.mp4", "flip=horizontal")
+    if decoder == "pyav":
+        assert colours_in(decode(decoder, clip, lambda n: (0,)).pixels[0]) == ["green", "red", "white", "blue"]
+    else:  # which does not look there
+        with pytest.raises(MaxiError, match="shows another picture than the first"):
+            decode(decoder, clip, lambda n: (0,), threads=1)
 
 
 def test_a_squeezed_film_that_is_held_sideways_keeps_its_shape(tmp_path: Path, decoder: str) -> None:
