@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 from maxi_core.columns import NAME, NUMBER, VIDEO, YOUTUBE, find_column
 from maxi_core.errors import UsageError
-from maxi_core.files import read_text
 from maxi_core.names import name_key, without_brackets
+from maxi_core.text_files import read_text
 from maxi_core.video.rows import is_video_name, parse_list_line
 
 FIX = "write one name a line, or a table with the header id,name"

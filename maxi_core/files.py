@@ -12,43 +12,18 @@ from typing import IO, TYPE_CHECKING
 
 import platformdirs
 
-from maxi_core.errors import MaxiError, UsageError
+from maxi_core.errors import MaxiError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
-    **{b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xef\xbb\xbf": "utf-8-sig"},
-    **{b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"},
-}
 
 
 def maxi_home() -> Path:
     """Return the folder for caches and logs: `$MAXI_HOME`, or the platform's cache folder for maxi."""
     named = os.environ.get("MAXI_HOME")
     return Path(named).expanduser() if named else platformdirs.user_cache_path("maxi")
-
-
-def read_text(path: Path) -> str:
-    """Return a text file that somebody wrote: UTF-8, or UTF-16 and UTF-32 with their mark; without the mark.
-
-    Raises UsageError that names the file, and the line, for one that cannot be read or is no text.
-    """
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read {path}: {why}", "name a text file") from None
-    encoding = next((encoding for mark, encoding in _MARKS.items() if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}, line {line}: this is not {encoding.upper()} text", "save it as UTF-8") from None
-    if "\0" in text:
-        raise UsageError(f"{path} is not a text file: it holds NUL bytes", "save it as UTF-8 text")
-    return text
 
 
 def utc_stamp() -> str:

@@ -13,6 +13,7 @@ from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.own import LABELS
 from maxi_core.names import name_key
 from maxi_core.plugins import Catalog
+from maxi_core.text_files import check_text, excerpt
 from maxi_core.types import TextBag
 from maxi_core.world_paths import world_path
 
@@ -136,6 +137,7 @@ def _holds(words: list[str], wanted: list[str]) -> bool:
 
 def read_labels(path: Path) -> dict[str, str]:
     """Read true labels from a CSV with the header `video,label`; raises UsageError with the line of a mistake."""
+    check_text(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
@@ -143,7 +145,7 @@ def read_labels(path: Path) -> dict[str, str]:
             video, label = find_column(header, ("id", *VIDEO)), find_column(header, NAME)
             if video is None or label is None or header == ["id", "name"]:  # that is a list of classes
                 raise UsageError(
-                    f"{path} has no columns video and label but {', '.join(header) or 'none'}",
+                    f"{path} has no columns video and label but {excerpt(', '.join(header)) or 'none'}",
                     "give it the header video,label",
                 )
             labels: dict[str, str] = {}
@@ -152,7 +154,7 @@ def read_labels(path: Path) -> dict[str, str]:
                 if not name or not said:
                     raise UsageError(f"{path}:{rows.line_num} lacks its video or its label")
                 if name in labels:
-                    raise UsageError(f"{path}:{rows.line_num} labels {name} again")
+                    raise UsageError(f"{path}:{rows.line_num} labels {excerpt(name)} again")
                 labels[name] = said
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = getattr(error, "strerror", None) or error

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from maxi_core.bags.records import BAGS, to_line
 from maxi_core.errors import UsageError
 from maxi_core.files import write_lines
+from maxi_core.text_files import check_text
 from maxi_core.texts import tidy
 from maxi_core.types import Match, Text, TextBag, Video
 from maxi_core.video.roots import OutsideError, Root
@@ -72,6 +73,7 @@ def _bags(
 
 
 def _matched(matches: Path, classes: Sequence[str], videos: Path) -> Iterator[tuple[Video, str]]:
+    check_text(matches)
     root = Root(videos, given=True, allow_outside=False)
     try:
         with matches.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:

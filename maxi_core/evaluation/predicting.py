@@ -81,14 +81,15 @@ def sliding(video: Video, window: float, stride: float) -> tuple[Video, ...]:
     A video that is shorter than a window stays whole, and so does one that cannot be opened: reading it says why.
     Raises UsageError for lengths that are not above 0.
     """
+    from maxi_core.video.lengths import length_of
     from maxi_core.video.problems import VideoError
-    from maxi_core.video.pyav_decoder import describe, opened
+    from maxi_core.video.pyav_decoder import opened
 
     if window <= 0 or stride <= 0:
         raise UsageError(f"a window of {window:g} s every {stride:g} s cannot slide", "both are above 0")
     try:
         with opened(video.path) as (container, stream):
-            length = describe(container, stream).duration
+            length = length_of(container, stream)
     except VideoError:
         length = None
     if length is None or length <= window:

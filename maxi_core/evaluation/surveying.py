@@ -71,14 +71,15 @@ def _spread(values: list[int]) -> tuple[int, float, int]:
 
 
 def _lengths(videos: Iterable[Video]) -> list[float | None]:
+    from maxi_core.video.lengths import length_of
     from maxi_core.video.problems import VideoError
-    from maxi_core.video.pyav_decoder import describe, opened
+    from maxi_core.video.pyav_decoder import opened
 
     found: list[float | None] = []
     for video in videos:
         try:
             with opened(video.path) as (container, stream):
-                found.append(describe(container, stream).duration)
+                found.append(length_of(container, stream))
         except VideoError:
             found.append(None)
     return found

@@ -20,7 +20,7 @@ from maxi_core.video.wire import pack, unpack
 if TYPE_CHECKING:
     from maxi_core.video.jobs import Job
 
-SCHEMA = 2  # 1 had the frames of one size only
+SCHEMA = 3  # 1 had the frames of one size only, 2 turned mirrored videos and showed cover art
 SUFFIX = ".frames"
 ROOM = 0.1  # share of the cap that is freed at once, and that all writers together may add between two looks
 STALE = 3600.0  # seconds that a half-written file is older than the newest file, and then belongs to nobody

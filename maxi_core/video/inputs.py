@@ -1,14 +1,19 @@
 """Which videos: a folder, one file, or a list of any of the usual kinds becomes `Video`s with ids that stay."""
 
+import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from maxi_core.errors import UsageError
+from maxi_core.text_files import check_regular, check_text, excerpt, not_text
 from maxi_core.types import Video
-from maxi_core.video.folders import scan
+from maxi_core.video.folders import PassedOver, scan
 from maxi_core.video.problems import VideoError
 from maxi_core.video.roots import OutsideError, Root
 from maxi_core.video.rows import Row, is_video_name, parse_list_line, read_rows, wrong
+
+log = logging.getLogger("maxi")
 
 __all__ = ["VideoList", "find_videos", "parse_list_line"]
 
@@ -41,21 +46,24 @@ def find_videos(
     `sandbox-novel` and its like are the videos of the sandbox's benchmarks. Ids are paths relative to `root` (default:
     the folder itself, or the folder of the list), with `#t=start,end` behind them for a window in seconds.
     `clip_seconds` cuts every video that has no window of its own into windows. Whether the files of a list exist is
-    seen when they are read. Raises UsageError, with the line, for anything that cannot be understood, leads out of the
+    seen when they are read. What a folder holds besides is logged, and a file that is no text is taken for a video.
+    Raises UsageError, with the line, for anything that cannot be understood, leads out of the
     root (unless `allow_outside_root`), or has the id of another.
     """
     source = Path(source)
-    if not source.exists():
+    if not os.path.exists(source):  # noqa: PTH110 (which raises for a name that is too long)
         raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
     top = Path(root) if root is not None else (source if source.is_dir() else source.parent)
-    if not top.is_dir():
+    if not os.path.isdir(top):  # noqa: PTH112 (which raises for a name that is too long)
         raise UsageError(f"the root {top} is not a folder", "correct --root")
+    check_regular(source)
     place = Root(top, given=root is not None, allow_outside=allow_outside_root)
     if source.is_dir():
         videos = _in_folder(source, place, follow=allow_outside_root)
-    elif is_video_name(source.name):
+    elif is_video_name(source.name) or _is_video(source):
         videos = _one(source, place)
     else:
+        check_text(source, "neither a video nor a list")
         videos = _in_list(source, place)
     return videos if clip_seconds is None else cut(videos, clip_seconds)
 
@@ -71,13 +79,14 @@ def cut(videos: Iterable[Video], clip_seconds: float) -> VideoList:
 
 
 def _windows(video: Video, clip_seconds: float) -> Iterator[Video]:
-    from maxi_core.video.pyav_decoder import describe, opened
+    from maxi_core.video.lengths import length_of
+    from maxi_core.video.pyav_decoder import opened
 
     length = None
     if video.start is None and video.end is None:
         try:
             with opened(video.path) as (container, stream):
-                length = describe(container, stream).duration
+                length = length_of(container, stream)
         except VideoError:
             length = None
     count = int(length / clip_seconds + 0.5) if length else 0
@@ -106,8 +115,27 @@ def _in_folder(folder: Path, root: Root, *, follow: bool) -> VideoList:
         prefix = folder.absolute().relative_to(root.folder.absolute())
     except ValueError:
         raise UsageError(f"the folder {folder} is not in the root {root.folder}", "correct --root") from None
-    names = scan(folder, root, follow=follow)
+    passed = PassedOver()
+    names = scan(folder, root, follow=follow, passed=passed)
+    if str(passed):
+        log.warning("%s: passed over %s", excerpt(str(folder), 300), passed)
     return VideoList(len(names), lambda: (Video(str(prefix / name), folder / name) for name in names))
+
+
+def _is_video(path: Path) -> bool:
+    """Whether a file with the ending of no video is one nevertheless; a text is not looked at."""
+    try:
+        if not not_text(path):
+            return False
+    except OSError:  # whoever reads it says so
+        return False
+    from maxi_core.video.pyav_decoder import opened
+
+    try:
+        with opened(path):
+            return True
+    except VideoError:
+        return False
 
 
 def _one(path: Path, root: Root) -> VideoList:
@@ -146,4 +174,4 @@ def _refuse_twice(source: Path, root: Root, line: int, name: str) -> None:
             return
         if _id(row, root.place(row.path)[0]) == name:
             fix = "take one of them out, or give each its own id"
-            raise wrong(source, line, f"the id '{name}' is already on line {row.line}", fix)
+            raise wrong(source, line, f"the id '{excerpt(name)}' is already on line {row.line}", fix)

@@ -8,21 +8,24 @@ video is there one seek, to a key frame before it.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from itertools import chain, islice
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maxi_core.video.decoders import Choose, Side
 from maxi_core.video.frames import Decoded, Info
-from maxi_core.video.picture import Collector, displayed
+from maxi_core.video.lengths import declared, file_length, header_frames, header_length, shown
+from maxi_core.video.picture import Collector, displayed, orientation_of
 from maxi_core.video.problems import VideoError, check_file, not_a_video
-from maxi_core.video.window import Window, locate, packets, promised, seconds
+from maxi_core.video.window import Window, lasting, locate, packets, seconds
 
+PICTURES = frozenset({"mjpeg", "png", "bmp", "webp", "tiff"})  # codecs of covers that no container marks as such
 TRANSPORT_PACKETS = (188, 192, 204)  # bytes; a whole transport stream is a multiple of one of them
 
 
@@ -92,6 +95,7 @@ class _Reading:
     undecodable: int = 0
     concealed: int = 0
     broken_off: bool = False
+    beyond: bool = False  # a frame behind the window was seen, so nothing is missing at its end
     declared: int | None = None
     damage: str = ""
 
@@ -101,44 +105,57 @@ class _Reading:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open `path` and yield its container and first video stream; raise `VideoError` if there is none."""
+    """Open `path` and yield its container and the film in it (`film`); raise `VideoError` if there is none."""
     check_file(path)
     try:
         container = av.open(str(path), metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         raise not_a_video(path) from error
     with container:
-        if not container.streams.video:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams if stream.type})) or "nothing"
-            raise VideoError("no-video", f"there is no video in this file, only {kinds}")
-        yield container, container.streams.video[0]
+        yield container, film(container)
+
+
+def film(container: InputContainer) -> VideoStream:
+    """Return the video stream that FFmpeg plays (`av_find_best_stream`), but never an attached picture.
+
+    Raises VideoError if there is none.
+    """
+    moving = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    if not moving:
+        kinds = {stream.type if stream.type != "video" else "a picture" for stream in container.streams if stream.type}
+        only = ", ".join(sorted(kinds)) or "nothing"
+        raise VideoError("no-video", f"there is no video in this file, only {only}")
+    best = container.streams.best("video")
+    chosen = next((one for one in moving if one == best), moving[0])
+    if chosen.codec_context is None:
+        raise VideoError("no-decoder", "FFmpeg has no decoder for the video in this file", "write it anew as H.264")
+    if container.streams.audio and chosen.codec_context.name in PICTURES and _is_single(container, chosen):
+        raise VideoError("no-video", "there is no video in this file, only a picture, audio")
+    return chosen
+
+
+def _is_single(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the stream has one packet; `container` is left where it is."""
+    with av.open(container.name, metadata_errors="replace") as again:
+        same = next(one for one in again.streams.video if one.index == stream.index)
+        return len(list(islice(packets(again, same), 2))) < 2
 
 
 def describe(container: InputContainer, stream: VideoStream) -> Info:
     """Return what the header says of the video; width and height with square pixels, before rotation."""
     width, height = displayed(stream.width, stream.height, stream.sample_aspect_ratio, None)
     rate = stream.average_rate or stream.guessed_rate
-    length = _length(container, stream)
+    length = header_length(container, stream)
+    length = file_length(container, stream) if length is None else length
     codec = stream.codec_context.codec.canonical_name
     return Info(codec, container.format.name, width, height, float(rate) if rate else None, length)
-
-
-def _length(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the seconds that the file promises of this stream."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    try:  # Matroska keeps the length of each track in a tag
-        hours, minutes, rest = stream.metadata.get("DURATION", "").split(":")
-        return timedelta(hours=int(hours), minutes=int(minutes), seconds=float(rest)).total_seconds()
-    except ValueError:
-        return container.duration / av.time_base if container.duration else None
 
 
 def _read(request: _Request, window: Window) -> _Reading:
     """Read the window once, keeping the frames that are wanted if it has as many as expected."""
     with opened(request.path) as (container, stream):
         info = describe(container, stream)
-        expected, wanted = _expected(request, stream, window, info)
+        expected, wanted = _expected(request, container, stream, window, info)
         aspect = stream.sample_aspect_ratio if request.square_pixels else None
         reading = _Reading(info, expected, wanted, Collector(request.sides, wanted, aspect))
         stream.thread_type = "AUTO" if request.threads != 1 else "NONE"
@@ -146,21 +163,21 @@ def _read(request: _Request, window: Window) -> _Reading:
         if window.seek is not None:
             container.seek(window.seek, stream=stream)
         for frame in _frames(container, stream, window, reading):
-            if reading.found == 0 and frame.rotation % 180:
+            if reading.found == 0 and orientation_of(frame).transposed:
                 reading.info = replace(reading.info, width=reading.info.height, height=reading.info.width)
             reading.collector.show(reading.found, frame)
             reading.found += 1
             reading.concealed += frame.is_corrupt
-        reading.declared = _declared(container, stream, window, reading)
+        _settle(container, stream, window, reading)
         reading.damage = _damage(request.path, container, reading)
     return reading
 
 
 def _expected(
-    request: _Request, stream: VideoStream, window: Window, info: Info
+    request: _Request, container: InputContainer, stream: VideoStream, window: Window, info: Info
 ) -> tuple[int, tuple[tuple[int, ...], ...]]:
     """Return how many frames there should be, and which are wanted of so many."""
-    promised = stream.frames if window.expected is None else window.expected
+    promised = header_frames(container, stream) if window.expected is None else window.expected
     if promised or window.expected is not None:
         try:
             return promised, request.chosen(promised, info)
@@ -177,17 +194,25 @@ def _packets_in(path: Path) -> int:
 
 
 def _frames(container: InputContainer, stream: VideoStream, window: Window, reading: _Reading) -> Iterator[VideoFrame]:
-    """Yield the frames of the window in the order in which they are shown; note in `reading` what goes wrong."""
-    for batch in _batches(container, stream, reading):
-        for frame in batch:
-            time = seconds(stream, frame.pts, reading.place, window.stamped)
-            reading.place += 1
-            if window.after(time):
-                return
-            if window.before(time):
-                continue
-            reading.first, reading.last = (time if reading.found == 0 else reading.first), time
-            yield frame
+    """Yield the frames of the window in the order in which they are shown; note in `reading` what goes wrong.
+
+    If none begins in the window, that is the frame which is still shown.
+    """
+    held: tuple[float, VideoFrame] | None = None
+    for frame in chain.from_iterable(_batches(container, stream, reading)):
+        time = seconds(stream, frame.pts, reading.place, window.stamped)
+        reading.place += 1
+        if window.before(time):
+            held = time, frame
+            continue
+        if window.after(time):
+            reading.beyond = True
+            break
+        reading.first, reading.last = (time if reading.found == 0 else reading.first), time
+        yield frame
+    if held and not reading.found and (reading.beyond or window.reaches(held[0] + lasting(stream, held[1].duration))):
+        reading.first = reading.last = held[0]
+        yield held[1]
 
 
 def _batches(container: InputContainer, stream: VideoStream, reading: _Reading) -> Iterator[list[VideoFrame]]:
@@ -206,14 +231,22 @@ def _batches(container: InputContainer, stream: VideoStream, reading: _Reading) 
         reading.undecodable += 1
 
 
-def _declared(container: InputContainer, stream: VideoStream, window: Window, reading: _Reading) -> int | None:
-    """Return how many frames the file promises: a count where it keeps one, or else from its length in seconds."""
-    if window.whole and stream.frames:
-        return stream.frames - reading.hidden
-    length = reading.info.duration
-    if length is None or container.format.name == "mpegts":
-        return None  # the length of a transport stream is measured on what is left of it, so it promises nothing
-    return promised(reading.found, reading.first, reading.last, min(length, window.end or length))
+def _settle(container: InputContainer, stream: VideoStream, window: Window, reading: _Reading) -> None:
+    """Note how many frames the file promises: a count where it keeps one, or else from its length in seconds.
+
+    A length that the header does not say of this stream is replaced by that of the frames.
+    """
+    info, first, last = reading.info, reading.first, reading.last
+    if window.whole and reading.found and header_length(container, stream) is None:
+        reading.info = replace(info, duration=shown(stream, reading.found, first, last))
+    count = header_frames(container, stream) if window.whole else 0
+    if count:
+        reading.declared = count - reading.hidden
+    elif reading.beyond:
+        reading.declared = reading.found
+    else:
+        reading.declared, cut = declared(container, stream, reading.found, first, last, window.end)
+        reading.broken_off |= cut
 
 
 def _damage(path: Path, container: InputContainer, reading: _Reading) -> str:

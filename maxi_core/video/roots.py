@@ -4,6 +4,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from maxi_core.errors import UsageError
+from maxi_core.text_files import excerpt
 
 ALLOW = "--allow-outside-root"
 
@@ -30,16 +31,20 @@ class Root:
     def place(self, written: str) -> tuple[str, str]:
         """Return id and path of an entry; raises `OutsideError` with the reason."""
         if not written or "\0" in written:
-            raise OutsideError(f"{written!r} is not the path of a file", "correct it")
+            raise OutsideError(f"'{excerpt(written)}' is not the path of a file", "correct it")
         name = str(PurePosixPath(written)) if "//" in written or "./" in written or written[-1] in "/." else written
         if ".." in name and ".." in name.split("/") and not self._allow_outside:
-            raise OutsideError(f"'{written}' leads out of {self.folder} by '..'", f"correct it, or pass {ALLOW}")
+            raise OutsideError(
+                f"'{excerpt(written)}' leads out of {self.folder} by '..'", f"correct it, or pass {ALLOW}"
+            )
         if name[0] != "/":
             path = f"{self._top}/{name}"
         elif _within(name, self._absolute):
             path, name = name, name[len(self._absolute) :].lstrip("/")
         elif self._given and not self._allow_outside:
-            raise OutsideError(f"'{written}' is not in {self.folder}", f"write paths relative to it, or pass {ALLOW}")
+            raise OutsideError(
+                f"'{excerpt(written)}' is not in {self.folder}", f"write paths relative to it, or pass {ALLOW}"
+            )
         else:
             return name, name
         self.check_links(path)
@@ -56,7 +61,7 @@ class Root:
         if inside and not (os.path.islink(path) and not _within(os.path.realpath(path), self._real)):  # noqa: PTH114
             return
         raise OutsideError(
-            f"'{path}' is a link that leads out of {self.folder} (to {os.path.realpath(path)})",
+            f"'{excerpt(path, 300)}' is a link that leads out of {self.folder} (to {os.path.realpath(path)})",
             f"copy the file there, or pass {ALLOW} to follow it",
         )
 

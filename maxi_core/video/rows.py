@@ -11,6 +11,7 @@ from typing import TextIO
 
 from maxi_core.columns import list_columns
 from maxi_core.errors import UsageError, nearest
+from maxi_core.text_files import excerpt
 
 ENDINGS = "3gp|asf|avi|divx|flv|m2ts|m4v|mkv|mov|mp4|mpe|mpeg|mpg|mts|ogv|ts|vob|webm|wmv"
 EXTENSIONS = frozenset(f".{ending}" for ending in ENDINGS.split("|"))
@@ -138,5 +139,7 @@ def _seconds(source: Path, line: int, key: str, value: object) -> float | None:
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number) or number < 0 or isinstance(value, bool):
-        raise wrong(source, line, f"{key} is {value!r}, not a time", "write seconds from the beginning of the file")
+        raise wrong(
+            source, line, f"{key} is {excerpt(repr(value))}, not a time", "write seconds from the beginning of the file"
+        )
     return number

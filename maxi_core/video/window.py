@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 # AVI stores no times: they follow from the place of a frame, and with B-frames FFmpeg guesses them wrongly.
 INDEXED = frozenset({"avi"})
 UNSEEKABLE = frozenset({"mpeg"})  # a seek in an MPEG program stream loses frames: read from the beginning
+TOLERANCE = 0.02  # lengths are rounded: the share of one that may be missing without a word
 STEPS_BACK = (0.0, 2.0, 8.0, 32.0)  # seconds before the window at which a key frame is looked for
 
 
@@ -42,6 +43,10 @@ class Window:
         """Whether that time lies before the window."""
         return self.start is not None and seconds < self.start
 
+    def reaches(self, seconds: float) -> bool:
+        """Whether what is shown until that time can still be seen in the window, by more than an error of rounding."""
+        return self.start is not None and seconds > self.start + 1e-6
+
     def after(self, seconds: float) -> bool:
         """Whether that time lies behind the window."""
         return self.end is not None and seconds >= self.end
@@ -52,6 +57,19 @@ def seconds(stream: VideoStream, stamp: int | None, place: int, stamped: bool) -
     if not stamped or stamp is None or stream.time_base is None:
         return float(place / rate_of(stream))
     return float((stamp - (stream.start_time or 0)) * stream.time_base)
+
+
+def lasting(stream: VideoStream, duration: int | None) -> float:
+    """Return the seconds that a packet or frame of the stream lasts; 0 where it does not say."""
+    return float((duration or 0) * stream.time_base) if stream.time_base else 0.0
+
+
+def stamped(container: InputContainer, stream: VideoStream) -> bool:
+    """Return whether the times of frames are those of their timestamps; else they follow from the order of frames.
+
+    Raw streams have no timestamps, or some that begin anywhere.
+    """
+    return container.format.name not in INDEXED and stream.start_time is not None
 
 
 def rate_of(stream: VideoStream) -> Fraction:
@@ -70,7 +88,7 @@ def promised(found: int, first: float, last: float, until: float | None) -> int 
     if until is None or gap <= 0:
         return None
     missing = until - last - gap
-    return found + (round(missing / gap) if missing > max(2 * gap, 0.02 * (until - first)) else 0)
+    return found + (round(missing / gap) if missing > max(2 * gap, TOLERANCE * (until - first)) else 0)
 
 
 def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream] | None]:
@@ -88,7 +106,7 @@ def locate(container: InputContainer, stream: VideoStream, start: float | None, 
 
     The container is read and left somewhere behind the window.
     """
-    if container.format.name in INDEXED:
+    if not stamped(container, stream):
         return _by_place(container, stream, start, end)
     seek = _anchor(container, stream, start) if start else None
     container.seek(seek if seek is not None else stream.start_time or 0, stream=stream)
@@ -97,7 +115,7 @@ def locate(container: InputContainer, stream: VideoStream, start: float | None, 
     for packet in packets(container, stream):
         if packet is None or (packet.dts is not None and window.after(seconds(stream, packet.dts, 0, True))):
             break
-        if packet.pts is None:  # a raw stream: nothing but the order of its frames is known
+        if packet.pts is None:  # nothing but the order of its frames is known
             container.seek(stream.start_time or 0, stream=stream)
             return _by_place(container, stream, start, end)
         time = seconds(stream, packet.pts, 0, True)

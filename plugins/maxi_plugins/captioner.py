@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.hidden import is_hidden
 
 if TYPE_CHECKING:
     import torch
@@ -97,7 +98,7 @@ def captioner_identity(folder: Path) -> str:
 
 def _kept(folder: Path) -> Iterator[Path]:
     for pattern in PATTERNS:
-        yield from (file for file in folder.glob(pattern) if file.is_file())
+        yield from (file for file in folder.glob(pattern) if file.is_file() and not is_hidden(file.name))
 
 
 def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCaptioner:

@@ -1,5 +1,6 @@
 """Reading benchmarks: official files, lists, benchmarks of one's own; every mistake is named with its line."""
 
+import os
 import re
 from pathlib import Path
 
@@ -205,6 +206,85 @@ def test_two_files_that_fit_equally_are_not_guessed_between(tmp_path: Path) -> N
         (tmp_path / folder / "val1.txt").touch()
     with pytest.raises(UsageError, match="could both be the 'val1.txt'"):
         Annotations(tmp_path).find("val1.txt")
+
+
+JUNK = ("._{}", ".ipynb_checkpoints/{}", "@eaDir/{}", "__MACOSX/sub/._{}", "lost+found/{}", "#recycle/{}")
+
+
+def litter(folder: Path, *names: str) -> None:
+    """Leave beside files what servers and notebooks do: others of the same name in hidden places, and no text."""
+    for name in names:
+        for junk in JUNK:
+            path = folder / junk.format(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\0\x05\x16\x07")
+
+
+def test_hidden_files_and_folders_are_no_classes_no_videos_and_no_annotations(tmp_path: Path) -> None:
+    folders, root = tmp_path / "folders", tmp_path / "root" / "ucf101"
+    for name in ("walk/a.mp4", "run fast/c.mp4", "@eaDir/a.mp4", "__MACOSX/walk/._a.mp4", ".ipynb_checkpoints/x.mp4"):
+        (folders / name).parent.mkdir(parents=True, exist_ok=True)
+        (folders / name).touch()
+    litter(folders / "walk", "a.mp4")
+    assert open_benchmark(str(folders)).splits[0].classes == ("run fast", "walk")
+    assert [one.path for one in open_benchmark(str(folders)).splits[0].samples] == ["run fast/c.mp4", "walk/a.mp4"]
+    root.mkdir(parents=True)
+    official.ucf101(root, Listing(CLASSES, ROWS, ()), "1")
+    litter(root, "classInd.txt", "testlist01.txt", "other.csv")
+    (root.parent / ".ucf101").mkdir()
+    assert [one.id for one in open_benchmark("ucf101:1", data_root=root.parent).splits[0].samples] == [
+        row.stem for row in ROWS
+    ]
+    (tmp_path / "hmdb").mkdir()
+    rows = (Row("a_brush_hair_x.avi", ("brush_hair",)), Row("b_catch_x.avi", ("catch",)))
+    official.hmdb51(tmp_path / "hmdb", Listing(("brush_hair", "catch"), rows, ()), "1")
+    litter(tmp_path / "hmdb", "clap_test_split1.txt")
+    assert open_benchmark("hmdb51:1", annotations=tmp_path / "hmdb").splits[0].classes == ("brush hair", "catch")
+
+
+def test_videos_are_not_looked_for_in_hidden_places(tmp_path: Path) -> None:
+    folder = own(tmp_path, "x/a.mp4 0\nx/b.mp4 1\n")
+    videos = tmp_path / "disk"
+    (videos / "y").mkdir(parents=True)
+    (videos / "y" / "a.mp4").touch()
+    litter(videos, "a.mp4", "b.mp4")
+    placed = Places(videos).place(open_benchmark(str(folder)).splits[0])
+    assert placed.videos[0].path == videos / "y" / "a.mp4"
+    assert placed.missing == ("x/b.mp4",)
+
+
+@pytest.mark.parametrize(("data", "why"), [(b"id,name\n0,\0\n", "NUL"), ("id,name\n0,a\n".encode("utf-16"), "UTF-16")])
+def test_annotations_that_are_no_text_are_refused_without_a_byte_of_them(tmp_path: Path, data: bytes, why: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(data)
+    with pytest.raises(UsageError, match=f"labels.csv is no list or table: .*{why}"):
+        read_labels(tmp_path / "labels.csv")
+
+
+def test_what_is_quoted_of_a_long_line_is_short_and_has_no_control_characters(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 1: no label after") as raised:
+        open_benchmark(str(own(tmp_path, "\x1b[31m" + "x" * 10_000)))
+    assert len(str(raised.value)) < len(str(tmp_path)) + 400
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.timeout(20)
+def test_pipes_for_annotations_lists_and_labels_are_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for asked in ({"annotations": pipe}, {"annotations": tmp_path / "link.csv"}):
+        (tmp_path / "link.csv").unlink(missing_ok=True)
+        (tmp_path / "link.csv").symlink_to(pipe)
+        with pytest.raises(UsageError, match="is a named pipe and not an ordinary file"):
+            open_benchmark("ucf101", **asked)
+    (tmp_path / "split.txt").write_text("a.mp4 0\n")
+    for name, labels in ((str(pipe), None), (str(tmp_path / "split.txt"), pipe)):
+        with pytest.raises(UsageError, match="is a named pipe and not an ordinary file"):
+            open_benchmark(name, labels=labels)
+
+
+def test_a_benchmark_name_that_is_too_long_for_a_file_is_one_line() -> None:
+    with pytest.raises(UsageError, match="no benchmark"):
+        open_benchmark("x" * 5000)
 
 
 def test_videos_are_found_as_listed_or_by_their_names_and_what_is_missing_is_told(tmp_path: Path) -> None:

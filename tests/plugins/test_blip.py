@@ -240,6 +240,7 @@ def test_the_fingerprint_is_that_of_the_files_wherever_they_are_and_loads_nothin
     make: Make, folder: Path, muddled: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "._config.json").write_bytes(b"\0 what macOS leaves there")
     source, copy = make(), make(model=str(tmp_path / "copy"))
     assert source.fingerprint() == copy.fingerprint() != make(model=str(muddled)).fingerprint()
     assert set(source.fingerprint()) == {"weights", "transformers"}

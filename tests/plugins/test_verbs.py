@@ -254,6 +254,8 @@ def test_the_fingerprint_names_the_pipeline_and_its_version(tagged: Verbs) -> No
 
 def test_the_fingerprint_changes_with_any_file_of_the_pipeline(tagged: Verbs) -> None:
     before = tagged.fingerprint()
+    (Path(tagged.options.model) / ".DS_Store").write_bytes(b"\0")
+    assert tagged.fingerprint() == before, "a hidden file is none of its files"
     strings = Path(tagged.options.model) / "vocab" / "strings.json"
     strings.write_text(strings.read_text() + "\n")
     assert tagged.fingerprint() != before

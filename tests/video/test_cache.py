@@ -9,7 +9,7 @@ import pytest
 
 from maxi_core.errors import UsageError
 from maxi_core.types import Video
-from maxi_core.video.cache import FrameCache
+from maxi_core.video.cache import SCHEMA, FrameCache
 from maxi_core.video.frames import Decoded, Frames, Info
 from maxi_core.video.jobs import Job
 from maxi_core.video.options import VideoOptions
@@ -86,7 +86,7 @@ def test_an_entry_of_an_older_format_is_a_miss(tmp_path: Path, clip: Path) -> No
     cache.put(job, decoded())
     [entry] = entries(tmp_path / "cache")
     _, _, body = entry.read_bytes().partition(b"\n")
-    old = body.replace(b'"schema": 2', b'"schema": 1', 1)
+    old = body.replace(b'"schema": %d' % SCHEMA, b'"schema": 1', 1)
     assert old != body
     entry.write_bytes(_digest(old) + b"\n" + old)
     assert cache.get(job) is None

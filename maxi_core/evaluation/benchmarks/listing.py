@@ -1,12 +1,16 @@
 """What annotation files say, in one shape whatever their format: labelled videos, by class name, with their lines."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from maxi_core.errors import UsageError
-from maxi_core.files import read_text
+from maxi_core.hidden import is_hidden
+from maxi_core.text_files import check_regular, excerpt, read_text
+
+MESSAGE = 240  # characters of what is wrong with a line, which quotes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,12 @@ class Listing:
 
 
 class Annotations:
-    """The files of an annotations folder, at any depth, or the one file that was named."""
+    """The files of an annotations folder, at any depth, or the one file that was named; hidden ones are passed over."""
 
     def __init__(self, place: Path) -> None:
-        if not place.exists():
+        if not os.path.exists(place):  # noqa: PTH110 (which raises for a name that is too long)
             raise UsageError(f"there are no annotations at {place}", "correct --annotations")
+        check_regular(place)
         self.place = place
         self.top = place.parent if place.is_file() else place
         names = [place.name] if place.is_file() else _below(place)
@@ -72,9 +77,15 @@ class Annotations:
 
 
 def _below(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in (".txt", ".csv", ".json") and path.is_file():
-            yield path.relative_to(folder).as_posix()
+    for top, folders, files in os.walk(folder, onerror=_unreadable):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        for path in (Path(top, name) for name in files if not is_hidden(name)):
+            if path.suffix.lower() in (".txt", ".csv", ".json") and path.is_file():
+                yield path.relative_to(folder).as_posix()
+
+
+def _unreadable(error: OSError) -> None:
+    raise UsageError(f"cannot read the folder {error.filename}: {error.strerror or error}", "chmod u+rx it")
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -93,4 +104,4 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def at(path: Path, line: int, what: str, fix: str = "correct the line") -> UsageError:
     """Return the error for one line of an annotation file."""
-    return UsageError(f"{path}, line {line}: {what}", fix)
+    return UsageError(f"{path}, line {line}: {excerpt(what, MESSAGE)}", fix)

@@ -1,5 +1,6 @@
 """From what is typed after --benchmark to a benchmark, read and checked."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from maxi_core.evaluation.benchmarks.listing import Annotations, Listing
 from maxi_core.evaluation.benchmarks.own import read_own
 from maxi_core.evaluation.benchmarks.reading import checked_listing, read_split
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark
+from maxi_core.hidden import is_hidden
 from maxi_core.names import Spelling, name_key
 from maxi_core.offers import Offer
 from maxi_core.plugins import Catalog, discover
@@ -40,7 +42,7 @@ def open_benchmark(
     names the classes to be kept. Raises UsageError, with the line, for what is missing, wrong or contradictory.
     """
     catalog = discover() if catalog is None else catalog
-    known = None if Path(name).exists() else find_benchmark(catalog, name)
+    known = None if os.path.exists(name) else find_benchmark(catalog, name)  # noqa: PTH110 (else long names raise)
     if known is not None:
         benchmark, split = known
         annotations, videos = _places(benchmark, annotations, videos, data_root)
@@ -130,7 +132,8 @@ def _places(
     if not data_root.is_dir():
         raise UsageError(f"the data root {data_root} is not a folder", "correct --data-root")
     keys = [name_key(name) for name in (known.name, *known.aliases)]
-    folders = sorted(path for path in data_root.iterdir() if path.is_dir() and name_key(path.name) in keys)
+    named = (path for path in data_root.iterdir() if name_key(path.name) in keys and not is_hidden(path.name))
+    folders = sorted(path for path in named if path.is_dir())
     if len(folders) != 1:
         found = " and ".join(map(str, folders)) or "none"
         raise UsageError(f"{data_root} must have one folder named {known.name}, and has {found}", "rename, or link it")
@@ -150,7 +153,7 @@ def _other(
     spelling: Spelling,
 ) -> OpenedBenchmark:
     place = world_path(catalog, "benchmark", name) or Path(name).expanduser()
-    if not place.exists():
+    if not os.path.exists(place):  # noqa: PTH110
         worlds = world_benchmarks(catalog).values()
         names = [*(one.name for one in benchmarks_of(catalog)), *(own for names in worlds for own in names)]
         raise UsageError(

@@ -11,8 +11,8 @@ from maxi_core.evaluation.benchmarks.labels import Names, in_order, read_labels
 from maxi_core.evaluation.benchmarks.listing import Listing, Row, at
 from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, make_split
-from maxi_core.files import read_text
 from maxi_core.names import Spelling
+from maxi_core.text_files import read_text
 
 LABELS = "labels.csv"
 BETWEEN = "|"  # of the labels of one video in a table
@@ -44,7 +44,7 @@ def read_own(
         root = videos or place.parent
     else:
         beside = labels or place.parent / LABELS
-        if not beside.is_file():
+        if labels is None and not beside.is_file():
             raise UsageError(f"{place} is a list of numbers without names", "name its CSV id,name with --labels")
         listings = [read_list(place, beside, multi_label=multi_label)]
         root = videos or place.parent

@@ -6,7 +6,7 @@ import io
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
 from maxi_core.evaluation.benchmarks.labels import read_labels
 from maxi_core.evaluation.benchmarks.listing import at
-from maxi_core.files import read_text
+from maxi_core.text_files import read_text
 
 
 def official(files: Annotations, part: str = "test") -> Listing | None:

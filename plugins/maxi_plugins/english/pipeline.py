@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.errors import UsageError
+from maxi_core.hidden import is_hidden
 from maxi_core.types import Failed
 from maxi_plugins.english.clauses import Clause, Thing
 from maxi_plugins.english.inflection import lemma_of
@@ -63,7 +64,10 @@ def pipeline_identity(folder: Path) -> dict[str, str]:
     meta = _meta(folder)
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(folder).as_posix().encode())
+        inside = path.relative_to(folder)
+        if any(map(is_hidden, inside.parts)):
+            continue
+        digest.update(inside.as_posix().encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return {
