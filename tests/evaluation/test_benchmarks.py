@@ -1,5 +1,6 @@
 """Reading benchmarks: official files, lists, benchmarks of one's own; every mistake is named with its line."""
 
+import gzip
 import os
 import re
 from pathlib import Path
@@ -253,10 +254,10 @@ def test_videos_are_not_looked_for_in_hidden_places(tmp_path: Path) -> None:
     assert placed.missing == ("x/b.mp4",)
 
 
-@pytest.mark.parametrize(("data", "why"), [(b"id,name\n0,\0\n", "NUL"), ("id,name\n0,a\n".encode("utf-16"), "UTF-16")])
+@pytest.mark.parametrize(("data", "why"), [(b"id,name\n0,\0\n", "NUL"), (gzip.compress(b"id,name"), "compressed")])
 def test_annotations_that_are_no_text_are_refused_without_a_byte_of_them(tmp_path: Path, data: bytes, why: str) -> None:
     (tmp_path / "labels.csv").write_bytes(data)
-    with pytest.raises(UsageError, match=f"labels.csv is no list or table: .*{why}"):
+    with pytest.raises(UsageError, match=f"labels.csv is .*{why}"):
         read_labels(tmp_path / "labels.csv")
 
 
