@@ -113,7 +113,7 @@ def same_captions(count: int) -> tuple[int, int]:
     """Return (equal captions, distinct captions) of the product in batches against transformers frame by frame."""
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
-    from maxi_plugins.captioner import load_captioner
+    from maxi_plugins.blip_model import load_captioner
     from maxi_sandbox import Sandbox
     from tools.world.stills import still
 

@@ -26,7 +26,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from benchmarks import moving
-from maxi_core.video.decoder_lookup import look_up
+from maxi_core.video.decoders import look_up
 from maxi_core.video.picture import Picture, displayed
 from maxi_core.video.sampling import segment_middles
 
@@ -200,7 +200,7 @@ ONE = """
 import sys, time; sys.path[:] = {path!r}
 from pathlib import Path
 import decode
-from maxi_core.video.problems import VideoError
+from maxi_core.video.skips import VideoError
 way, path = sys.argv[1], Path(sys.argv[2])
 try:
     if way == "peer":

@@ -16,8 +16,7 @@ from pathlib import Path
 from benchmarks.measure import in_turns, report
 from benchmarks.moving import write_clips
 from maxi_core.types import Video
-from maxi_core.video.decoder_lookup import look_up
-from maxi_core.video.decoders import Decode
+from maxi_core.video.decoders import Decode, look_up
 from maxi_core.video.frames import Frames
 from maxi_core.video.inputs import find_videos
 from maxi_core.video.jobs import Job

@@ -24,10 +24,10 @@ from torch.nn import functional
 
 from benchmarks.match import random_clip
 from maxi_core.clip.loading import load_model
-from maxi_core.clip.visual import centre_crop, short_side
+from maxi_core.clip.image_tower import centre_crop, short_side
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
-from maxi_core.evaluation.encoding import encode_names, encode_views
+from maxi_core.evaluation.features import encode_names, encode_views
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.prompts import EVALUATION, fill

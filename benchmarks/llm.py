@@ -25,8 +25,8 @@ from maxi_core.bags.answers import Answers
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.codecs import TEXTS_OF_ENTRY
 from maxi_core.bags.in_order import ask_texts
-from maxi_core.bags.shelf import Shelf
 from maxi_core.errors import MaxiError
+from maxi_core.system.store import Shelf
 from maxi_plugins.gpt3 import Gpt3
 from tests.plugins.loopback import LIST, Reply, Server, chat, entry_of, serving
 from tests.plugins.misbehaviour import CASES, KEY, Case, requests_for

@@ -22,21 +22,19 @@ from benchmarks import measure  # before torch: it sets how OpenMP waits
 import torch
 
 from benchmarks import moving
-from maxi_core.bags.records import BAGS, to_line
-from maxi_core.batches.augmentation import draw_view
+from maxi_core.bags.bag import BAGS, to_line
+from maxi_core.batches.augmentation import Colour, draw_view
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan
-from maxi_core.batches.colour import Colour
-from maxi_core.batches.draws import draw_items, generator
-from maxi_core.batches.loading import Batches
-from maxi_core.batches.prompting import Prompter
+from maxi_core.batches.loader import Batches
+from maxi_core.batches.prompting import Prompter, draw_items, generator
 from maxi_core.clip.tokens import Tokens, tokenize
-from maxi_core.files import write_lines
 from maxi_core.prompts import training_prompt
+from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.files import write_lines
 from maxi_core.types import Match, Text, TextBag, Video
 from maxi_core.video.jobs import Job
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.pool import Pool
+from maxi_core.video.reader import Pool
 from maxi_core.video.sampling import Sampling
 
 SIZE, CLIPS, ITEMS = 224, 4, 20

@@ -14,9 +14,9 @@ from pathlib import Path
 import av
 import decord
 
-from maxi_core.video.decoder_lookup import look_up
-from maxi_core.video.problems import VideoError
+from maxi_core.video.decoders import look_up
 from maxi_core.video.sampling import segment_middles
+from maxi_core.video.skips import VideoError
 from tests.video.clips import MATRIX, X264, Coding, cut, number_in, numbered, numbers_in, write, write_numbered
 
 COUNT, FRAMES = 16, 90

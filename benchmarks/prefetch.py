@@ -15,10 +15,10 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from benchmarks import moving
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
 from maxi_core.video.inputs import find_videos
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 

@@ -31,7 +31,7 @@ from benchmarks.loss import as_written
 from benchmarks.text import bags
 from maxi_core.clip.tokens import tokenize
 from maxi_core.clip.model import VideoCLIP
-from maxi_core.clip.visual import IMAGENET, normalise
+from maxi_core.clip.image_tower import IMAGENET, normalise
 from maxi_core.training.objective import Bags, loss_of
 from maxi_core.training.trainable import choose_trainable, make_optimizer
 

@@ -25,9 +25,8 @@ from time import perf_counter, process_time
 
 from benchmarks.measure import judge
 from maxi_core import Dictionary, Form
-from maxi_plugins.captions_file import read_captions
 from maxi_plugins.verbs import RULES, Verbs
-from maxi_plugins.webvid import Webvid
+from maxi_plugins.webvid import Webvid, read_captions
 from maxi_sandbox import Sandbox
 
 MEMORY = 50.0  # MB

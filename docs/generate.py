@@ -10,9 +10,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from maxi_cli.app import app
-from maxi_core.options import describe
-from maxi_core.plugins import discover
-from maxi_core.sections import CORE, core_section
+from maxi_core.plugin.catalog import discover
+from maxi_core.settings.options import describe
+from maxi_core.settings.sections import CORE, core_section
 
 DOCS = Path(__file__).parent
 MADE = "<!-- made by docs/generate.py; edit the code, then `make docs` -->\n"

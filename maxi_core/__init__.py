@@ -12,32 +12,40 @@ from maxi_core.version import __version__
 if TYPE_CHECKING:
     from maxi_core.errors import MaxiError, UsageError
     from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles
-    from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
-    from maxi_core.hookspecs import hookimpl
-    from maxi_core.options import Options, WorldPath
-    from maxi_core.sources import Augment, Augmenter, Captioner, Expander, Injector, Matcher, Source
-    from maxi_core.temporal import Pooling, Temporal
+    from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, Row
+    from maxi_core.plugin.hookspecs import hookimpl
+    from maxi_core.plugin.roles import (
+        Augment,
+        Augmenter,
+        Captioner,
+        Expander,
+        Injector,
+        Matcher,
+        Pooling,
+        Source,
+        Temporal,
+        World,
+    )
+    from maxi_core.settings.options import Options, WorldPath
     from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Video
     from maxi_core.video.decoders import Choose, Decoder, Side
     from maxi_core.video.frames import Decoded, Info, Pixels
-    from maxi_core.video.problems import VideoError
     from maxi_core.video.sampling import Sampling
-    from maxi_core.worlds import World
+    from maxi_core.video.skips import VideoError
 
 _HOME = {
     **dict.fromkeys(["MaxiError", "UsageError"], "errors"),
     **dict.fromkeys(["Benchmark", "BenchmarkFiles"], "evaluation.benchmarks.benchmark"),
-    **dict.fromkeys(["Annotations", "Listing", "Row"], "evaluation.benchmarks.listing"),
-    "hookimpl": "hookspecs",
-    **dict.fromkeys(["Options", "WorldPath"], "options"),
-    **dict.fromkeys(["Augment", "Augmenter", "Captioner", "Expander", "Injector", "Matcher", "Source"], "sources"),
-    **dict.fromkeys(["Pooling", "Temporal"], "temporal"),
+    **dict.fromkeys(["Annotations", "Listing", "Row"], "evaluation.benchmarks.lists"),
+    "hookimpl": "plugin.hookspecs",
+    **dict.fromkeys(["Options", "WorldPath"], "settings.options"),
+    **dict.fromkeys(["Augment", "Augmenter", "Captioner", "Expander", "Injector", "Matcher", "Source"], "plugin.roles"),
+    **dict.fromkeys(["Pooling", "Temporal", "World"], "plugin.roles"),
     **dict.fromkeys(["Clip", "Dictionary", "Failed", "Form", "FormKind", "Match", "Video"], "types"),
     **dict.fromkeys(["Choose", "Decoder", "Side"], "video.decoders"),
     **dict.fromkeys(["Decoded", "Info", "Pixels"], "video.frames"),
     "Sampling": "video.sampling",
-    "World": "worlds",
-    "VideoError": "video.problems",
+    "VideoError": "video.skips",
 }
 
 __all__ = [

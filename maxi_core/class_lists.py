@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 from maxi_core.columns import NAME, NUMBER, VIDEO, YOUTUBE, find_column
 from maxi_core.errors import UsageError
-from maxi_core.names import name_key, without_brackets
-from maxi_core.text_files import read_text
-from maxi_core.video.rows import is_video_name, parse_list_line
+from maxi_core.system.text_files import read_text
+from maxi_core.texts import name_key, without_brackets
+from maxi_core.video.lists import is_video_name, parse_list_line
 
 FIX = "write one name a line, or a table with the header id,name"
 JSON = (".json", ".jsonl", ".ndjson")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from maxi_core.names import name_key
+from maxi_core.texts import name_key
 
 # keys as `name_key` makes them, so `Class Name`, `class_name` and `className` are one; the first that is there counts
 VIDEO = (

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from maxi_core.border import blamed
 from maxi_core.class_lists import FIX, ClassList, read_class_list
 from maxi_core.errors import PluginError, UsageError, nearest
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark
-from maxi_core.names import Spelling, near_duplicates, spell
-from maxi_core.offers import Offer
-from maxi_core.plugins import Catalog, discover
-from maxi_core.texts import LONGEST, tidy
+from maxi_core.plugin.calls import blamed
+from maxi_core.plugin.catalog import Catalog, Offer, discover
+from maxi_core.plugin.roles import World
+from maxi_core.texts import LONGEST, Spelling, near_duplicates, spell, tidy
 from maxi_core.types import Dictionary
-from maxi_core.worlds import World
 
 logger = logging.getLogger("maxi")
 
@@ -153,7 +151,7 @@ def _checked(listed: ClassList) -> tuple[str, ...]:
 
 
 def spelt(dictionary: Dictionary, spelling: Spelling) -> Dictionary:
-    """Return a dictionary whose names are spelt so (`maxi_core.names.spell`); says in one warning which change.
+    """Return a dictionary whose names are spelt so (`maxi_core.texts.spell`); says in one warning which change.
 
     Raises UsageError for two names that are then one.
     """

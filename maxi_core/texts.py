@@ -2,6 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from maxi_core.errors import UsageError
 
 LONGEST = 1000  # characters of one text; CLIP reads 77 tokens, about 400 characters
 
@@ -22,3 +26,106 @@ def tidy(text: str, longest: int = LONGEST) -> str:
     text = " ".join(text.split())[:longest]
     text = unicodedata.normalize("NFC", text)[:longest].strip()
     return text if any(unicodedata.category(letter)[0] not in "CZ" for letter in text) else ""
+
+
+# Names of actions that are written differently in different files: when two are the same, and how they are spelt.
+
+SHOWN = 3
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!ing\b|ed\b|s\b)[a-z])")  # between the words of a name
+_JOINED = re.compile(r"(?<=\w)\+(?=\w)")
+_BRACKETS = re.compile(r"\[([^\W\d_]{2}[\w ,'-]*)\]")  # `[b]` is none
+_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
+_SHORTEST_PLURAL = 4  # letters; shorter words that end in s are mostly no plurals (gas, bus)
+
+
+def name_key(name: str) -> str:
+    """Return what is left of a name without case, spaces and punctuation: `ApplyEyeMakeup` is `apply eye_makeup`."""
+    key = name.casefold().replace(" ", "")
+    return key if key.isalnum() else "".join(filter(str.isalnum, key))
+
+
+Spelling = Literal["written", "spaced"]
+
+
+def spell(names: Sequence[str], spelling: Spelling) -> tuple[str, ...]:
+    """Return names as they go into a prompt: as written, or with the words of those apart that are run together.
+
+    `ApplyEyeMakeup`, `apply_eye_makeup` and `apply+eye+makeup` are `apply eye makeup`. So is `apply-eye-makeup` where
+    no name has a space and most have a hyphen; else a hyphen belongs to its word (`push-up`). A name that has spaces
+    already keeps its capitals (`using an iPhone`); beside `ApplyEyeMakeup` also `Archery` is written small.
+    """
+    if spelling == "written":
+        return tuple(names)
+    single = [name for name in names if not any(map(str.isspace, name))]
+    hyphens = len(single) == len(names) < 2 * sum(bool(_HYPHEN.search(name)) for name in names)
+    camel = any(CAMEL.search(name) for name in single)
+    return tuple(_apart(name, hyphens=hyphens, camel=camel) for name in names)
+
+
+def without_brackets(template: str) -> str:
+    """Return a template without the brackets of its placeholders: `Pushing [something] off`, of Something-Something."""
+    return " ".join(_BRACKETS.sub(r"\1", template).split())
+
+
+def _apart(name: str, *, hyphens: bool, camel: bool) -> str:
+    words = _JOINED.sub(" ", without_brackets(name)).replace("_", " ")
+    if " " in name:
+        return " ".join(words.split()) if words != name else name
+    words = _HYPHEN.sub(" ", words) if hyphens else words
+    if camel:
+        parts = CAMEL.sub(" ", words).split()
+        words = " ".join(part if len(part) > 1 and part.isupper() else part.lower() for part in parts)
+    return " ".join(words.split()) if words != name else name
+
+
+def near_duplicates(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs (earlier, later) of names that differ only in case, punctuation or the plural of a word."""
+    seen: dict[str, str] = {}
+    for name in names:
+        key = name_key(" ".join(_singular(word) for word in name.casefold().replace("_", " ").split()))
+        if not key:  # all punctuation: nothing to compare
+            continue
+        if key in seen:
+            yield seen[key], name
+        else:
+            seen[key] = name
+
+
+def _singular(word: str) -> str:
+    if len(word) < _SHORTEST_PLURAL or not word.endswith("s") or word.endswith("ss"):
+        return word
+    return word[:-1]
+
+
+def align_names(ours: Iterable[str], theirs: Iterable[str], *, our_side: str, their_side: str) -> dict[str, str]:
+    """Return {name of ours: the same name as they write it}, for all of ours, whatever the order and spelling.
+
+    Names are the same if their `name_key` is. Raises UsageError that shows both sides if one of ours has no partner, or
+    if two names on one side cannot be told apart; what only they have is left out.
+    """
+    partners = _by_key(theirs, their_side)
+    mine = _by_key(ours, our_side)
+    missing = [name for key, name in mine.items() if key not in partners]
+    if missing:
+        extra = [name for key, name in partners.items() if key not in mine]
+        raise UsageError(
+            f"{len(missing)} names of {our_side} are not in {their_side}: {_quoted(missing)}"
+            f" (only in {their_side}: {_quoted(extra) or 'none'})",
+            "correct the names: case, spaces and punctuation do not matter",
+        )
+    return {name: partners[key] for key, name in mine.items()}
+
+
+def _by_key(names: Iterable[str], side: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in names:
+        key = name_key(name) or name
+        if key in found:
+            raise UsageError(f"{side} has '{found[key]}' and '{name}', which differ only in spelling", "rename one")
+        found[key] = name
+    return found
+
+
+def _quoted(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(f"'{name}'" for name in names[:SHOWN]) + more

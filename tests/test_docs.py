@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 
 import maxi_core
-from maxi_core import hookspecs
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark
-from maxi_core.plugins import discover
-from maxi_core.sections import CORE, core_section
-from maxi_core.sources import ROLES, Source
-from maxi_core.temporal import Temporal
+from maxi_core.plugin import hookspecs
+from maxi_core.plugin.catalog import discover
+from maxi_core.plugin.roles import ROLES, Source, Temporal, World
+from maxi_core.settings.sections import CORE, core_section
 from maxi_core.testing.contract import checks_for
-from maxi_core.worlds import World
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

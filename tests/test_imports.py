@@ -118,7 +118,7 @@ def test_completion_offers_names_without_anything_heavy(shell: str, typed: str, 
 
 
 def test_no_logic_depends_on_the_wall_clock() -> None:
-    """`time.time` and naive `datetime.now` jump; only `maxi_core.files.utc_stamp` reads the clock, for people."""
+    """`time.time` and naive `datetime.now` jump; only `system.files.utc_stamp` reads the clock, for people."""
     wall = []
     for folder in ("maxi_core", "plugins", "cli"):
         for path in sources(folder):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.offers import APART
+from maxi_core.plugin.catalog import APART
 from maxi_core.testing.contract import checks_for
 
 ROOT = Path(__file__).parent.parent

@@ -22,12 +22,11 @@ from transformers import PreTrainedTokenizerFast
 
 from maxi_core.clip.checkpoints import ABOUT
 from maxi_core.clip.loading import load_model
-from maxi_core.clip.tokenizers import BESIDE, OWN, of_architecture
+from maxi_core.clip.tokens import BESIDE, OWN, of_architecture
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.training.about import about_checkpoint
+from maxi_core.training.checkpoint import about_checkpoint, save_checkpoint
 from maxi_core.training.ensemble import ensemble
-from maxi_core.training.saving import save_checkpoint
-from maxi_plugins.captioner import load_captioner
+from maxi_plugins.blip_model import load_captioner
 from maxi_sandbox import Sandbox
 from tests.clip.tiny_clip import config, write
 from tests.video.clips import MATRIX

@@ -79,7 +79,7 @@ def _stdout_refuses(error: OSError) -> str:
 
     Of an unbuffered one only the error itself tells; one of our own files would have been a MaxiError.
     """
-    from maxi_core.files import FULL
+    from maxi_core.system.files import FULL
 
     try:
         sys.stdout.flush()
@@ -104,8 +104,8 @@ def _help_of(error: typer.TyperException) -> str:
 
 def _kept_traceback() -> str:
     """Write the traceback of the current exception to a file, and say where."""
-    from maxi_core.files import maxi_home, utc_stamp, write_text
-    from maxi_core.secrets import without_secrets
+    from maxi_core.system.files import maxi_home, utc_stamp, write_text
+    from maxi_core.system.secrets import without_secrets
 
     path = maxi_home() / "logs" / f"bug-{utc_stamp().replace(':', '')}-{os.getpid()}.log"
     try:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from maxi_cli.bags import bags
+from maxi_cli.bags import bags, merge
 from maxi_cli.check import check
 from maxi_cli.check_plugin import check_plugin
 from maxi_cli.compare import compare
@@ -13,13 +13,12 @@ from maxi_cli.demo import demo
 from maxi_cli.ensemble import ensemble
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
-from maxi_cli.logs import LEVELS, set_up_logs
-from maxi_cli.merge import merge
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
 from maxi_cli.show import show
 from maxi_cli.stats import stats
+from maxi_cli.terminal import LEVELS, set_up_logs
 from maxi_cli.train import train
 from maxi_core.errors import UsageError
 from maxi_core.version import __version__

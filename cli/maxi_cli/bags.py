@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maxi_cli.benchmark_flags import NamesFlag
-from maxi_cli.completion import complete_sources
 from maxi_cli.flags import (
     ClipSecondsFlag,
     ConfigFlag,
     DecoderFlag,
     FrameCacheFlag,
     JsonFlag,
+    NamesFlag,
     NoPluginFlag,
     OptionFlag,
     OutsideFlag,
@@ -25,19 +24,110 @@ from maxi_cli.flags import (
     RootFlag,
     VideoTimeoutFlag,
     WorkersFlag,
+    complete_sources,
     read_catalog,
     read_recipe,
 )
-from maxi_cli.logs import log_to
-from maxi_cli.made import report, report_share
 from maxi_cli.progress import watching
-from maxi_cli.terminal import plugins_at_work, show_json, stdout, visible
-from maxi_core.errors import UsageError
+from maxi_cli.terminal import complain, log_to, plugins_at_work, show_json, stdout, visible
+from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from maxi_core.bags.job import Job
-    from maxi_core.plugins import Catalog
-    from maxi_core.recipe import Recipe
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from maxi_core.bags.run import Job, Made
+    from maxi_core.bags.sharing import Share
+    from maxi_core.plugin.catalog import Catalog
+    from maxi_core.recipe.recipe import Recipe
+
+# What `maxi bags` and `maxi merge` show of what they made.
+
+
+def report(job: "Job", made: "Made", *, json: bool) -> None:
+    """Print the counts of a run; leaves with an exit code if there were no videos, or a source was of no use at all."""
+    from maxi_core.bags.run import useless
+
+    show_json({"schema": SCHEMA, **as_json(job, made)}) if json else show_made(job, made)
+    if not made.tally.videos:
+        raise typer.Exit(ExitCode.NOTHING)
+    lines = useless(job.sources, made)
+    for line in lines:
+        complain(line)
+    if lines:
+        raise typer.Exit(ExitCode.SKIPPED)
+
+
+def report_share(job: "Job", share: "Share", *, json: bool) -> None:
+    """Print what became of a share, and of the run if this was the last one."""
+    missing = [str(shard) for shard in share.missing]
+    if json:
+        whole = as_json(job, share.made) if share.made else None
+        counts = {name: getattr(share.tally, name) for name in ("videos", "matched", "asked")}
+        counts["skipped"] = len(share.skipped)
+        show_json({"schema": SCHEMA, "shard": str(share.shard), **counts, "missing": missing, "run": whole})
+        return
+    console, tally = stdout(), share.tally
+    console.print(f"share {share.shard}: {tally.matched} of {tally.videos} videos matched")
+    show_skipped(job.out / "shards" / f"{share.shard.name}.skipped.jsonl", share.skipped)
+    if share.made:
+        show_made(job, share.made)
+    elif missing:
+        console.print(f"to be done: {', '.join(missing)}; the last one makes the bags", soft_wrap=True)
+    else:
+        shown = os.path.relpath(job.out)
+        console.print(visible(f"another process makes the bags; if it dies: maxi merge {shown}"), soft_wrap=True)
+
+
+def as_json(job: "Job", made: "Made") -> dict[str, object]:
+    """Return the counts of a run for programs."""
+    from maxi_core.bags.run import useless
+
+    tally = made.tally
+    return {
+        "out": str(job.out),
+        "videos": tally.videos,
+        "matched": tally.matched,
+        "kept": tally.kept,
+        "threshold": tally.threshold,
+        "texts": sum(made.sizes),
+        "empty": sum(not size for size in made.sizes),
+        "asked": tally.asked,
+        "passes": tally.passes,
+        "useless": useless(job.sources, made),
+        "skipped": len(made.skipped),
+    }
+
+
+def show_made(job: "Job", made: "Made") -> None:
+    """Print the counts of a run."""
+    tally, console = made.tally, stdout()
+    if not tally.videos:
+        console.print("there are no videos")
+        return
+    console.print(
+        f"{tally.kept} bags of {tally.videos} videos: {tally.matched} matched, "
+        f"{tally.kept} kept (score {tally.threshold:.4f} or better)"
+    )
+    if made.sizes:
+        mean = sum(made.sizes) / len(made.sizes)
+        empty = sum(not size for size in made.sizes)
+        console.print(f"{mean:.1f} texts in a bag ({min(made.sizes)} to {max(made.sizes)}), {empty} bags empty")
+    asked = ", ".join(f"{name} {count}" for name, count in tally.asked.items())
+    console.print(f"asked now: {asked}; all else was known", soft_wrap=True)
+    show_skipped(job.out / "skipped.jsonl", made.skipped)
+    shown = os.path.relpath(job.out)
+    console.print(visible(f"next: maxi show {shown}, maxi stats {shown}"), soft_wrap=True)
+
+
+def show_skipped(path: "Path", records: "Sequence[Mapping[str, object]]") -> None:
+    """Print the first things that were left out, and where all are."""
+    console = stdout()
+    for record in records[:3]:
+        console.print(visible(f"skipped at {record['stage']}: {record['video']}: {record['message']}"), style="yellow")
+    if len(records) > 3:
+        console.print(visible(f"... {len(records)} skipped in all: {path}"), style="yellow")
+
 
 SCHEMA = 1
 
@@ -85,8 +175,8 @@ def bags(
 
     Example: maxi bags clips/ --dictionary actions.txt --sources gpt3,blip --out runs/mine
     """
-    from maxi_core.bags.job import run_job
-    from maxi_core.bags.planning import plan
+    from maxi_core.bags.plan import plan
+    from maxi_core.bags.run import run_job
     from maxi_core.bags.shard import FOLDER, parse_shard, shard_of_environment
     from maxi_core.bags.sharing import run_shard
 
@@ -123,9 +213,9 @@ def _recipe(
     sources: str | None,
     without: str | None,
 ) -> "Recipe":
-    from maxi_core.parts import cast_parts, drop_parts
-    from maxi_core.recipe import Setting
-    from maxi_core.sections import SourcesSection
+    from maxi_core.recipe.parts import cast_parts, drop_parts
+    from maxi_core.recipe.recipe import Setting
+    from maxi_core.settings.sections import SourcesSection
 
     parts: list[Setting] = []
     if sources is not None:
@@ -143,8 +233,8 @@ def _names(text: str) -> list[str]:
 
 
 def _job(catalog: "Catalog", recipe: "Recipe", *, strict: bool, overwrite: bool, dry: bool) -> "Job":
-    from maxi_core.bags.planning import make_job
-    from maxi_core.sections import BagsSection
+    from maxi_core.bags.plan import make_job
+    from maxi_core.settings.sections import BagsSection
 
     section = recipe.core("bags", BagsSection)
     wanted = {"videos": section.videos, "dictionary": section.dictionary, "out": section.out}
@@ -158,3 +248,38 @@ def _show_plan(plan: dict[str, object]) -> None:
     console = stdout()
     for key, value in plan.items():
         console.print(visible(f"{key:12} {value}"), soft_wrap=True)
+
+
+# `maxi merge`: the bags of a run whose shares were answered by many workers.
+
+
+def merge(
+    run: Annotated[Path, typer.Argument(help="Run folder of maxi bags --shard.", show_default=False)],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace bags that were made of something else.")
+    ] = False,
+    decoder: DecoderFlag = None,
+    plugin: PluginFlag = None,
+    no_plugin: NoPluginFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make the bags of a run when all its shares are done, if the worker that was last could not.
+
+    Example: maxi merge runs/mine
+    """
+    from maxi_core.bags.plan import make_job
+    from maxi_core.bags.shard import FOLDER
+    from maxi_core.bags.sharing import RECIPE
+    from maxi_core.bags.sharing import merge as run_merge
+
+    settled = run / FOLDER / RECIPE
+    if not settled.is_file():
+        raise UsageError(f"no share of {run} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
+    catalog = read_catalog(no_plugin, plugin)
+    recipe = read_recipe(catalog, settled, None, {"bags.out": run, "video.decoder": decoder}, players=True, typed=False)
+    with plugins_at_work():
+        job = make_job(catalog, recipe, tuple(sys.argv), strict=False, overwrite=overwrite)
+    with plugins_at_work(), log_to(job.out / "run.log"):
+        made = run_merge(job, watching(quiet=quiet))
+    report(job, made, json=json)

@@ -56,10 +56,10 @@ def check(
 
     Example: maxi check clips/ --problems bad.jsonl
     """
+    from maxi_core.plugin.world_paths import world_path
+    from maxi_core.settings.sections import VideoOptions
     from maxi_core.video.check import check_videos, count, write_problems
     from maxi_core.video.inputs import find_videos
-    from maxi_core.video.options import VideoOptions
-    from maxi_core.world_paths import world_path
 
     aliases: dict[str, Any] = {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
     aliases |= {"video.retries": retries, "video.max_skipped": max_skipped}

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.completion import complete_offer
-from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, PluginFlag, read_catalog, read_recipe
+from maxi_cli.flags import (
+    ConfigFlag,
+    JsonFlag,
+    NoPluginFlag,
+    OptionFlag,
+    PluginFlag,
+    complete_offer,
+    read_catalog,
+    read_recipe,
+)
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
 

@@ -37,9 +37,9 @@ def compare(
 
     Example: maxi compare eval/sandbox eval/mine-vitb16 --format markdown
     """
+    from maxi_core.evaluation.comparing import FORMATS
     from maxi_core.evaluation.comparing import compare as run
     from maxi_core.evaluation.saving import plain
-    from maxi_core.evaluation.tables import FORMATS
 
     if not scores:
         raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
@@ -66,7 +66,7 @@ def _show(found: "Compared") -> None:
 
     from rich.table import Table
 
-    from maxi_core.evaluation.tables import cells
+    from maxi_core.evaluation.comparing import cells
 
     def block(line: "Line") -> tuple[str, str]:
         return line.benchmark, line.metric

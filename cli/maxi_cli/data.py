@@ -5,23 +5,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.benchmark_flags import (
+from maxi_cli.flags import (
     AnnotationsFlag,
     BenchmarkFlag,
     ClassesFlag,
     DataRootFlag,
+    JsonFlag,
     LabelsFlag,
     MultiLabelFlag,
+    OutsideFlag,
     TrustFlag,
     VideosFlag,
     named,
+    read_catalog,
 )
-from maxi_cli.flags import JsonFlag, OutsideFlag, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maxi_core.evaluation.surveying import Survey
+    from maxi_core.evaluation.survey import Survey
 
 SCHEMA = 1
 SHOWN = 3
@@ -44,7 +46,7 @@ def list_known(json: JsonFlag = False) -> None:
     from rich.table import Table
 
     from maxi_core.evaluation.benchmarks.opening import benchmarks_of
-    from maxi_core.world_paths import world_benchmarks
+    from maxi_core.plugin.world_paths import world_benchmarks
 
     catalog = read_catalog()
     benchmarks, worlds = list(benchmarks_of(catalog)), world_benchmarks(catalog)
@@ -103,7 +105,7 @@ def stats(
     Example: maxi data stats -b ucf101,hmdb51 --data-root data
     """
     from maxi_core.evaluation.benchmarks.opening import open_benchmark
-    from maxi_core.evaluation.surveying import survey
+    from maxi_core.evaluation.survey import survey
 
     catalog = read_catalog()
     found = [
@@ -169,8 +171,7 @@ def convert(
 
     Example: maxi data convert -b hmdb51 --annotations testTrainMulti_7030_splits --out lists/hmdb51
     """
-    from maxi_core.evaluation.benchmarks.listing import Listing, Row
-    from maxi_core.evaluation.benchmarks.lists import write_list
+    from maxi_core.evaluation.benchmarks.lists import Listing, Row, write_list
     from maxi_core.evaluation.benchmarks.opening import open_benchmark
 
     names = named(benchmark)
@@ -211,10 +212,9 @@ def shots(
 
     Example: maxi data shots -b hmdb51 --annotations testTrainMulti_7030_splits --shots 4 --out lists/hmdb51-4
     """
-    from maxi_core.evaluation.benchmarks.listing import Annotations
-    from maxi_core.evaluation.benchmarks.lists import write_list
+    from maxi_core.evaluation.benchmarks.lists import Annotations, write_list
     from maxi_core.evaluation.benchmarks.opening import training_split
-    from maxi_core.evaluation.shots import few_shot
+    from maxi_core.evaluation.survey import few_shot
 
     names = named(benchmark)
     if out is None or len(names) != 1 or annotations is None:

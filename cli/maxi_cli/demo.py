@@ -16,7 +16,7 @@ from maxi_core.errors import ExitCode, MaxiError, UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maxi_core.worlds import Command, Demonstration, Grid
+    from maxi_core.plugin.roles import Command, Demonstration, Grid
 
 SCHEMA = 1
 
@@ -37,7 +37,7 @@ def demo(
 
     Example: maxi demo --seeds 3
     """
-    from maxi_core.world_paths import world_demonstration
+    from maxi_core.plugin.world_paths import world_demonstration
 
     demonstration = world_demonstration(read_catalog(), world)
     story = list(demonstration.commands(out, seeds))

@@ -9,7 +9,7 @@ from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from maxi_core.recipe import Recipe
+    from maxi_core.recipe.recipe import Recipe
 
 SCHEMA = 1
 
@@ -26,8 +26,8 @@ def env(
 
     Example: maxi env --json
     """
-    from maxi_core import environment
-    from maxi_core.probing import probe_sources
+    from maxi_core.recipe.probing import probe_sources
+    from maxi_core.system import environment
 
     catalog = read_catalog(no_plugin, plugin, config)
     recipe = read_recipe(catalog, config, option)
@@ -59,7 +59,7 @@ def _show(report: dict[str, dict[str, str]]) -> None:
 
 
 def _settings(recipe: "Recipe") -> dict[str, str]:
-    from maxi_core.options import secret_options
+    from maxi_core.settings.options import secret_options
 
     shown = {}
     for (section, key), origin in recipe.origins.items():

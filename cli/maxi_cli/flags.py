@@ -4,16 +4,67 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from maxi_cli.completion import complete_option, complete_plugin
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maxi_core.plugins import Catalog
-    from maxi_core.recipe import Recipe, Setting
+    from pydantic import BaseModel
+
+    from maxi_core.plugin.catalog import Catalog
+    from maxi_core.recipe.recipe import Recipe, Setting
+
+# What the shell offers after TAB: names of plugins, sources and options, without loading anything heavy.
+
+
+def complete_plugin(incomplete: str) -> list[str]:
+    """Complete the name of an installed plugin."""
+    return sorted({plugin.name for plugin in _catalog().plugins if plugin.name.startswith(incomplete)})
+
+
+def complete_offer(incomplete: str) -> list[tuple[str, str]]:
+    """Complete the name of whatever plugins offer, or of a broken plugin, with its role."""
+    catalog = _catalog()
+    named = [(offer.name, offer.role) for offer in catalog.offers]
+    named += [(plugin.name, plugin.state) for plugin in catalog.plugins if plugin.state != "ok"]
+    return sorted(pair for pair in set(named) if pair[0].startswith(incomplete))
+
+
+def complete_sources(incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list of sources, such as `gpt3,bl`."""
+    from maxi_core.plugin.roles import ROLES
+
+    head, comma, last = incomplete.rpartition(",")
+    taken = set(head.split(","))
+    catalog = _catalog()
+    names = sorted(catalog.key(offer) for offer in catalog.offers if offer.role in ROLES)
+    return [f"{head}{comma}{name}" for name in names if name.startswith(last) and name not in taken]
+
+
+def complete_option(incomplete: str) -> list[str]:
+    """Complete the `name.key=` of an option."""
+    from maxi_core.settings.sections import CORE, core_section
+
+    catalog = _catalog()
+    models: dict[str, type[BaseModel]] = {
+        catalog.key(offer): offer.options for offer in catalog.offers if not offer.space
+    }
+    models |= {name: core_section(name) for name in CORE}
+    paths = [f"{name}.{key}=" for name, model in models.items() for key in model.model_fields]
+    return sorted(path for path in paths if path.startswith(incomplete))
+
+
+def _catalog() -> "Catalog":
+    from maxi_core.errors import MaxiError
+    from maxi_core.plugin.catalog import discover
+
+    try:
+        return read_catalog()
+    except MaxiError:  # the command itself will say what is wrong
+        return discover(only=[])
+
 
 CONFIG_FILE = Path("maxi.toml")
 
@@ -83,9 +134,9 @@ def read_catalog(
 
     A file that is broken ends the command, unless `broken_files`.
     """
-    from maxi_core.plugin_files import files_of, with_files
-    from maxi_core.plugins import discover
-    from maxi_core.recipes import shipped
+    from maxi_core.plugin.catalog import discover
+    from maxi_core.recipe.plugin_files import files_of, with_files
+    from maxi_core.recipe.shipped import shipped
 
     if _is_set("MAXI_TRACE_PLUGINS"):
         logging.getLogger("maxi.plugins").setLevel(logging.DEBUG)
@@ -112,10 +163,10 @@ def read_recipe(
     the settings of flags that are no aliases, such as --sources. `typed` is false for a `config` that nobody named, as
     the settled recipe of a run: it may name no plugin files, nor code as the decoder.
     """
-    from maxi_core.plugin_files import is_settled, without_files
-    from maxi_core.recipe import from_env, from_file, settle, with_decoder
-    from maxi_core.recipes import shipped
-    from maxi_core.video.decoder_lookup import refuse_untyped
+    from maxi_core.recipe.plugin_files import is_settled, without_files
+    from maxi_core.recipe.recipe import from_env, from_file, settle, with_decoder
+    from maxi_core.recipe.shipped import shipped
+    from maxi_core.video.decoders import refuse_untyped
 
     config = shipped(config, catalog) if config else None
     file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
@@ -129,7 +180,7 @@ def read_recipe(
 
 
 def _from_flags(options: Iterable[str], aliases: Mapping[str, object]) -> "list[Setting]":
-    from maxi_core.recipe import Setting, from_flag
+    from maxi_core.recipe.recipe import Setting, from_flag
 
     settings = [from_flag(text) for text in options]
     for path, value in aliases.items():
@@ -148,8 +199,8 @@ def _same(setting: "Setting", value: object) -> bool:
     """Whether -o and a flag of the core say the same: `-o video.timeout=60` and `--video-timeout 60.0` do."""
     from pydantic import ValidationError
 
-    from maxi_core.options import from_text
-    from maxi_core.sections import core_section
+    from maxi_core.settings.options import from_text
+    from maxi_core.settings.sections import core_section
 
     model, key = core_section(setting.section), setting.key.replace("-", "_")
     try:
@@ -162,3 +213,36 @@ def _same(setting: "Setting", value: object) -> bool:
 
 def _is_set(name: str) -> bool:
     return os.environ.get(name, "") not in ("", "0")
+
+
+# Flags that say which benchmarks, and where their files are.
+
+BenchmarkFlag = Annotated[
+    list[str] | None,
+    typer.Option("--benchmark", "-b", help="Benchmarks, with commas: a known name, NAME:SPLIT, or a path."),
+]
+AnnotationsFlag = Annotated[
+    Path | None, typer.Option(help="Folder of the annotation files of the one benchmark.", show_default=False)
+]
+VideosFlag = Annotated[Path | None, typer.Option(help="Folder of its videos.", show_default=False)]
+DataRootFlag = Annotated[Path | None, typer.Option(help="Folder with one folder for each benchmark, named after it.")]
+LabelsFlag = Annotated[Path | None, typer.Option(help="CSV id,name of a list of your own.")]
+ClassesFlag = Annotated[Path | None, typer.Option(help="CSV id,name of the classes to keep: base or novel halves.")]
+TrustFlag = Annotated[
+    Literal["lists", "official"] | None, typer.Option(help="Which side is right where lists and official files differ.")
+]
+MultiLabelFlag = Annotated[bool, typer.Option("--multi-label", help="Videos of your own list may have several labels.")]
+NamesFlag = Annotated[
+    Literal["written", "spaced"] | None,
+    typer.Option(help="Names as written (default of eval), or with their words apart."),
+]
+
+
+def named(benchmarks: list[str] | None) -> list[str]:
+    """Return the benchmarks that --benchmark names; a comma in an existing path is part of it."""
+    names = []
+    for text in benchmarks or []:
+        names += [text] if Path(text).exists() else [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError("which benchmark?", "name one with --benchmark (see maxi data list)")
+    return list(dict.fromkeys(names))

@@ -26,7 +26,7 @@ def new_plugin(
 
     Example: maxi new-plugin my-source --role expander
     """
-    from maxi_core.scaffold import write_plugin
+    from maxi_core.testing.scaffold import write_plugin
 
     written = write_plugin(name, role, out, read_catalog())
     if json:

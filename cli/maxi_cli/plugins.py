@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.completion import complete_offer
-from maxi_cli.flags import JsonFlag, NoPluginFlag, PluginFlag, read_catalog
+from maxi_cli.flags import JsonFlag, NoPluginFlag, PluginFlag, complete_offer, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 
 if TYPE_CHECKING:
-    from maxi_core.offers import Offer
-    from maxi_core.plugins import Catalog, Plugin
+    from maxi_core.plugin.catalog import Catalog, Offer, Plugin
 
 SCHEMA = 1
 
@@ -29,7 +27,7 @@ def plugins(
 
     Example: maxi plugins mean
     """
-    from maxi_core.offers import APART
+    from maxi_core.plugin.catalog import APART
 
     catalog = read_catalog(no_plugin, plugin, broken_files=True)
     if name is None:
@@ -79,7 +77,7 @@ def _show_silent(plugin: "Plugin") -> None:
 def _show_offer(offer: "Offer") -> None:
     from rich.table import Table
 
-    from maxi_core.options import describe
+    from maxi_core.settings.options import describe
 
     console = stdout()
     console.print(f"{offer.name} ({offer.role}, {offer.dist} {offer.version})", style="bold")
@@ -113,7 +111,7 @@ def _plugin_as_json(plugin: "Plugin") -> dict[str, object]:
 
 
 def _offer_as_json(offer: "Offer") -> dict[str, object]:
-    from maxi_core.options import describe
+    from maxi_core.settings.options import describe
 
     return {
         "name": offer.name,

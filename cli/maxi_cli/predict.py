@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maxi_cli.benchmark_flags import NamesFlag
 from maxi_cli.evaluate import load
 from maxi_cli.flags import (
     ConfigFlag,
     DecoderFlag,
     JsonFlag,
+    NamesFlag,
     NoPluginFlag,
     OptionFlag,
     OutsideFlag,
@@ -27,7 +27,7 @@ from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.predicting import Prediction
-    from maxi_core.plugins import Catalog
+    from maxi_core.plugin.catalog import Catalog
     from maxi_core.types import Dictionary, Video
 
 SCHEMA = 1
@@ -66,8 +66,7 @@ def predict(
     from maxi_core.dictionaries import spelt
     from maxi_core.evaluation.predicting import predict as run
     from maxi_core.evaluation.protocol import Protocol, parse_views
-    from maxi_core.sections import EvalSection
-    from maxi_core.video.options import VideoOptions
+    from maxi_core.settings.sections import EvalSection, VideoOptions
 
     catalog = read_catalog(no_plugin, plugin, config)
     aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.device": device}
@@ -89,7 +88,7 @@ def predict(
     answers = run(loaded, asked, given.entries, protocol, top=top, reading=reading)
     found = list(follow(quiet=quiet)("predicting", len(asked), answers))
     if strip is not None:
-        from maxi_core.evaluation.strip import write_strip
+        from maxi_core.evaluation.predicting import write_strip
 
         write_strip(found, strip, reading)
         note(f"the strip is in {strip}")
@@ -116,8 +115,8 @@ def _windows(
     catalog: "Catalog", videos: list[str], window: float | None, stride: float | None, reading: Any
 ) -> "list[Video]":
     from maxi_core.evaluation.predicting import sliding
+    from maxi_core.plugin.world_paths import world_path
     from maxi_core.video.inputs import find_videos
-    from maxi_core.world_paths import world_path
 
     places = [world_path(catalog, "videos", place) or place for place in videos]
     found = [video for place in places for video in find_videos(place, allow_outside_root=reading.allow_outside_root)]
@@ -168,7 +167,7 @@ def _show_one(one: "Prediction") -> None:
 
 
 def _show_timeline(name: str, parts: "list[Prediction]") -> None:
-    from maxi_core.evaluation.strip import time_of
+    from maxi_core.evaluation.predicting import time_of
 
     console = stdout()
     console.print(visible(name), style="bold")

@@ -28,8 +28,7 @@ def show(
 
     Example: maxi show runs/mine juggling.mp4
     """
-    from maxi_core.bags.finding import find_bag
-    from maxi_core.bags.records import as_record, read_bags
+    from maxi_core.bags.bag import as_record, find_bag, read_bags
 
     if video is not None:
         bag = find_bag(run, video)

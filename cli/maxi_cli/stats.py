@@ -33,7 +33,7 @@ def stats(
 
     Example: maxi stats runs/mine --word wave
     """
-    from maxi_core.bags.records import read_bags
+    from maxi_core.bags.bag import read_bags
     from maxi_core.bags.stats import collect, named_labels, word_uses
 
     if word is not None:

@@ -20,13 +20,12 @@ from maxi_cli.flags import (
     read_catalog,
     read_recipe,
 )
-from maxi_cli.logs import log_to
-from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_cli.terminal import log_to, note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maxi_core.training.job import Trained, TrainJob
-    from maxi_core.training.ranks import Ranks
+    from maxi_core.system.ranks import Ranks
+    from maxi_core.training.run import Trained, TrainJob
 
 SCHEMA = 1
 
@@ -102,10 +101,10 @@ def train(
         "video.frame_cache": frame_cache,
     }  # fmt: skip
     recipe = read_recipe(catalog, config, option, aliases)
-    from maxi_core.training.job import Resuming
+    from maxi_core.system.ranks import joined
     from maxi_core.training.options import TrainSection
-    from maxi_core.training.planning import make_training
-    from maxi_core.training.ranks import joined
+    from maxi_core.training.plan import make_training
+    from maxi_core.training.run import Resuming
 
     if resume is not None and overwrite:
         raise UsageError("--resume goes on and --overwrite begins anew", "give one of them")
@@ -126,13 +125,13 @@ def train(
 def _train(job: "TrainJob", ranks: "Ranks", *, json: bool, quiet: bool) -> None:
     from contextlib import nullcontext
 
-    from maxi_cli.training_progress import follow
-    from maxi_core.training.job import run_training
+    from maxi_cli.progress import follow_training
+    from maxi_core.training.run import run_training
     from maxi_core.training.stopping import StoppedError
 
     try:
         with log_to(job.out / "run.log") if ranks.first else nullcontext():
-            trained = run_training(job, follow(quiet=quiet or not ranks.first), ranks)
+            trained = run_training(job, follow_training(quiet=quiet or not ranks.first), ranks)
     except StoppedError as error:
         if ranks.first:
             note(str(error))
@@ -175,8 +174,8 @@ def _try(job: "TrainJob", ranks: "Ranks", *, json: bool) -> None:
     from dataclasses import asdict
     from itertools import islice
 
-    from maxi_core.training.job import peak_memory
     from maxi_core.training.loop import train as loop
+    from maxi_core.training.run import peak_memory
     from maxi_core.training.trainable import make_optimizer
 
     optimizer = make_optimizer(job.model, job.weight_decay)

@@ -10,11 +10,10 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from maxi_core.bags.answers import Answers
-from maxi_core.bags.order import OrderCheck
-from maxi_core.border import call, one_line
-from maxi_core.calls import Calls
+from maxi_core.bags.order_check import OrderCheck
 from maxi_core.errors import PluginError
-from maxi_core.sources import Source
+from maxi_core.plugin.calls import Calls, call, one_line
+from maxi_core.plugin.roles import Source
 from maxi_core.types import Failed
 
 log = logging.getLogger("maxi.bags")

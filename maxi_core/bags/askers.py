@@ -10,13 +10,13 @@ from typing import Any
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
-from maxi_core.bags.shelf import ABOUT, Shelf, digest
-from maxi_core.border import fingerprint
-from maxi_core.options import deciding
-from maxi_core.secrets import masked
-from maxi_core.sources import Augmenter, Captioner, Expander, Matcher, Source
+from maxi_core.plugin.calls import fingerprint
+from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Matcher, Source
+from maxi_core.settings.options import deciding
+from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.secrets import masked
+from maxi_core.system.store import ABOUT, Shelf, digest
 from maxi_core.types import Dictionary, Form, Match, Video
-from maxi_core.video.options import VideoOptions
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Any
 
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.codecs import video_key
-from maxi_core.border import call
 from maxi_core.errors import PluginError
+from maxi_core.plugin.calls import call
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Clip, Failed, Video
 from maxi_core.video.frames import Frames
 from maxi_core.video.jobs import Job
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.problems import VideoError, VideoFailed, check_file
 from maxi_core.video.sampling import Sampling
+from maxi_core.video.skips import VideoError, VideoFailed, check_file
 
 ClipAsker = Asker[Video, Any]
 Asked = tuple[Video, str, list[Clip | Failed | None]]  # a video, its key, what each asker is handed for it

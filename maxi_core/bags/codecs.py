@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args
 
-from maxi_core.bags.shelf import digest
+from maxi_core.system.store import digest
 from maxi_core.texts import tidy
 from maxi_core.types import Dictionary, Form, FormKind, Match, Video
 

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.clip_loader import ClipAsker, clips_for
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Failed, Video
-from maxi_core.video.options import VideoOptions
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")

@@ -12,8 +12,8 @@ from itertools import islice
 from maxi_core.bags.askers import Askers, Sources
 from maxi_core.bags.clip_loader import Asked, ClipAsker, clips_for, frames_of
 from maxi_core.bags.codecs import video_key
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
-from maxi_core.video.options import VideoOptions
 
 log = logging.getLogger("maxi")
 

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, Sources, open_askers
-from maxi_core.bags.composing import compose, keep_best
+from maxi_core.bags.bag import compose, keep_best
 from maxi_core.bags.in_order import ask_clips, ask_texts
 from maxi_core.bags.passes import one_pass
 from maxi_core.errors import MaxiError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Dictionary, Failed, Form, Match, TextBag, Video
 from maxi_core.video.inputs import VideoList
-from maxi_core.video.options import VideoOptions
 
 CHUNK = 64  # videos whose captions are augmented together
 

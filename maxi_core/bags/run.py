@@ -1,15 +1,28 @@
 """A run folder: one writer at a time, files that are whole or not there, and what it was made of (method.md, files)."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from maxi_core.bags.records import BAGS, read_bags
+from maxi_core.bags.askers import Sources, shelf_about, shelf_name
+from maxi_core.bags.bag import BAGS, read_bags, to_line
+from maxi_core.bags.pipeline import Flow, Tally, Watching, make_bags
+from maxi_core.bags.shard import at_work
 from maxi_core.errors import UsageError
-from maxi_core.files import write_text
-from maxi_core.locks import locked
-from maxi_core.secrets import masked
-from maxi_core.types import Video
+from maxi_core.plugin.calls import notes
+from maxi_core.system.environment import versions
+from maxi_core.system.files import utc_stamp, write_lines, write_text
+from maxi_core.system.locks import InUseError, locked
+from maxi_core.system.secrets import masked
+from maxi_core.system.store import digest
+from maxi_core.types import Dictionary, Failed, Video
+from maxi_core.version import __version__
+from maxi_core.video.inputs import VideoList
+from maxi_core.video.skips import SkipLog, skip_record
+from maxi_core.video.skips import to_line as skip_line
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.toml"
@@ -89,3 +102,204 @@ def read_skipped(folder: Path) -> list[dict[str, object]]:
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
     """Write the manifest, without secrets."""
     write_text(folder / MANIFEST, json.dumps(masked(manifest), indent=2, default=str) + "\n")
+
+
+# One `maxi bags` run, from a settled recipe to the files in its folder.
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a run is made of; `recipe` is the settled one as TOML, `argv` what was typed."""
+
+    videos: VideoList
+    dictionary: Dictionary
+    sources: Sources
+    out: Path
+    store: Path
+    keep: float = 1.0
+    recipe: str = ""
+    argv: tuple[str, ...] = ()
+    max_skipped: int | None = None
+    strict: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run made: the counts, the sizes of the bags that were kept, and what was left out by stage."""
+
+    tally: Tally
+    sizes: tuple[int, ...] = ()
+    skipped: tuple[dict[str, object], ...] = field(default_factory=tuple)
+
+
+class Skips:
+    """What a run leaves out, as records; unusable videos are counted, and too many end the run."""
+
+    def __init__(self, most: int | None) -> None:
+        self.records: list[dict[str, object]] = []
+        self.videos = SkipLog(None, most, "bags")
+
+    def skip(self, item: str, failed: Failed, stage: str, source: str) -> None:
+        """Record one video, entry or text; raises TooManySkippedError."""
+        self.records.append(skip_record(item, failed, stage, source))
+        if stage == "match":
+            self.videos.skip(item, failed, source)
+
+    def write(self, path: Path) -> None:
+        """Write the records, whole or not at all."""
+        write_lines(path, map(skip_line, self.records))
+
+
+def run_job(job: Job, watching: Watching) -> Made:
+    """Make the bags and write bags.jsonl, skipped.jsonl, recipe.toml and manifest.json into the run folder.
+
+    The same command goes on where a stopped one was. Raises InUseError if another process has the folder, UsageError if
+    the folder was made of other videos, another dictionary, another matcher or by another maxi (unless `overwrite`),
+    and TooManySkippedError when more videos cannot be matched than `max_skipped`.
+    """
+    with locked(job.out):
+        if busy := at_work(job.out):
+            raise InUseError(f"{job.out} is in use by {busy}", "wait for it, or choose another --out")
+        manifest = begin(job)
+        _clear(job.out)
+        made, checksum = _make(job, manifest, watching)
+        write_text(job.out / RECIPE, job.recipe)
+        noted = {source.label: found for source in job.sources.every() if (found := notes(source))}
+        write_manifest(job.out, {**manifest, **_results(made, checksum), "notes": noted})
+        return made
+
+
+def begin(job: Job) -> dict[str, object]:
+    """Return the manifest of a run that begins, and leave it in a folder that has none, so that others can compare.
+
+    Raises UsageError if the folder was made of something else (unless `overwrite`).
+    """
+    parts = made_of(job)
+    before = read_manifest(job.out)
+    found = differences(job.out, before, parts, job.videos)
+    if found and not job.overwrite:
+        raise UsageError(
+            f"{job.out} was made of something else ({'; '.join(found)})", "choose another --out or add --overwrite"
+        )
+    manifest: dict[str, object] = {
+        "schema": SCHEMA,
+        "started": utc_stamp(),
+        "finished": None,
+        "argv": list(job.argv),
+        "made_of": parts,
+        "overwritten": found,
+        "keep": job.keep,
+        "sources": {source.label: f"{source.ref} {source.version}".strip() for source in job.sources.every()},
+        "versions": versions(),
+    }
+    if before.get("sources") == manifest["sources"] and before.get("keep") == job.keep and "passes" in before:
+        manifest["passes"] = before["passes"]
+    if not before:
+        write_text(job.out / RECIPE, job.recipe)
+        write_manifest(job.out, manifest)
+    return manifest
+
+
+def _make(job: Job, manifest: dict[str, object], watching: Watching) -> tuple[Made, str]:
+    tally, sizes, skips = Tally(), list[int](), Skips(job.max_skipped)
+    passes = manifest.get("passes")
+
+    def decided(passes: int) -> None:
+        """Note it before the work, so that a run that goes on does the same."""
+        manifest["passes"] = passes
+        if not finished(read_manifest(job.out)):  # else the manifest there is that of the bags there
+            write_manifest(job.out, manifest)
+
+    flow = Flow(
+        job.store,
+        watching,
+        skips.skip,
+        skips.videos.use,
+        job.strict,
+        passes if isinstance(passes, int) else None,
+        decided,
+    )
+
+    def lines() -> Iterator[str]:
+        for bag in make_bags(job.videos, job.dictionary, job.sources, job.keep, flow, tally):
+            if bag.kept:
+                sizes.append(len(bag.texts))
+            yield to_line(bag)
+        skips.videos.finish()
+        write_manifest(job.out, manifest)  # from here on the old checksum is wrong, whatever ends the process
+
+    try:
+        checksum = write_lines(job.out / BAGS, lines())
+    except BaseException:
+        if not finished(read_manifest(job.out)):  # the records of a finished run stay with its bags
+            skips.write(job.out / SKIPPED)
+        raise
+    skips.write(job.out / SKIPPED)
+    return Made(tally, tuple(sizes), tuple(skips.records)), checksum
+
+
+def _clear(folder: Path) -> None:
+    """Delete what killed runs have left half written; the folder must be locked."""
+    for path in folder.glob(f".{BAGS}.*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def made_of(job: Job) -> dict[str, str]:
+    """Return what must be the same for a run to go on in its folder, as texts that a person can compare."""
+    seen = hashlib.sha256()
+    for video in job.videos:
+        seen.update(f"{video.id}\0{video.start}\0{video.end}\n".encode(errors="surrogatepass"))
+    entries = digest(job.dictionary.entries)
+    return {
+        "videos": f"{len(job.videos)}, {seen.hexdigest()[:12]}",
+        "dictionary": f"{job.dictionary.name} ({len(job.dictionary.entries)} entries, {entries[:12]})",
+        "matcher": shelf_name(shelf_about(job.sources.matcher, job.sources.reading)),
+        "maxi": __version__,
+    }
+
+
+def _results(made: Made, checksum: str) -> dict[str, object]:
+    return {
+        "finished": utc_stamp(),
+        "counts": counts(made),
+        "threshold": made.tally.threshold,
+        "asked": made.tally.asked,
+        "heard": {name: asdict(heard) for name, heard in made.tally.heard.items()},
+        "sha256": {BAGS: checksum},
+    }
+
+
+def counts(made: Made) -> dict[str, int]:
+    """Return what a run made, in numbers."""
+    return {
+        "videos": made.tally.videos,
+        "matched": made.tally.matched,
+        "kept": made.tally.kept,
+        "texts": sum(made.sizes),
+        "empty": sum(not size for size in made.sizes),
+        "skipped": len(made.skipped),
+    }
+
+
+def useless(sources: Sources, made: Made) -> list[str]:
+    """Return one line for each source that was of no use at all, and one if no bag has a text though some should.
+
+    An augmenter that finds no forms in the matched entries alone is no fault: then no source of texts is named.
+    """
+    lines = []
+    for source in (*sources.texts, *([sources.augmenter] if sources.augmenter else [])):
+        heard = made.tally.of(source.label)
+        if heard.useless and (sources.texts or heard.failed):
+            why = heard.off or _first(made, source.label) or "every answer was empty"
+            lines.append(f"source '{source.label}' said nothing of all {heard.answers} it was asked: {why}")
+    if sources.texts and made.sizes and not any(made.sizes):
+        lines.append(f"all {len(made.sizes)} bags are empty, though {len(sources.texts)} sources of texts are named")
+    return lines
+
+
+def _first(made: Made, source: str) -> str:
+    return next((str(record["message"]) for record in made.skipped if record["source"] == source), "")

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from maxi_core.errors import UsageError
-from maxi_core.locks import holder_of
+from maxi_core.system.locks import holder_of
 from maxi_core.video.inputs import VideoList
 
 FOLDER = "shards"  # in the run folder

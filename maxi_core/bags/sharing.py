@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from maxi_core.bags.askers import shelf_about, shelf_name
-from maxi_core.bags.job import Job, Made, Skips, begin, made_of, run_job
 from maxi_core.bags.pipeline import Flow, Tally, Watching, answer_share
+from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
 from maxi_core.bags.shard import FOLDER, Shard, at_work, begun
-from maxi_core.bags.shelf import digest
 from maxi_core.errors import UsageError
-from maxi_core.files import utc_stamp, write_text
-from maxi_core.locks import InUseError, holder_of, locked
-from maxi_core.sources import Expander
+from maxi_core.plugin.roles import Expander
+from maxi_core.system.files import utc_stamp, write_text
+from maxi_core.system.locks import InUseError, holder_of, locked
+from maxi_core.system.store import digest
 
 SCHEMA = 1
 RECIPE = "recipe.toml"  # in the folder of the shares: what `maxi merge` makes the bags by

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from maxi_core.bags.composing import keep_best
+from maxi_core.bags.bag import keep_best
 from maxi_core.columns import NAME, VIDEO, find_column
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import read_list
-from maxi_core.evaluation.benchmarks.own import LABELS
-from maxi_core.names import name_key
-from maxi_core.plugins import Catalog
-from maxi_core.text_files import check_text, excerpt
+from maxi_core.evaluation.benchmarks.opening import LABELS
+from maxi_core.plugin.catalog import Catalog
+from maxi_core.plugin.world_paths import world_path
+from maxi_core.system.text_files import check_text, excerpt
+from maxi_core.texts import name_key
 from maxi_core.types import TextBag
-from maxi_core.world_paths import world_path
 
 SHARES = (1.0, 0.9, 0.5, 0.3)  # those of paper table 4
 BINS = 10

@@ -7,15 +7,14 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from maxi_core.batches.batch import BatchPlan, Example, Examples
-from maxi_core.batches.draws import generator
+from maxi_core.batches.prompting import generator
 from maxi_core.errors import MaxiError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.video.frames import Frames, Pixels
 from maxi_core.video.jobs import Job
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.pool import Pool
-from maxi_core.video.problems import VideoFailed
+from maxi_core.video.reader import Pool
 from maxi_core.video.sampling import Sampling
-from maxi_core.video.skips import SkipLog
+from maxi_core.video.skips import SkipLog, VideoFailed
 
 CLIP = "clip"
 MOST_FRAMES = 512  # of a video that is held in memory; one that is longer is decoded every time

@@ -1,6 +1,6 @@
 """Checkpoint folders, read: what is complete, what a run's last one is, what it says of itself, its weights.
 
-They are written by `maxi_core.training.saving`.
+They are written by `maxi_core.training.checkpoint`.
 """
 
 import json
@@ -8,8 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.clip.model_files import own_file, read_table
-from maxi_core.clip.model_rules import COUNT, FLAG, LABEL, NUMBER, PLACE, PREPROCESS, Rule, check, check_model, words
+from maxi_core.clip.model_rules import (
+    COUNT,
+    FLAG,
+    LABEL,
+    NUMBER,
+    PLACE,
+    PREPROCESS,
+    Rule,
+    check,
+    check_model,
+    own_file,
+    read_table,
+    words,
+)
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,17 +7,17 @@ from torch import nn
 
 from maxi_core.clip.checkpoints import ABOUT, build, read_weights
 from maxi_core.clip.device import pick_device
+from maxi_core.clip.image_tower import IMAGENET, Normalisation, Statistics
 from maxi_core.clip.model import Pooling, VideoCLIP, identity_of, mean_over_frames, own_statistics
-from maxi_core.clip.model_files import own_file
+from maxi_core.clip.model_rules import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
 from maxi_core.clip.temporal_record import MakeTemporal, as_record, module_for
-from maxi_core.clip.tokenizers import Tokenizing, of_architecture, of_checkpoint, of_folder
-from maxi_core.clip.visual import IMAGENET, Normalisation, Statistics
+from maxi_core.clip.tokens import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.temporal import Temporal
+from maxi_core.plugin.roles import Temporal
 
 if TYPE_CHECKING:
-    from maxi_core.plugins import Catalog
+    from maxi_core.plugin.catalog import Catalog
 
 
 def load_model(

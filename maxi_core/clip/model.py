@@ -12,13 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maxi_core.clip.image_tower import encode_images, encode_patches
+from maxi_core.clip.image_tower import Statistics, encode_images, encode_patches, normalise
 from maxi_core.clip.textual import encode_text
-from maxi_core.clip.tokenizers import Tokenizing
-from maxi_core.clip.tokens import Tokens, tokenize
-from maxi_core.clip.visual import Statistics, normalise
+from maxi_core.clip.tokens import Tokenizing, Tokens, tokenize
 from maxi_core.errors import UsageError
-from maxi_core.temporal import tell_frames
+from maxi_core.plugin.roles import tell_frames
 
 SIGMA = 0.02  # where training starts
 SIGMA_FLOOR = 0.001  # never below
@@ -44,7 +42,7 @@ class VideoCLIP(nn.Module):
     is what a temporal module's `attach` returned; one with parameters is a module and belongs to the weights.
     `checkpointing` recomputes the visual blocks in the backward pass. With `fixed_frames` the tower has been changed
     for clips of `frames` frames and takes no others, unless what changed it can be told of them
-    (`maxi_core.temporal.tell_frames`).
+    (`maxi_core.plugin.roles.tell_frames`).
 
     What is known of it: `name` is MODEL as it was typed; `identity` the SHA-256 of configuration and weights as they
     were loaded, whatever file they came from; `tokenizer` is open_clip's, and `tokenizing` where it is from; `temporal`

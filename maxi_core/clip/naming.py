@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maxi_core.clip.checkpoints import find_checkpoint, read_about
-from maxi_core.clip.model_files import own_file, read_table
-from maxi_core.clip.model_rules import check_model
+from maxi_core.clip.model_rules import check_model, own_file, read_table
 from maxi_core.errors import UsageError, nearest
-from maxi_core.world_paths import world_path, worlds_with
+from maxi_core.plugin.world_paths import world_path, worlds_with
 
 if TYPE_CHECKING:
-    from maxi_core.plugins import Catalog
+    from maxi_core.plugin.catalog import Catalog
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 LOCAL_DIR, HUB = "local-dir:", "hf-hub:"

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.instances import Instance
-from maxi_core.options import deciding
-from maxi_core.temporal import Temporal
+from maxi_core.plugin.roles import Temporal
+from maxi_core.recipe.parts import Instance
+from maxi_core.settings.options import deciding
 
 if TYPE_CHECKING:
-    from maxi_core.plugins import Catalog
+    from maxi_core.plugin.catalog import Catalog
 
 log = logging.getLogger("maxi")
 

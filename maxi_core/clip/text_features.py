@@ -13,8 +13,8 @@ from torch.nn import functional
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.textual import encode_text
 from maxi_core.errors import MaxiError
-from maxi_core.files import maxi_home, whole_file
 from maxi_core.prompts import MATCHING, fill
+from maxi_core.system.files import maxi_home, whole_file
 
 logger = logging.getLogger("maxi")
 

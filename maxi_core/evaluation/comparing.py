@@ -1,6 +1,7 @@
 """Runs side by side with each other and with the published numbers: rows of one table, in any format."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,16 @@ import numpy as np
 
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.benchmark import METRICS
-from maxi_core.evaluation.bootstrap import Interval, by_class, paired_interval, precision_interval, two_level_interval
-from maxi_core.evaluation.metrics import positives
+from maxi_core.evaluation.metrics import (
+    Interval,
+    by_class,
+    paired_interval,
+    positives,
+    precision_interval,
+    two_level_interval,
+)
 from maxi_core.evaluation.published import TABLES, published
-from maxi_core.evaluation.saving import read_scores
+from maxi_core.evaluation.saving import read_scores, to_csv
 
 TITLES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class", "map": "mAP", "map_cosine": "mAP (cosine)"}
 Over = Literal["videos", "classes"]
@@ -220,3 +227,60 @@ def _unlike(runs: Sequence[_Run], names: Sequence[str], benchmarks: Sequence[str
         if len(lists) > 1:
             notes.append(f"{benchmark}: the runs are of different videos or labels")
     return notes
+
+
+# A table as Markdown, CSV or LaTeX, with whatever is in a cell escaped.
+
+HEADER = ("benchmark", "metric", "who", "score", "against the first", "source")
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
+}  # fmt: skip
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """Return a line as text, in the order of HEADER."""
+    value = "-" if math.isnan(line.value) else f"{line.value:.1f}"
+    spread = "" if line.deviation is None else f"±{line.deviation:.1f}"
+    found = line.interval
+    against = "" if found is None else f"{found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+    return line.benchmark, TITLES.get(line.metric, line.metric), line.who, value + spread, against, line.source
+
+
+def as_markdown(lines: Sequence[Line]) -> str:
+    """Return a Markdown table."""
+    rows = [HEADER, *(tuple(_flat(cell).replace("|", "\\|") for cell in cells(line)) for line in lines)]
+    text = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([text[0], "|---|---|---|---:|---:|---|", *text[1:]]) + "\n"
+
+
+def as_csv(lines: Sequence[Line]) -> str:
+    """Return a CSV of numbers: value, deviation, difference and its interval in columns of their own."""
+    rows: list[list[object]] = [
+        ["benchmark", "metric", "who", "value", "deviation", "difference", "low", "high", "source"]
+    ]
+    for line in lines:
+        found = line.interval
+        numbers = [line.value, line.deviation, *((found.difference, found.low, found.high) if found else (None,) * 3)]
+        shown = ["" if number is None or math.isnan(number) else round(number, 4) for number in numbers]
+        rows.append([line.benchmark, line.metric, line.who, *shown, line.source])
+    return to_csv(rows)
+
+
+def as_latex(lines: Sequence[Line]) -> str:
+    """Return a LaTeX tabular, a rule between benchmarks."""
+    text = [r"\begin{tabular}{lllrrl}", r"\hline", " & ".join(HEADER) + r" \\", r"\hline"]
+    for place, line in enumerate(lines):
+        if place and line.benchmark != lines[place - 1].benchmark:
+            text.append(r"\hline")
+        text.append(
+            " & ".join("".join(_LATEX.get(letter, letter) for letter in _flat(cell)) for cell in cells(line)) + r" \\"
+        )
+    return "\n".join([*text, r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def _flat(cell: str) -> str:
+    return " ".join(cell.split())
+
+
+FORMATS = {"markdown": as_markdown, "csv": as_csv, "latex": as_latex}

@@ -8,16 +8,15 @@ from typing import Any
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.places import Places
+from maxi_core.evaluation.benchmarks.reading import Places
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
-from maxi_core.evaluation.encoding import encode_names
-from maxi_core.evaluation.features import Clock, Follow, Found, keyed, video_features
+from maxi_core.evaluation.features import Clock, Follow, Found, encode_names, keyed, video_features
 from maxi_core.evaluation.overlap import groups_of
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.ranks import Ranks
 from maxi_core.evaluation.scoring import Result, mean_record, score_split
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Failed, Video
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.skips import SkipLog
 
 Missing = Callable[[Split, Sequence[str]], None]

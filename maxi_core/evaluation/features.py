@@ -1,6 +1,7 @@
 """Features of the videos of an evaluation: what is kept is not computed again, and one decode serves all models."""
 
 import base64
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -9,17 +10,66 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from maxi_core.bags.codecs import video_key
-from maxi_core.bags.shelf import Shelf, digest
+from maxi_core.clip.device import autocast
 from maxi_core.clip.model import VideoCLIP
-from maxi_core.evaluation.encoding import Features, depends_on, encode_views
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
+from maxi_core.prompts import fill
+from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.store import Shelf, digest
 from maxi_core.types import Failed, Video
+from maxi_core.video.frames import Pixels
 from maxi_core.video.jobs import Job
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.problems import VideoFailed
 from maxi_core.video.reader import read_jobs
+from maxi_core.video.skips import VideoFailed
+
+# A model under a protocol: a video's views and class names in, features out, and all that these depend on.
+
+logger = logging.getLogger("maxi")
+
+CUT = "are too long for the model and were cut"
+STRIPPED = "have the name of a special token in them, which was taken out"
+Features = NDArray[np.float32]
+
+
+def encode_views(model: VideoCLIP, protocol: Protocol, frames: Pixels) -> Features:
+    """Return the features of one video's views, frames (T * C, H, W, 3) uint8 -> (V, D) of length 1.
+
+    Each video goes through the model by itself, so nothing else changes a bit of a feature.
+    """
+    views = protocol.view(frames, model.image_size)  # (V, T, 3, S, S)
+    with torch.inference_mode(), autocast(model.device, protocol.precision):
+        features = model.encode_video(views)
+    return np.asarray(features.float().cpu().numpy(), dtype=np.float32)
+
+
+def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> Features:
+    """Return the features of class names in the prompt, (C, D) of length 1; logs a warning for those cut."""
+    tokens = model.tokenize([fill(protocol.prompt, name) for name in names])
+    for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
+        if places:
+            logger.warning("%d of %d class names %s: '%s'", len(places), len(names), what, names[places[0]])
+    with torch.inference_mode():
+        features = model.encode_text(tokens.ids)
+    return np.asarray(features.float().cpu().numpy(), dtype=np.float32)
+
+
+def depends_on(model: VideoCLIP, protocol: Protocol) -> dict[str, object]:
+    """Return all that a video's features depend on, besides the video and how it is decoded."""
+    return {
+        "weights": model.identity,
+        "temporal": model.temporal and dict(model.temporal),
+        "statistics": model.statistics,
+        "image_size": model.image_size,
+        "frames": protocol.frames,
+        "views": protocol.views,
+        "precision": protocol.precision,
+        "device": model.device.type,
+    }
+
 
 Follow = Callable[[str, int, Iterable[Any]], Iterator[Any]]  # title, total, items -> the items, watched
 Found = dict[str, Features | Failed]  # key of a video -> its features

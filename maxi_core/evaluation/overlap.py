@@ -6,7 +6,7 @@ A rule of English spelling and no model: it reads class names, which are short a
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from maxi_core.names import spell
+from maxi_core.texts import spell
 
 Group = Literal["novel", "general", "in-dictionary"]
 GROUPS: tuple[Group, ...] = ("in-dictionary", "general", "novel")

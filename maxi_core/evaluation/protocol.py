@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maxi_core.clip.device import Precision
-from maxi_core.clip.visual import centre_crop, short_side
+from maxi_core.clip.image_tower import centre_crop, short_side
 from maxi_core.errors import UsageError
-from maxi_core.names import Spelling
 from maxi_core.prompts import EVALUATION
+from maxi_core.texts import Spelling
 from maxi_core.video.sampling import Sampling
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from maxi_core.errors import UsageError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.evaluating import ModelScores
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
-from maxi_core.files import write_lines, write_text
+from maxi_core.system.files import write_lines, write_text
 from maxi_core.types import Failed
 from maxi_core.video.skips import skip_record, to_line
 

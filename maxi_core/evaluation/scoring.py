@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from maxi_core.border import blamed
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import PluginError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.benchmarks.benchmark import METRICS
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
-from maxi_core.evaluation.encoding import Features
+from maxi_core.evaluation.features import Features
 from maxi_core.evaluation.overlap import GROUPS, Group
 from maxi_core.evaluation.protocol import Protocol
+from maxi_core.plugin.calls import blamed
 from maxi_core.prompts import fill
 from maxi_core.types import Failed, Video
 from maxi_core.version import __version__

@@ -8,6 +8,6 @@ an author's own tests.
 """
 
 from maxi_core.testing.contract import contract
-from maxi_core.testing.questions import clip, unreadable
+from maxi_core.testing.subject import clip, unreadable
 
 __all__ = ["clip", "contract", "unreadable"]

@@ -7,19 +7,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from maxi_core.errors import MaxiError, UsageError, with_article
-from maxi_core.options import Configured
-from maxi_core.plugins import Catalog
-from maxi_core.recipe import Recipe
+from maxi_core.plugin.catalog import Catalog
+from maxi_core.recipe.recipe import Recipe
+from maxi_core.settings.options import Configured
 from maxi_core.testing.effects import EFFECTS, restored, silenced
-from maxi_core.testing.effort import EFFORT
-from maxi_core.testing.fingerprint import FINGERPRINT, OPEN
+from maxi_core.testing.fingerprint import EFFORT, FINGERPRINT, OPEN
 from maxi_core.testing.injector import INJECTOR
 from maxi_core.testing.plugin import PLUGIN
-from maxi_core.testing.questions import questions_for, read_questions
 from maxi_core.testing.source import MATCHER, SOURCE
-from maxi_core.testing.subject import Subject
-from maxi_core.testing.temporal import FORWARD
-from maxi_core.testing.training import TRAINING
+from maxi_core.testing.subject import Subject, questions_for, read_questions
+from maxi_core.testing.temporal import FORWARD, TRAINING
 from maxi_core.testing.video import VIDEO
 
 Check = Callable[[Subject], None]

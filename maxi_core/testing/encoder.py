@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.temporal import Temporal, tell_frames
+from maxi_core.plugin.roles import Temporal, tell_frames
 from maxi_core.testing.subject import Subject
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from maxi_core.temporal import Pooling
+    from maxi_core.plugin.roles import Pooling
 
 WIDTH, FRAMES, BATCH, SIZE = 32, 4, 2, 32
 NEAR = 1e-5  # of features of about 1

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from maxi_core.errors import MaxiError
-from maxi_core.sources import Augment, Injector, Source
+from maxi_core.plugin.roles import Augment, Injector, Source
 from maxi_core.testing.effects import seed_all, unsettle, watched
 from maxi_core.testing.process import injected_elsewhere
-from maxi_core.testing.questions import plain_augment
-from maxi_core.testing.subject import Subject, shown
+from maxi_core.testing.subject import Subject, plain_augment, shown
 from maxi_core.types import Dictionary, Form
 
 

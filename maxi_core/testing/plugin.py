@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from maxi_core.offers import Offer
-from maxi_core.options import flaws, secret_options
-from maxi_core.plugins import Catalog, Plugin
-from maxi_core.recipe import Setting, from_file, settle
-from maxi_core.sources import Source
+from maxi_core.plugin.catalog import Catalog, Offer, Plugin
+from maxi_core.plugin.roles import Source
+from maxi_core.recipe.recipe import Setting, from_file, settle
+from maxi_core.settings.options import flaws, secret_options
 from maxi_core.testing.process import imported_by
 from maxi_core.testing.subject import Subject
 

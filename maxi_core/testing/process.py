@@ -14,10 +14,9 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from maxi_core.errors import MaxiError
-from maxi_core.options import Configured
-from maxi_core.plugin_files import PREFIX, import_file
-from maxi_core.testing.questions import plain_augment
-from maxi_core.testing.subject import NotCheckedError, Subject, ask
+from maxi_core.recipe.plugin_files import PREFIX, import_file
+from maxi_core.settings.options import Configured
+from maxi_core.testing.subject import NotCheckedError, Subject, ask, plain_augment
 from maxi_core.types import Dictionary, Failed, Form, Match, Video
 
 _PROGRAM = """

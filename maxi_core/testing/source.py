@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from maxi_core.errors import MaxiError
-from maxi_core.sources import Augmenter, Captioner, Matcher, Source
+from maxi_core.plugin.roles import Augmenter, Captioner, Matcher, Source
 from maxi_core.testing.effects import seed_all
 from maxi_core.testing.process import asked_elsewhere
-from maxi_core.testing.questions import DICTIONARY, HOSTILE_TEXTS, LARGEST, OTHER_DICTIONARIES, odd_frames, unreadable
 from maxi_core.testing.subject import (
+    DICTIONARY,
+    HOSTILE_TEXTS,
+    LARGEST,
+    OTHER_DICTIONARIES,
     Subject,
     answered,
     ask,
@@ -16,10 +19,12 @@ from maxi_core.testing.subject import (
     clip_of,
     hold,
     method_of,
+    odd_frames,
     opened,
     same,
     shown,
     shuffled,
+    unreadable,
 )
 from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Video
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maxi_core.sources import Captioner, Matcher, Source
-from maxi_core.testing.questions import DICTIONARY, halves, questions_for
+from maxi_core.plugin.roles import Captioner, Matcher, Source
 from maxi_core.testing.source import check_type
-from maxi_core.testing.subject import Subject, ask, opened, said, same, shown
+from maxi_core.testing.subject import DICTIONARY, Subject, ask, halves, opened, questions_for, said, same, shown
 from maxi_core.types import Failed, Video
 from maxi_core.video.sampling import Sampling
 

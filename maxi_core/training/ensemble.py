@@ -10,12 +10,12 @@ from torch import Tensor
 from maxi_core.clip.checkpoints import ABOUT, read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.naming import find_model
-from maxi_core.clip.tokenizers import of_checkpoint
+from maxi_core.clip.tokens import of_checkpoint
 from maxi_core.errors import UsageError
-from maxi_core.training.saving import save_checkpoint, step_name
+from maxi_core.training.checkpoint import save_checkpoint, step_name
 
 if TYPE_CHECKING:
-    from maxi_core.plugins import Catalog
+    from maxi_core.plugin.catalog import Catalog
 
 SCALE = "logit_scale"
 

@@ -1,23 +1,155 @@
 """The training loop, in the open: a generator of steps. Who calls it logs, saves and stops (method.md, training)."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from inspect import signature
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from maxi_core.batches.draws import stable_number
-from maxi_core.clip.device import autocast
-from maxi_core.clip.model import VideoCLIP
-from maxi_core.errors import UsageError
-from maxi_core.training.clock import Clock
+from maxi_core.batches.batch import Batch
+from maxi_core.batches.prompting import stable_number
+from maxi_core.clip.device import TrainingPrecision, autocast
+from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
+from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.ranks import ALONE, Ranks, device_errors
 from maxi_core.training.objective import Bags, loss_of
-from maxi_core.training.ranks import ALONE, Ranks, device_errors
-from maxi_core.training.schedule import Schedule
-from maxi_core.training.steps import BatchSource, LoopPlan, NotFiniteError, Step
+from maxi_core.training.options import Loss
+
+# What goes into the training loop and what comes out of it: plain frozen values.
+
+
+class BatchSource(Protocol):
+    """What the loop asks of `maxi_core.batches.loader.Batches`."""
+
+    @property
+    def class_tokens(self) -> Tensor:
+        """Return the prompts of the classes, (C, L) int64, for the loss `ce`."""
+        ...
+
+    def per_epoch(self) -> int:
+        """Return the micro-batches of an epoch over all ranks."""
+        ...
+
+    def epoch(self, epoch: int, *, rank: int = 0, world: int = 1, start: int = 0) -> Iterator[Batch]:
+        """Yield the micro-batches `start + rank`, `start + rank + world` and so on of an epoch."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoopPlan:
+    """How long, how fast and how exactly to train; `warmup` in steps, `accumulate` micro-batches per step and rank.
+
+    `clip_norm` bounds the norm of the gradient, `gather` brings negatives from all ranks, `skip_nonfinite` is how many
+    steps may be left out whose loss or gradient is not finite, `sigma_floor` bounds the temperature.
+    """
+
+    loss: Loss = "mil_nce"
+    epochs: int = 10
+    lr: float = 5e-6
+    warmup: int = 0
+    accumulate: int = 1
+    precision: TrainingPrecision = "fp32"
+    clip_norm: float | None = None
+    gather: bool = False
+    skip_nonfinite: int = 0
+    sigma_floor: float = SIGMA_FLOOR
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the optimizer, `number` of `of` from 1, in epoch `epoch` from 0; over all ranks.
+
+    `loss` is the mean over its micro-batches, `lr` the rate it was taken with, `sigma` the temperature after it,
+    `norm` the length of the gradient before clipping. `videos_per_s` counts from the step before; `data_wait` is the
+    share of that time in which this rank waited for data. `videos` were seen so far. `skipped` if nothing was learned
+    from it because something was not finite; `stopping` if a rank was asked to stop; `ends_epoch` for the last one.
+    """
+
+    number: int
+    of: int
+    epoch: int
+    loss: float
+    lr: float
+    sigma: float
+    norm: float
+    videos: int
+    videos_per_s: float
+    data_wait: float
+    skipped: bool = False
+    stopping: bool = False
+    ends_epoch: bool = False
+
+
+class NotFiniteError(MaxiError):
+    """A loss or a gradient is NaN or infinite; the step was not taken, and `videos` are those of its batches."""
+
+    def __init__(self, step: int, what: str, videos: list[str]) -> None:
+        some = ", ".join(videos[:4]) + (f" and {len(videos) - 4} more" if len(videos) > 4 else "")
+        super().__init__(
+            f"step {step}: the {what} is not finite, in a batch of {some}; the last checkpoint is as it was",
+            "lower --lr, try --precision fp32, look at these videos, or allow some with --skip-nonfinite N",
+        )
+        self.step, self.videos = step, videos
+
+
+# How fast the steps come, and how much of the time is spent waiting for data.
+
+
+class Clock:
+    """Times steps; `with clock.waiting()` marks the time in which data was waited for."""
+
+    def __init__(self) -> None:
+        self._began, self._waited, self._asked = time.perf_counter(), 0.0, 0.0
+
+    def waiting(self) -> "Clock":
+        """Return this clock, to be entered where data is asked for."""
+        return self
+
+    def __enter__(self) -> None:
+        self._asked = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._waited += time.perf_counter() - self._asked
+
+    def lap(self, videos: int) -> tuple[float, float]:
+        """Return videos a second, and the share of waiting, since the last lap."""
+        now = time.perf_counter()
+        took, waited = max(now - self._began, 1e-9), self._waited
+        self._began, self._waited = now, 0.0
+        return videos / took, waited / took
+
+
+# The learning rate of each step: linear warm-up from 0, then a cosine down to a hundredth (method.md, training).
+
+FLOOR = 0.01  # of the peak, at the last step
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`peak` is reached after `warmup` of `steps` steps; the first step has rate 0 if there is a warm-up."""
+
+    peak: float
+    steps: int
+    warmup: int = 0
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        if step < self.warmup:
+            return self.peak * step / self.warmup
+        floor = FLOOR * self.peak
+        left = self.steps - 1 - self.warmup
+        if left <= 0:
+            return self.peak
+        done = min(1.0, (step - self.warmup) / left)
+        return floor + (self.peak - floor) * (1 + math.cos(math.pi * done)) / 2
+
 
 # Buffers are the same on all ranks; torch 2.15 has another name for leaving them alone.
 _NEW_NAME = "forward_sync_buffers" in signature(DistributedDataParallel).parameters

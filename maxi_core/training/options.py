@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from maxi_core.clip.device import TrainingPrecision
-from maxi_core.options import Options, WorldPath
 from maxi_core.prompts import TRAINING
+from maxi_core.settings.options import Options, WorldPath
 
 Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "nce", "ce"]
 Freeze = Literal["none", "image", "text", "both"]

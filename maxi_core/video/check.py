@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from maxi_core.errors import MaxiError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames, Info
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.problems import VideoError, VideoFailed
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
-from maxi_core.video.skips import skip_record, to_line
+from maxi_core.video.skips import VideoError, VideoFailed, skip_record, to_line
 
 KEEP = "it is used as far as it goes; get the file again to have all of it"
 

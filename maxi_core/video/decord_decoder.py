@@ -21,8 +21,8 @@ from maxi_core.video.decoders import Choose, Side
 from maxi_core.video.frames import Decoded, Info, Pixels
 from maxi_core.video.lengths import declared, header_frames, header_length, shown
 from maxi_core.video.picture import Collector, orientation_of
-from maxi_core.video.problems import VideoError
 from maxi_core.video.pyav_decoder import describe, opened
+from maxi_core.video.skips import VideoError
 from maxi_core.video.window import Window, lasting, packets, seconds, stamped
 
 CONTAINERS = frozenset({"mov", "matroska", "avi"})

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.types import Video
-from maxi_core.video.cache import FrameCache
 from maxi_core.video.decoders import Decode, Side, load
+from maxi_core.video.frame_cache import FrameCache
 from maxi_core.video.frames import Decoded, Frames, Info
-from maxi_core.video.problems import VideoError, VideoFailed
 from maxi_core.video.sampling import Sampling, union
+from maxi_core.video.skips import VideoError, VideoFailed
 from maxi_core.video.wire import pack
 
 MOST = 10_000  # frames of one video for one consumer: more than six minutes of every frame, several gigabytes

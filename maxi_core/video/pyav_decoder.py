@@ -22,7 +22,7 @@ from maxi_core.video.decoders import Choose, Side
 from maxi_core.video.frames import Decoded, Info
 from maxi_core.video.lengths import declared, file_length, header_frames, header_length, shown
 from maxi_core.video.picture import Collector, displayed, orientation_of
-from maxi_core.video.problems import VideoError, check_file, not_a_video
+from maxi_core.video.skips import VideoError, check_file, not_a_video
 from maxi_core.video.window import Window, lasting, locate, packets, seconds
 
 PICTURES = frozenset({"mjpeg", "png", "bmp", "webp", "tiff"})  # codecs of covers that no container marks as such

@@ -4,14 +4,81 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
 
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
-from maxi_core.video.jobs import Job
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.pool import Pool
-from maxi_core.video.problems import VideoFailed
+from maxi_core.video.jobs import Job, Setup, answer
 from maxi_core.video.sampling import Sampling
+from maxi_core.video.skips import VideoFailed
+from maxi_core.video.workers import Reply, Workers
+
+# Videos that are asked for now and answered later, in worker processes or, without any, when the answer is taken.
+
+AHEAD = 4  # videos per worker that are read before they are asked for; bounds the memory
+
+
+class Pool:
+    """Decodes jobs as `options` says; `ask` for a video, go on, and `take` its answer.
+
+    `ahead` is how many videos should have been asked for and not taken, so that no worker is idle and the memory stays
+    bounded: four per worker, or more if more is asked for, and 0 without worker processes. Processes end with the pool.
+    Raises UsageError if the decoder cannot be loaded.
+    """
+
+    def __init__(self, options: VideoOptions, ahead: int = 0) -> None:
+        count, located = options.processes(), options.located()
+        self.ahead = max(AHEAD * count, ahead) if count else 0
+        self._short_side = options.short_side or None
+        self._setup = Setup(
+            located.ref,
+            located.target,
+            located.version,
+            options.square_pixels,
+            threads=1 if count else 0,
+            cache=str(options.frame_cache) if options.frame_cache else None,
+            cache_bytes=int(options.frame_cache_gb * 1e9),
+            writers=max(1, count),
+        )
+        self._asked = 0
+        self._done: dict[int, Reply] = {}
+        self._jobs: dict[int, Job] = {}
+        self._workers = Workers(self._setup, count, options.timeout, options.retries) if count else None
+        if self._workers is None:
+            self._decode, self._cache = self._setup.load(), self._setup.frame_cache()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def ask(self, job: Job) -> int:
+        """Ask for a video; return the number under which its answer can be taken, once."""
+        self._asked += 1
+        self._jobs[self._asked] = job.sized(self._short_side)
+        if self._workers is not None:
+            self._workers.submit(self._asked, self._jobs[self._asked])
+        return self._asked
+
+    def take(self, number: int) -> Frames | VideoFailed:
+        """Wait for an answer."""
+        job = self._jobs.pop(number)
+        if self._workers is None:
+            reply = answer(job, self._decode, self._setup, self._cache)
+        else:
+            while number not in self._done:
+                which, found = self._workers.collect()
+                self._done[which] = found
+            reply = self._done.pop(number)
+        return reply if isinstance(reply, VideoFailed) else job.frames(reply)
+
+    def close(self) -> None:
+        """End the processes; what is being decoded is thrown away."""
+        if self._workers is not None:
+            self._workers.close()
+
 
 Wanted = Mapping[str, Sampling]
 
@@ -25,8 +92,8 @@ def read_videos(
 
     `wanted` names one `Sampling` per consumer; all are answered by one pass over the file, as `read_jobs` does.
     """
-    for job, answer in read_jobs((Job(video, wanted) for video in videos), options or VideoOptions()):
-        yield job.video, answer
+    for job, frames in read_jobs((Job(video, wanted) for video in videos), options or VideoOptions()):
+        yield job.video, frames
 
 
 def read_jobs(jobs: Iterable[Job], options: VideoOptions, ahead: int = 0) -> Iterator[tuple[Job, Frames | VideoFailed]]:

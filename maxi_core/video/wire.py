@@ -13,7 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maxi_core.video.frames import Decoded, Info
-from maxi_core.video.problems import VideoFailed
+from maxi_core.video.skips import VideoFailed
 
 if TYPE_CHECKING:
     from maxi_core.video.frames import Pixels

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.video.frames import Decoded
 from maxi_core.video.jobs import Job, Setup
-from maxi_core.video.problems import AGAIN, VideoFailed
+from maxi_core.video.skips import AGAIN, VideoFailed
 from maxi_core.video.wire import receive, send, unpack
 
 START = "import sys; sys.path[:] = {path!r}; from maxi_core.video.worker import main; main()"

@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field, field_validator
 import maxi_core
 from maxi_core import Captioner, Clip, Failed, Sampling, Source, Video, WorldPath, hookimpl
 from maxi_core.texts import tidy
-from maxi_plugins.captioner import Precision, captioner_folder, captioner_identity, load_captioner
+from maxi_plugins.blip_model import Precision, captioner_folder, captioner_identity, load_captioner
 from maxi_plugins.degenerate import degenerate
 
 if TYPE_CHECKING:
-    from maxi_plugins.captioner import BlipCaptioner
+    from maxi_plugins.blip_model import BlipCaptioner
 
 logger = logging.getLogger("maxi")
 

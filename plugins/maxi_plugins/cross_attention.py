@@ -26,7 +26,7 @@ class CrossFrameAttention(nn.Module):
 
     A'_t = softmax(mean_i Q_t K_{t+i}^T / sqrt(d)) V_t: the mean runs over keys alone, so it is the attention with
     averaged keys, no product more (the key bias is averaged, too, and so stays as it is). `frames` is T, the number of
-    frames of a video in the next call: see `maxi_core.temporal.tell_frames`.
+    frames of a video in the next call: see `maxi_core.plugin.roles.tell_frames`.
     """
 
     queries_apart = True  # the last layer is needed at its class token only
@@ -72,7 +72,7 @@ class CrossFrameAttention(nn.Module):
         if len(keys) % frames:
             raise MaxiError(
                 f"{len(keys)} images are no whole videos of {frames} frames",
-                "call maxi_core.temporal.tell_frames(visual, T) with the number of frames of each video first",
+                "call maxi_core.plugin.roles.tell_frames(visual, T) with the number of frames of each video first",
             )
         if frames == 1:
             return keys
@@ -111,6 +111,6 @@ class CheckedMean:
         if frames != self.attention.frames:
             raise MaxiError(
                 f"cross-frame attention took every {self.attention.frames} images for a video, and they are {frames}",
-                f"call maxi_core.temporal.tell_frames(visual, {frames}) before the visual encoder",
+                f"call maxi_core.plugin.roles.tell_frames(visual, {frames}) before the visual encoder",
             )
         return features.mean(dim=1)

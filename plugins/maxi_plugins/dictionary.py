@@ -57,7 +57,7 @@ class DictionaryMatcher(Matcher):
     @property
     def frames(self) -> Sampling:
         """The middle frames of as many equal segments, their shorter side as the model's centre crop wants it."""
-        from maxi_core.clip.visual import short_side
+        from maxi_core.clip.image_tower import short_side
 
         return Sampling("middles", self.options.frames, side=short_side(self._model.image_size))
 
@@ -112,7 +112,7 @@ class DictionaryMatcher(Matcher):
         import torch
 
         from maxi_core.clip.device import autocast
-        from maxi_core.clip.visual import centre_crop
+        from maxi_core.clip.image_tower import centre_crop
 
         with torch.no_grad(), autocast(model.device, self.options.precision):
             (feature,) = model.encode_video(centre_crop(clip.frames, model.image_size)[None])

@@ -10,8 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from maxi_core import Expander, Failed, Source, hookimpl
-from maxi_core.names import name_key
-from maxi_core.texts import tidy
+from maxi_core.texts import name_key, tidy
 from maxi_plugins.llm import phrases as reading
 from maxi_plugins.llm.cache import Replay
 from maxi_plugins.llm.exchange import Request, excerpt, reply_text

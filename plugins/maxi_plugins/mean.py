@@ -8,7 +8,7 @@ from maxi_core import Temporal, hookimpl
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from maxi_core.temporal import Pooling
+    from maxi_core.plugin.roles import Pooling
 
 
 def _mean(features: "Tensor") -> "Tensor":

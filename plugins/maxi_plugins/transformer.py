@@ -12,7 +12,7 @@ from maxi_core.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-    from maxi_core.temporal import Pooling
+    from maxi_core.plugin.roles import Pooling
 
 
 class Transformer(Temporal):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from maxi_core import World, hookimpl
 from maxi_core.errors import UsageError, nearest
-from maxi_core.worlds import Demonstration
+from maxi_core.plugin.roles import Demonstration
 from maxi_sandbox.actions import BENCHMARK_VERBS, ENTRIES
 from maxi_sandbox.home import made
 

@@ -12,8 +12,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from maxi_core import files
-from maxi_core.bags import shelf
+from maxi_core.system import files
+from maxi_core.system import store as shelf
 
 
 class Killer:

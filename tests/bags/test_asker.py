@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maxi_core import calls
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.asker import FAULTS_IN_A_ROW, Asker
 from maxi_core.bags.codecs import TEXTS_OF_ENTRY, match_codec, text_key, video_key
 from maxi_core.bags.in_order import answers_of, ask_texts
-from maxi_core.bags.order import moved
-from maxi_core.bags.shelf import Shelf
+from maxi_core.bags.order_check import moved
 from maxi_core.errors import MaxiError, PluginError
-from maxi_core.sources import Source
+from maxi_core.plugin import calls
+from maxi_core.plugin.roles import Source
+from maxi_core.system.store import Shelf
 from maxi_core.types import Dictionary, Failed, Match, Video
 
 Method = Callable[[list[str]], object]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from maxi_core.errors import ExitCode
-from maxi_core.video import pool
+from maxi_core.video import reader as pool
 from maxi_core.video.jobs import Job
 from tests.bags.conftest import World
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maxi_core.bags.shelf import Shelf, digest
 from maxi_core.errors import MaxiError
+from maxi_core.system.store import Shelf, digest
 
 
 def open_shelf(folder: Path) -> Shelf:
@@ -84,7 +84,7 @@ def test_a_row_with_a_flipped_byte_is_a_miss(tmp_path: Path) -> None:
 
 def test_writers_in_many_processes_never_meet(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from maxi_core.bags.shelf import Shelf, digest\n"
+        "import sys; from pathlib import Path; from maxi_core.system.store import Shelf, digest\n"
         "shelf = Shelf(Path(sys.argv[1]), {'source': 'test'})\n"
         "for i in range(200): shelf.put(digest(sys.argv[2], i), i, sys.argv[2] * 50)\n"
         "shelf.close()"

@@ -12,10 +12,10 @@ from open_clip.tokenizer import SimpleTokenizer
 
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import Batch, BatchPlan
-from maxi_core.batches.loading import Batches
+from maxi_core.batches.loader import Batches
 from maxi_core.clip.tokens import Tokens, tokenize
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import TextBag
-from maxi_core.video.options import VideoOptions
 from tests.batches.runs import bag, write_run
 from tests.video.clips import MATRIX, write
 

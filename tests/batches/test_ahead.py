@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from maxi_core.batches.ahead import made_ahead
+from maxi_core.batches.loader import made_ahead
 
 
 class Source:

@@ -8,9 +8,20 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as reference
 
-from maxi_core.batches.augmentation import PLACES, SCALES, SIZES, View, augment, draw_view
-from maxi_core.batches.colour import BRIGHTNESS, LUMA, PLAIN, Colour, draw_colour
-from maxi_core.clip.visual import centre_crop
+from maxi_core.batches.augmentation import (
+    BRIGHTNESS,
+    LUMA,
+    PLACES,
+    PLAIN,
+    SCALES,
+    SIZES,
+    Colour,
+    View,
+    augment,
+    draw_colour,
+    draw_view,
+)
+from maxi_core.clip.image_tower import centre_crop
 
 
 def clip(frames: int = 4, height: int = 60, width: int = 90, low: int = 0, high: int = 256) -> np.ndarray:
@@ -136,7 +147,7 @@ def test_all_changes_at_once_are_the_changes_in_turn() -> None:
 def test_frames_may_be_computed_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     frames, colour = planar(clip(frames=7)), Colour(1.3, 0.7, 1.1, -0.08)
     whole = colour.apply(frames)
-    monkeypatch.setattr("maxi_core.batches.colour.AT_ONCE", 1)
+    monkeypatch.setattr("maxi_core.batches.augmentation.AT_ONCE", 1)
     assert np.array_equal(colour.apply(frames), whole)
     assert np.array_equal(np.concatenate([colour.apply(frame[None]) for frame in frames]), whole)
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maxi_core.bags.composing import keep_best
-from maxi_core.batches import index_file
+from maxi_core.bags.bag import keep_best
+from maxi_core.batches import bag_index as index_file
 from maxi_core.batches.bag_index import best_places, open_bags
 from maxi_core.errors import UsageError
-from maxi_core.files import maxi_home
+from maxi_core.system.files import maxi_home
 from tests.batches.runs import bag, write_run
 
 

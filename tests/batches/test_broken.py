@@ -8,10 +8,10 @@ import pytest
 
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan
-from maxi_core.batches.loading import Batches
+from maxi_core.batches.loader import Batches
 from maxi_core.errors import MaxiError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import TextBag
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.skips import SkipLog, TooManySkippedError
 from tests.batches.conftest import SIZE, VIDEOS, Maker, bags_of, digest
 from tests.batches.runs import bag, write_run

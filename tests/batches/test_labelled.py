@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.batches.labelled import labelled
+from maxi_core.batches.batch import labelled
 from maxi_core.errors import UsageError
 from maxi_core.types import Video
 

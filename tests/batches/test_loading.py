@@ -12,13 +12,12 @@ import pytest
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 
-from maxi_core.batches.batch import BatchPlan
-from maxi_core.batches.labelled import labelled
-from maxi_core.batches.loading import Batches
-from maxi_core.clip.visual import centre_crop
+from maxi_core.batches.batch import BatchPlan, labelled
+from maxi_core.batches.loader import Batches
+from maxi_core.clip.image_tower import centre_crop
 from maxi_core.errors import UsageError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from tests.batches.conftest import ENTRIES, SIZE, VIDEOS, Maker, bags_of, digest, item_of

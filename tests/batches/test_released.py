@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from maxi_core.bags.released import Released, import_released
 from maxi_core.batches.bag_index import open_bags
-from maxi_core.batches.released import Released, import_released
 from maxi_core.errors import UsageError
 
 CLASSES = ("applauding", "applying cream")

@@ -8,7 +8,7 @@ import pytest
 
 from maxi_cli.demo import as_table
 from maxi_cli.terminal import stdout
-from maxi_core.evaluation.bootstrap import Interval
+from maxi_core.evaluation.metrics import Interval
 from maxi_sandbox.actions import NOVEL
 from maxi_sandbox.demo.commands import BENCHMARKS, TRAININGS, commands
 from maxi_sandbox.demo.screen import ABOUT, ROWS, screen

@@ -18,7 +18,7 @@ def test_versions_devices_decoders_and_folders_are_printed(maxi) -> None:
 def test_the_revision_of_a_checkout_is_told_and_of_nothing_else(tmp_path) -> None:
     import subprocess
 
-    from maxi_core.environment import git_revision
+    from maxi_core.system.environment import git_revision
 
     def git(*words: str) -> str:
         who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from maxi_cli.completion import complete_plugin, complete_sources
+from maxi_cli.flags import complete_plugin, complete_sources
 from maxi_core.errors import ExitCode
 from tests.conftest import EXPANDER, FakeDist
 

@@ -13,10 +13,10 @@ import pytest
 
 import maxi_core
 from maxi_core.errors import ExitCode
-from maxi_core.hookspecs import API_VERSION
-from maxi_core.scaffold import KINDS
+from maxi_core.plugin.hookspecs import API_VERSION
 from maxi_core.testing import clip
 from maxi_core.testing.contract import checks_for
+from maxi_core.testing.scaffold import KINDS
 from tests.conftest import EXPANDER
 
 

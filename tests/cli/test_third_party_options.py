@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maxi_cli.completion import complete_offer, complete_option, complete_sources
+from maxi_cli.flags import complete_offer, complete_option, complete_sources
 from maxi_core.errors import ExitCode
 
 # the same options under another name of the same length, so that even tables are as wide

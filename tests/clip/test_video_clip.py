@@ -10,9 +10,8 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maxi_core.clip.image_tower import encode_images, encode_patches, is_stock
+from maxi_core.clip.image_tower import IMAGENET, encode_images, encode_patches, is_stock, normalise
 from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
-from maxi_core.clip.visual import IMAGENET, normalise
 from maxi_core.errors import UsageError
 from tests.clip.tiny_clip import MEAN, STD, TEXT, VISION, build, config
 

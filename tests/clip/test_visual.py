@@ -14,9 +14,9 @@ from torchvision.transforms import v2
 
 from maxi_core.clip import model
 from maxi_core.clip.device import Precision, autocast
+from maxi_core.clip.image_tower import IMAGENET, centre_crop, normalise, short_side
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
-from maxi_core.clip.visual import IMAGENET, centre_crop, normalise, short_side
 from tests.clip.tiny_clip import MEAN, STD, write
 
 

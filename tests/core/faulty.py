@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from maxi_core.options import Configured
+from maxi_core.settings.options import Configured
 
 Made = TypeVar("Made", bound=type[Configured])
 

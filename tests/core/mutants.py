@@ -4,11 +4,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from maxi_core.options import Configured
+from maxi_core.settings.options import Configured
 from maxi_core.testing.contract import checks_for, run_check
 from maxi_core.testing.effects import silenced
-from maxi_core.testing.questions import questions_for
-from maxi_core.testing.subject import Subject
+from maxi_core.testing.subject import Subject, questions_for
 from tests.core import (  # noqa: F401 (each enters its classes into the register)
     faulty_batches,
     faulty_effects,

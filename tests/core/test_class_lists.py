@@ -8,7 +8,7 @@ import pytest
 from maxi_core.class_lists import read_class_list
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import read_labels, read_names
+from maxi_core.evaluation.benchmarks.lists import read_labels, read_names
 
 SHARED = Path(os.environ.get("MAXI_SHARED", Path(__file__).parents[3] / "shared"))
 TWO = ("abseiling", "air drumming")

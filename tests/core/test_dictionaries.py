@@ -11,7 +11,7 @@ import pytest
 
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import UsageError
-from maxi_core.names import align_names, name_key, near_duplicates
+from maxi_core.texts import align_names, name_key, near_duplicates
 
 SHARED = Path(os.environ.get("MAXI_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "labels"
 

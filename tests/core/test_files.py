@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import MaxiError
-from maxi_core.files import maxi_home, utc_stamp, write_lines, write_text
+from maxi_core.system.files import maxi_home, utc_stamp, write_lines, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from maxi_core.errors import PluginError, UsageError
-from maxi_core.parts import cast_parts, drop_parts
-from maxi_core.plugins import Catalog, discover
-from maxi_core.recipe import Recipe, Setting, from_env, from_file, from_flag, playing, settle
-from maxi_core.recipes import shipped
-from maxi_core.sections import CORE, SourcesSection
-from maxi_core.video.options import VideoOptions
+from maxi_core.plugin.catalog import Catalog, discover
+from maxi_core.recipe.parts import cast_parts, drop_parts
+from maxi_core.recipe.recipe import Recipe, Setting, from_env, from_file, from_flag, playing, settle
+from maxi_core.recipe.shipped import shipped
+from maxi_core.settings.sections import CORE, SourcesSection, VideoOptions
 from tests.conftest import EXPANDER, FakeDist
 
 MAKERS = {
@@ -211,7 +210,7 @@ def test_the_classes_own_defaults_are_those_of_the_core(fake_dist: FakeDist) -> 
 
 
 def test_the_options_of_the_core_are_listed_and_completed(maxi, fake_dist: FakeDist) -> None:
-    from maxi_cli.completion import complete_option
+    from maxi_cli.flags import complete_option
 
     fake_dist("polite", EXPANDER.format(name="polite"))
     out = maxi("plugins", "polite").out
@@ -222,7 +221,7 @@ def test_the_options_of_the_core_are_listed_and_completed(maxi, fake_dist: FakeD
 
 
 def test_completion_offers_a_name_that_two_have_in_full(fake_dist: FakeDist) -> None:
-    from maxi_cli.completion import complete_option, complete_sources
+    from maxi_cli.flags import complete_option, complete_sources
 
     fake_dist("stranger", EXPANDER.format(name="verbs"))
     assert complete_sources("loud,maxi:v") == ["loud,maxi:verbs"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark
-from maxi_core.plugins import discover
-from maxi_core.worlds import World
+from maxi_core.plugin.catalog import discover
+from maxi_core.plugin.roles import World
 
 CORE = Path(__file__).parents[2] / "maxi_core"
 PLUGINS = {"maxi_plugins", "maxi_sandbox", "tools"}
@@ -84,22 +84,22 @@ def found_in(folder: Path) -> dict[tuple[str, str], list[int]]:
 
 # (file, literal) -> how often, and why it is no plugin's name there
 EXEMPT = {
-    ("bags/job.py", "dictionary"): (1, "key of manifest.json"),
-    ("bags/planning.py", "dictionary"): (1, "key of what a dry run says"),
-    ("batches/released.py", "gpt3"): (1, "who wrote the phrases in the authors' released files"),
-    ("batches/released.py", "blip"): (1, "who wrote the captions in the authors' released files"),
+    ("bags/run.py", "dictionary"): (1, "key of manifest.json"),
+    ("bags/plan.py", "dictionary"): (1, "key of what a dry run says"),
+    ("bags/released.py", "gpt3"): (1, "who wrote the phrases in the authors' released files"),
+    ("bags/released.py", "blip"): (1, "who wrote the captions in the authors' released files"),
     ("clip/checkpoints.py", "mean"): (1, "key of maxi.json: the mean of the pixels"),
     ("clip/loading.py", "mean"): (1, "key of maxi.json: the mean of the pixels"),
     ("clip/model.py", "mean"): (1, "key of open_clip's preprocessing: the mean of the pixels"),
     ("evaluation/comparing.py", "mean"): (2, "the mean over splits in scores.json"),
     ("evaluation/scoring.py", "dictionary"): (2, "key of scores.json and maxi.json"),
     **{("evaluation/published.py", name): (1, "columns of published tables") for name in ("ucf101", "hmdb51", "ssv2")},
-    ("recipe.py", "dictionary"): (1, "what a world has"),
-    ("training/about.py", "mean"): (1, "key of maxi.json: the mean of the pixels"),
-    ("training/planning.py", "dictionary"): (2, "key of maxi.json and manifest.json"),
-    ("worlds.py", "dictionary"): (1, "what a world has"),
+    ("recipe/recipe.py", "dictionary"): (1, "what a world has"),
+    ("training/checkpoint.py", "mean"): (1, "key of maxi.json: the mean of the pixels"),
+    ("training/plan.py", "dictionary"): (2, "key of maxi.json and manifest.json"),
+    ("plugin/roles.py", "dictionary"): (1, "what a world has"),
     ("clip/model_rules.py", "mean"): (1, "key of open_clip_config.json: the mean of the pixels"),
-    ("sections.py", "dictionary"): (1, "what a world has"),
+    ("settings/sections.py", "dictionary"): (1, "what a world has"),
     ("testing/plugin.py", "decord"): (1, "a library that is heavy to import"),
 }
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core import locks
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.locks import LOCK, holder_of, locked
+from maxi_core.system import locks
+from maxi_core.system.locks import LOCK, holder_of, locked
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_parts_of_a_folder_are_held_by_themselves(tmp_path: Path) -> None:
 def test_a_holder_that_was_killed_is_taken_over_at_once(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(locks, "BEAT", 10.0)
     program = (
-        "import os, sys; from pathlib import Path; from maxi_core.locks import locked\n"
+        "import os, sys; from pathlib import Path; from maxi_core.system.locks import locked\n"
         "with locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", program, tmp_path], check=False)

@@ -6,7 +6,7 @@ import pytest
 
 from maxi_core.dictionaries import spelt
 from maxi_core.errors import UsageError
-from maxi_core.names import spell
+from maxi_core.texts import spell
 from maxi_core.types import Dictionary
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from maxi_core.errors import UsageError
-from maxi_core.options import Options, describe, flaws, from_text, make
+from maxi_core.settings.options import Options, describe, flaws, from_text, make
 
 
 class Sample(Options):

@@ -3,10 +3,10 @@
 import pytest
 
 from maxi_core.errors import PluginError, UsageError
-from maxi_core.parts import cast_parts, drop_parts
-from maxi_core.plugins import Catalog, discover
-from maxi_core.recipe import Setting, playing, settle
-from maxi_core.sections import SourcesSection
+from maxi_core.plugin.catalog import Catalog, discover
+from maxi_core.recipe.parts import cast_parts, drop_parts
+from maxi_core.recipe.recipe import Setting, playing, settle
+from maxi_core.settings.sections import SourcesSection
 from tests.conftest import EXPANDER, FakeDist
 
 ROLE = """

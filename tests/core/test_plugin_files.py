@@ -8,9 +8,9 @@ import pytest
 from maxi_core.bags.shard import FOLDER
 from maxi_core.bags.sharing import RECIPE
 from maxi_core.errors import ExitCode, PluginError, UsageError
-from maxi_core.plugin_files import files_of, load_file, with_files
-from maxi_core.plugins import Catalog
-from maxi_core.recipe import Setting, settle
+from maxi_core.plugin.catalog import Catalog
+from maxi_core.recipe.plugin_files import files_of, load_file, with_files
+from maxi_core.recipe.recipe import Setting, settle
 from maxi_core.testing.plugin import light_to_import, light_to_make, options_survive_a_recipe
 from maxi_core.testing.source import same_elsewhere
 from maxi_core.testing.subject import Subject

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from maxi_core.errors import PluginError
-from maxi_core.plugins import Catalog, Plugin, discover
+from maxi_core.plugin.catalog import Catalog, Plugin, discover
 from tests.conftest import EXPANDER, FakeDist
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.errors import PluginError, UsageError
-from maxi_core.plugins import Catalog, discover
-from maxi_core.recipe import Recipe, Setting, from_env, from_file, from_flag, settle
-from maxi_core.sections import SourcesSection
+from maxi_core.plugin.catalog import Catalog, discover
+from maxi_core.recipe.recipe import Recipe, Setting, from_env, from_file, from_flag, settle
+from maxi_core.settings.sections import SourcesSection
 from tests.conftest import EXPANDER, FakeDist
 
 
@@ -160,8 +160,7 @@ words = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), max_size=3).
 def test_the_settled_recipe_read_back_is_the_same_run(limit: int, words: tuple[str, ...]) -> None:
     import tempfile
 
-    from maxi_core.offers import Offer
-    from maxi_core.plugins import Plugin
+    from maxi_core.plugin.catalog import Offer, Plugin
     from tests.core.samples import Echo
 
     offer = Offer("echo", Echo, "here", "1")

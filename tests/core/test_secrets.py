@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core import secrets
-from maxi_core.secrets import is_secret, keep_secret, keep_secrets_of, masked, without_secrets
+from maxi_core.system import secrets
+from maxi_core.system.secrets import is_secret, keep_secret, keep_secrets_of, masked, without_secrets
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from maxi_core import Failed, Match, Sampling
-from maxi_core.options import Configured
+from maxi_core.settings.options import Configured
 from maxi_core.testing import clip, contract
 from maxi_core.testing.contract import checks_for
-from maxi_core.testing.questions import LARGEST, clips, questions_for
-from maxi_core.testing.subject import NotCheckedError, Subject, clip_of, same, shown
+from maxi_core.testing.subject import LARGEST, NotCheckedError, Subject, clip_of, clips, questions_for, same, shown
 from tests.core import mutants, samples
 from tests.core.faulty import MUTANTS, UNSEEN
 

@@ -12,10 +12,10 @@ import torch
 
 import maxi_core
 from maxi_core.errors import PluginError, UsageError
-from maxi_core.options import deciding, describe
-from maxi_core.plugins import Catalog, Plugin, discover, load_plugin
-from maxi_core.recipe import Recipe, from_file, from_flag, settle
-from maxi_core.secrets import without_secrets
+from maxi_core.plugin.catalog import Catalog, Plugin, discover, load_plugin
+from maxi_core.recipe.recipe import Recipe, from_file, from_flag, settle
+from maxi_core.settings.options import deciding, describe
+from maxi_core.system.secrets import without_secrets
 from tests.conftest import EXPANDER, FakeDist
 
 EXPAND = "def expand(self, entries):"

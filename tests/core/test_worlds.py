@@ -10,11 +10,11 @@ from maxi_core.clip.naming import find_model
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import PluginError, UsageError
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
-from maxi_core.options import Options, WorldPath
-from maxi_core.plugins import Catalog, discover
-from maxi_core.recipe import from_flag, settle
-from maxi_core.recipes import shipped
-from maxi_core.world_paths import resolve_worlds, world_demonstration, world_path
+from maxi_core.plugin.catalog import Catalog, discover
+from maxi_core.plugin.world_paths import resolve_worlds, world_demonstration, world_path
+from maxi_core.recipe.recipe import from_flag, settle
+from maxi_core.recipe.shipped import shipped
+from maxi_core.settings.options import Options, WorldPath
 from tests.conftest import FakeDist
 
 TINY = """

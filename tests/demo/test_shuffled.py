@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from maxi_core import Clip, Failed, Video
-from maxi_core.bags.records import to_line
+from maxi_core.bags.bag import to_line
 from maxi_core.errors import UsageError
-from maxi_core.plugin_files import load_file
+from maxi_core.recipe.plugin_files import load_file
 from maxi_core.types import Match, TextBag
 from maxi_sandbox.demo import shuffled
 

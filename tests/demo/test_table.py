@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maxi_core.bags.records import to_line
+from maxi_core.bags.bag import to_line
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.saving import folder_name
 from maxi_core.evaluation.scoring import SCHEMA
 from maxi_core.types import Match, Text, TextBag, Video
 from maxi_sandbox.demo.commands import BENCHMARKS, TRAININGS, captions, scores, training
-from maxi_sandbox.demo.gates import gates
-from maxi_sandbox.demo.table import RAW, VOTE, read_table
-from maxi_sandbox.demo.vote import votes
+from maxi_sandbox.demo.shuffled import votes
+from maxi_sandbox.demo.table import RAW, VOTE, gates, read_table
 
 VIDEOS, VERBS = 100, ("bowing", "running")  # the first half of the videos bows
 

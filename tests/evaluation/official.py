@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from maxi_core.evaluation.benchmarks.listing import Listing
+from maxi_core.evaluation.benchmarks.lists import Listing
 
 
 def ucf101(folder: Path, listing: Listing, split: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import PluginError, UsageError
-from maxi_core.evaluation.benchmarks.listing import Annotations
+from maxi_core.evaluation.benchmarks.lists import Annotations
 from maxi_core.evaluation.benchmarks.opening import open_benchmark, training_split
 from maxi_core.evaluation.comparing import compare
 from maxi_core.evaluation.scoring import _metrics
-from maxi_core.plugins import Catalog, discover
+from maxi_core.plugin.catalog import Catalog, discover
 from tests.conftest import FakeDist
 
 # a loader for files of one's own kind: `video: class` a line

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names, read_labels
-from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
-from maxi_core.evaluation.benchmarks.lists import read_list, write_list
+from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, Names, Row, read_labels, read_list, write_list
 from maxi_core.evaluation.benchmarks.opening import benchmarks_of, open_benchmark
-from maxi_core.evaluation.benchmarks.places import Places
-from maxi_core.plugins import discover
+from maxi_core.evaluation.benchmarks.reading import Places
+from maxi_core.plugin.catalog import discover
 from maxi_plugins.benchmarks.hmdb51 import class_in_name
 from maxi_plugins.benchmarks.uav_human import subject_and_action
 from tests.evaluation import official

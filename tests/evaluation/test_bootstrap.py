@@ -6,8 +6,13 @@ from collections.abc import Hashable
 import numpy as np
 import pytest
 
-from maxi_core.evaluation.bootstrap import by_class, paired_interval, precision_interval, two_level_interval
-from maxi_core.evaluation.metrics import mean_average_precision
+from maxi_core.evaluation.metrics import (
+    by_class,
+    mean_average_precision,
+    paired_interval,
+    precision_interval,
+    two_level_interval,
+)
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_distribution_for_many_videos() -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.listing import Annotations, Listing, Row
-from maxi_core.evaluation.benchmarks.lists import read_list
+from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, Row, read_list
 from maxi_core.evaluation.benchmarks.opening import open_benchmark, training_split
-from maxi_core.evaluation.shots import few_shot
+from maxi_core.evaluation.survey import few_shot
 
 
 def test_the_list_names_every_benchmark_in_80_columns(maxi) -> None:

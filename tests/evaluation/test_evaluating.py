@@ -22,7 +22,7 @@ from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol, parse_views
 from maxi_core.evaluation.ranks import Ranks, joined
 from maxi_core.evaluation.saving import folder_name, read_scores, save
-from maxi_core.video.options import VideoOptions
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.video.skips import TooManySkippedError
 
 HERE = VideoOptions(workers=0)

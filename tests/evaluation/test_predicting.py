@@ -12,8 +12,8 @@ from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.predicting import predict, sliding
 from maxi_core.evaluation.protocol import Protocol
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
-from maxi_core.video.options import VideoOptions
 from tests.evaluation.conftest import CLASSES, film
 
 HERE = VideoOptions(workers=0)

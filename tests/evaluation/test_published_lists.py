@@ -6,11 +6,9 @@ import pytest
 
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import read_names
-from maxi_core.evaluation.benchmarks.listing import Annotations, Listing
-from maxi_core.evaluation.benchmarks.lists import read_list
+from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, read_list, read_names
 from maxi_core.evaluation.benchmarks.opening import benchmarks_of, open_benchmark
-from maxi_core.plugins import discover
+from maxi_core.plugin.catalog import discover
 from tests.evaluation import official
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -90,7 +88,7 @@ def test_official_files_of_the_same_videos_agree_with_the_list(name: str, tmp_pa
 
 def test_official_hmdb51_files_contradict_the_lists_until_the_user_says_which_is_right(tmp_path: Path) -> None:
     right = open_benchmark("hmdb51:1", annotations=DATA, trust="official").splits[0]
-    from maxi_core.evaluation.benchmarks.listing import Row
+    from maxi_core.evaluation.benchmarks.lists import Row
 
     rows = tuple(Row(sample.path, (right.classes[sample.labels[0]],)) for sample in right.samples)
     official.hmdb51(tmp_path, Listing(right.classes, rows, ()), "1")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from maxi_core import Captioner, Clip, Expander, Failed, Matcher, Sampling, Source, Video
-from maxi_core.video.options import VideoOptions
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.video.reader import read_videos
 
 AnySource = TypeVar("AnySource", bound=Source)

@@ -1,6 +1,6 @@
 """Every built-in source and temporal module is held to the contract that strangers are held to."""
 
-from maxi_core.plugins import discover
+from maxi_core.plugin.catalog import discover
 from maxi_core.testing import contract
 from maxi_core.testing.contract import ROLES
 from maxi_plugins.mean import Mean

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from maxi_core.clip.image_tower import encode_images
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.temporal import tell_frames
+from maxi_core.plugin.roles import tell_frames
 from maxi_core.testing import contract
 from maxi_plugins.cross_attention import CrossFrameAttention, neighbours
 from maxi_plugins.crossframe import CrossFrame

@@ -9,8 +9,8 @@ import pytest
 
 from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.plugins import discover
-from maxi_core.recipe import from_env, from_flag, settle
+from maxi_core.plugin.catalog import discover
+from maxi_core.recipe.recipe import from_env, from_flag, settle
 from maxi_core.testing import contract
 from maxi_plugins.gpt3 import Gpt3
 from maxi_sandbox import Sandbox

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 
 from maxi_core import Dictionary, Form
 from maxi_core.errors import UsageError
-from maxi_core.names import name_key
 from maxi_core.testing import contract
-from maxi_core.testing.questions import plain_augment
+from maxi_core.testing.subject import plain_augment
+from maxi_core.texts import name_key
 from maxi_plugins import webvid
-from maxi_plugins.captions_file import read_captions
 from maxi_plugins.verbs import Verbs
-from maxi_plugins.webvid import Draw, Webvid
+from maxi_plugins.webvid import Draw, Webvid, read_captions
 
 CAPTIONS = Path(__file__).parent.parent / "data" / "webvid.csv"
 KNOWN = Dictionary("small", ("riding a bike", "Cooking"))
@@ -235,7 +234,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from maxi_core import Dictionary
-from maxi_core.testing.questions import plain_augment
+from maxi_core.testing.subject import plain_augment
 from maxi_plugins.webvid import Webvid
 options = Webvid.Options(captions=Path(sys.argv[1]), noise=100)
 assert len(Webvid(options).inject(Dictionary("none", ("x",)), plain_augment).entries) == 101

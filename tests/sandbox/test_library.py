@@ -138,7 +138,7 @@ def test_the_labels_of_the_training_videos_are_those_of_maxi_stats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from maxi_core.bags.stats import named_labels
-    from maxi_core.plugins import discover
+    from maxi_core.plugin.catalog import discover
 
     monkeypatch.setenv("MAXI_HOME", str(tmp_path))
     labels = named_labels("sandbox", discover(only=[]))

@@ -10,8 +10,8 @@ from PIL import Image
 
 from maxi_core.clip.loading import load_model
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
-from maxi_core.evaluation.encoding import encode_names
 from maxi_core.evaluation.evaluating import evaluate
+from maxi_core.evaluation.features import encode_names
 from maxi_core.evaluation.protocol import Protocol
 from maxi_sandbox import DATA, Sandbox
 from maxi_sandbox.actions import BENCHMARK_VERBS, gerund

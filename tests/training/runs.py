@@ -9,14 +9,13 @@ import torch
 
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan
-from maxi_core.batches.loading import Batches
+from maxi_core.batches.loader import Batches
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
-from maxi_core.training.loop import train
-from maxi_core.training.ranks import ALONE, Ranks
-from maxi_core.training.steps import LoopPlan, Step
+from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.ranks import ALONE, Ranks
+from maxi_core.training.loop import LoopPlan, Step, train
 from maxi_core.training.trainable import choose_trainable, make_optimizer
-from maxi_core.video.options import VideoOptions
 from tests.batches.runs import bag, write_run
 from tests.clip.tiny_clip import write
 from tests.video.clips import MATRIX

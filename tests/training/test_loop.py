@@ -10,11 +10,10 @@ from torch import Tensor
 
 from maxi_core.clip.loading import load_model
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.training.loop import steps_per_epoch, train
+from maxi_core.training.loop import LoopPlan, NotFiniteError, steps_per_epoch, train
 from maxi_core.training.losses import LOSSES
 from maxi_core.training.objective import Bags, loss_of
 from maxi_core.training.options import Loss
-from maxi_core.training.steps import LoopPlan, NotFiniteError
 from maxi_core.training.trainable import choose_trainable, make_optimizer
 from tests.training.runs import batches_of, distance, steps
 

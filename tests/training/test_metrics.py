@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.training.curve import draw_curve, running_mean
-from maxi_core.training.metrics import MetricsFile, read_metrics
-from maxi_core.training.reporting import numbers_of
+from maxi_core.training.metrics_log import MetricsFile, draw_curve, numbers_of, read_metrics, running_mean
 
 
 def write(path: Path, count: int, start: int = 0) -> None:

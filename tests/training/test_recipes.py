@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.plugins import discover
-from maxi_core.recipe import from_file, settle
-from maxi_core.recipes import PAPERS, shipped
+from maxi_core.plugin.catalog import discover
+from maxi_core.recipe.recipe import from_file, settle
+from maxi_core.recipe.shipped import PAPERS, shipped
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.training.options import TrainSection
-from maxi_core.video.options import VideoOptions
 
 CATALOG = discover(only=[])
 

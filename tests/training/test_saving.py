@@ -12,10 +12,17 @@ import torch
 from maxi_core.clip.checkpoints import checkpoints_of, complete, find_checkpoint, read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.training.about import about_checkpoint
-from maxi_core.training.loop import train
-from maxi_core.training.saving import State, clean, read_state, restore, save_checkpoint, state_of, step_name
-from maxi_core.training.steps import LoopPlan
+from maxi_core.training.checkpoint import (
+    State,
+    about_checkpoint,
+    clean,
+    read_state,
+    restore,
+    save_checkpoint,
+    state_of,
+    step_name,
+)
+from maxi_core.training.loop import LoopPlan, train
 from maxi_core.training.trainable import make_optimizer
 from tests.training.runs import batches_of
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from maxi_core.training.schedule import Schedule
+from maxi_core.training.loop import Schedule
 
 
 def test_the_rate_rises_in_a_line_from_zero_and_falls_in_a_cosine_to_a_hundredth() -> None:

@@ -12,8 +12,8 @@ from maxi_core.clip.checkpoints import checkpoints_of, read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import UsageError
-from maxi_core.plugin_files import with_files
-from maxi_core.plugins import Catalog, discover
+from maxi_core.plugin.catalog import Catalog, discover
+from maxi_core.recipe.plugin_files import with_files
 from tests.training.test_train_command import SMALL
 
 Maxi = Callable[..., Any]

@@ -16,7 +16,7 @@ import torch
 from maxi_core.clip.checkpoints import checkpoints_of, read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.temporal_record import temporal_maker
-from maxi_core.plugins import discover
+from maxi_core.plugin.catalog import discover
 
 Maxi = Callable[..., Any]
 SMALL = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maxi_core.video.decoder_lookup import look_up
+from maxi_core.video.decoders import look_up
 from maxi_core.video.frames import Decoded, Info, Pixels
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from maxi_core.errors import UsageError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
-from maxi_core.video.cache import SCHEMA, FrameCache
+from maxi_core.video.frame_cache import SCHEMA, FrameCache
 from maxi_core.video.frames import Decoded, Frames, Info
 from maxi_core.video.jobs import Job
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 
@@ -80,7 +80,7 @@ def test_an_entry_serves_whoever_wants_the_same_samplings_whatever_the_consumers
 
 
 def test_an_entry_of_an_older_format_is_a_miss(tmp_path: Path, clip: Path) -> None:
-    from maxi_core.video.cache import _digest
+    from maxi_core.video.frame_cache import _digest
 
     cache, job = FrameCache(tmp_path / "cache", 10**9, "pyav"), Job(Video("a", clip), MIDDLES)
     cache.put(job, decoded())

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
 from maxi_core.video.jobs import MOST, Job
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.problems import VideoFailed
 from maxi_core.video.reader import read_jobs, read_videos
 from maxi_core.video.sampling import Sampling, at_rate
+from maxi_core.video.skips import VideoFailed
 from tests.video.clips import MATRIX, X264, Coding, Image, numbered, numbers_in, write, write_numbered
 from tests.video.decoding import decode
 

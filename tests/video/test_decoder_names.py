@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import ExitCode, PluginError, UsageError
-from maxi_core.plugins import discover
+from maxi_core.plugin.catalog import discover
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
-from maxi_core.video.decoder_lookup import look_up
+from maxi_core.video.decoders import look_up
 from maxi_core.video.frames import Frames
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from tests.conftest import FakeDist

@@ -10,11 +10,11 @@ import pytest
 from av.stream import Disposition
 
 from maxi_core.errors import MaxiError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.check import check_videos
 from maxi_core.video.frames import Frames
 from maxi_core.video.inputs import cut
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from tests.video.clips import X264, Coding, coloured, colours_in, numbered, numbers_in, write

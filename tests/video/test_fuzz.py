@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
-from maxi_core.video.options import VideoOptions
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 

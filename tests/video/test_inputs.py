@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from maxi_core.errors import UsageError
-from maxi_core.hidden import is_hidden
+from maxi_core.system.hidden import is_hidden
 from maxi_core.types import Video
 from maxi_core.video.inputs import VideoList, cut, find_videos, parse_list_line
 from maxi_core.video.skips import skip_record, to_line

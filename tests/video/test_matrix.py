@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from maxi_core.video.problems import VideoError
 from maxi_core.video.sampling import segment_middles, uniform, union
+from maxi_core.video.skips import VideoError
 from tests.video.clips import MATRIX, Coding, Image, number_in, numbers_in, write_numbered
 from tests.video.decoding import decode
 

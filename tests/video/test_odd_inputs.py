@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import UsageError
-from maxi_core.hidden import is_hidden
+from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.hidden import is_hidden
 from maxi_core.video.check import check_videos
 from maxi_core.video.inputs import find_videos
-from maxi_core.video.options import VideoOptions
 from tests.video.clips import write_numbered
 from tests.video.films import Track, film
 

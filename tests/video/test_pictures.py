@@ -110,8 +110,8 @@ def test_the_size_that_is_shown_is_never_larger_than_asked_nor_than_the_file() -
 
 @pytest.mark.parametrize("frames", [1, 2, 5])
 def test_short_clips_repeat_frames_and_keep_the_shape(tmp_path: Path, frames: int) -> None:
+    from maxi_core.settings.sections import VideoOptions
     from maxi_core.types import Video
-    from maxi_core.video.options import VideoOptions
     from maxi_core.video.reader import read_videos
     from maxi_core.video.sampling import Sampling, segment_middles, uniform
 

@@ -16,12 +16,12 @@ import psutil
 import pytest
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.problems import VideoFailed
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling, segment_middles, uniform, union
+from maxi_core.video.skips import VideoFailed
 from tests.video.clips import numbers_in
 
 WANTED = {"clip": Sampling("middles", 16), "captioner": Sampling("uniform", 8)}
@@ -197,7 +197,7 @@ SCRIPT = """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
     from pathlib import Path
     from maxi_core.types import Video
-    from maxi_core.video.options import VideoOptions
+    from maxi_core.settings.sections import VideoOptions
     from maxi_core.video.reader import read_videos
     from maxi_core.video.sampling import Sampling
     videos = [Video(name, Path(name)) for name in ("a", "hang", "hang")]

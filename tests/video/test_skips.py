@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Failed, Video
 from maxi_core.video.frames import Frames
-from maxi_core.video.options import VideoOptions
-from maxi_core.video.problems import VideoFailed
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
-from maxi_core.video.skips import HOPELESS, SkipLog, TooManySkippedError
+from maxi_core.video.skips import HOPELESS, SkipLog, TooManySkippedError, VideoFailed
 
 BAD = VideoFailed("the file is empty (0 bytes); get it again", "empty", "get it again", "pyav")
 

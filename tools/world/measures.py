@@ -64,8 +64,8 @@ def video_features(clip: "VideoCLIP", paths: Sequence[Path]) -> NDArray[np.float
     from maxi_core.evaluation.features import keyed
     from maxi_core.evaluation.features import video_features as read
     from maxi_core.evaluation.protocol import Protocol
+    from maxi_core.settings.sections import VideoOptions
     from maxi_core.types import Failed, Video
-    from maxi_core.video.options import VideoOptions
 
     videos = keyed(Video(path.name, path) for path in paths)
     (found,) = read([clip], Protocol(frames=FRAMES), videos, VideoOptions(), None)
@@ -76,7 +76,7 @@ def video_features(clip: "VideoCLIP", paths: Sequence[Path]) -> NDArray[np.float
 
 def best_names(clip: "VideoCLIP", features: NDArray[np.float64], names: Sequence[str]) -> list[int]:
     """Return for each video the number of the name whose prompt is nearest; of equal ones the first."""
-    from maxi_core.evaluation.encoding import encode_names
+    from maxi_core.evaluation.features import encode_names
     from maxi_core.evaluation.protocol import Protocol
 
     said = encode_names(clip, Protocol(frames=FRAMES), names).astype(np.float64)

@@ -13,8 +13,7 @@ from pydantic import Field
 
 import maxi_core
 from maxi_core import Expander, Failed, UsageError, hookimpl
-from maxi_core.names import name_key
-from maxi_core.texts import tidy
+from maxi_core.texts import name_key, tidy
 
 MAXI_API = 1
 

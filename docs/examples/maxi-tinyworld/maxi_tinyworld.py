@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from maxi_core import World, hookimpl
-from maxi_core.files import maxi_home
+from maxi_core.system.files import maxi_home
 
 ENTRIES = ("a bar moving right", "a bar standing still")
 SPEEDS = {"moving.mp4": 5, "still.mp4": 0}  # pixels from one frame to the next

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names, same_classes
-from maxi_core.evaluation.benchmarks.listing import Listing, Row
+from maxi_core.evaluation.benchmarks.lists import Listing, Names, Row, same_classes
 
 Trust = Literal["lists", "official"]
 SHOWN = 3

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from maxi_core.errors import UsageError, nearest
 from maxi_core.evaluation.benchmarks.agreement import Trust
-from maxi_core.evaluation.benchmarks.labels import in_order, read_labels
-from maxi_core.evaluation.benchmarks.listing import Annotations, Listing
-from maxi_core.options import Configured
+from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, in_order, read_labels
+from maxi_core.settings.options import Configured
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.metrics import Array, Labels

@@ -1,11 +1,200 @@
 """The split lists that ViFi-CLIP and the authors distribute: `<path> <label> [<label> ...]` beside a labels CSV."""
 
-from pathlib import Path
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 
+from maxi_core.class_lists import read_class_list
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names, in_order, read_labels
-from maxi_core.evaluation.benchmarks.listing import Listing, Row, at, read_lines
+from maxi_core.system.hidden import is_hidden
+from maxi_core.system.text_files import check_regular, excerpt, read_text
+from maxi_core.texts import CAMEL, SHOWN, name_key
 from maxi_core.video.inputs import parse_list_line
+
+# What annotation files say, in one shape whatever their format: labelled videos, by class name, with their lines.
+
+MESSAGE = 240  # characters of what is wrong with a line, which quotes it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled video: its path as written, the names of its classes, and the line that says so."""
+
+    path: str
+    names: tuple[str, ...]
+    line: int = 0
+
+    @property
+    def stem(self) -> str:
+        """The file name without folder and ending, which every form of a benchmark shares."""
+        name = self.path.rpartition("/")[2]
+        return name.rpartition(".")[0] or name
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One split as one source has it: class names in order of their numbers, rows, and the files read.
+
+    `unlabelled` counts videos that the source names without any class; they are in no benchmark. `notes` are what a
+    reader of its scores should know.
+    """
+
+    classes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    files: tuple[Path, ...] = ()
+    unlabelled: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Annotations:
+    """The files of an annotations folder, at any depth, or the one file that was named; hidden ones are passed over."""
+
+    def __init__(self, place: Path) -> None:
+        if not os.path.exists(place):  # noqa: PTH110 (which raises for a name that is too long)
+            raise UsageError(f"there are no annotations at {place}", "correct --annotations")
+        check_regular(place)
+        self.place = place
+        self.top = place.parent if place.is_file() else place
+        names = [place.name] if place.is_file() else _below(place)
+        self._names = sorted(names, key=lambda name: (name.count("/"), name))
+
+    def find(self, *patterns: str) -> Path | None:
+        """Return the file that matches the first pattern that any matches; None if there is none.
+
+        A pattern is matched from the right: `ucf_splits/val1.txt`. Raises UsageError if two files match equally well.
+        """
+        for pattern in patterns:
+            found = self.find_all(pattern)
+            if not found:
+                continue
+            depth = [len(path.parts) for path in found]
+            if depth.count(depth[0]) > 1:
+                both = " and ".join(str(path) for path in found[:2])
+                raise UsageError(f"{both} could both be the '{pattern}' that is wanted", "name one with --annotations")
+            return found[0]
+        return None
+
+    def find_all(self, pattern: str) -> list[Path]:
+        """Return every file that matches the pattern, those nearest to the top first."""
+        return [self.top / name for name in self._names if _matches(name, pattern)]
+
+
+def _below(folder: Path) -> Iterator[str]:
+    for top, folders, files in os.walk(folder, onerror=_unreadable):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        for path in (Path(top, name) for name in files if not is_hidden(name)):
+            if path.suffix.lower() in (".txt", ".csv", ".json") and path.is_file():
+                yield path.relative_to(folder).as_posix()
+
+
+def _unreadable(error: OSError) -> None:
+    raise UsageError(f"cannot read the folder {error.filename}: {error.strerror or error}", "chmod u+rx it")
+
+
+def _matches(name: str, pattern: str) -> bool:
+    parts, wanted = PurePosixPath(name.lower()).parts, PurePosixPath(pattern.lower()).parts
+    if len(parts) < len(wanted):
+        return False
+    return all(fnmatchcase(part, want) for part, want in zip(parts[-len(wanted) :], wanted, strict=True))
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of the lines of a text file that are not blank; raises UsageError naming the file."""
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def at(path: Path, line: int, what: str, fix: str = "correct the line") -> UsageError:
+    """Return the error for one line of an annotation file."""
+    return UsageError(f"{path}, line {line}: {excerpt(what, MESSAGE)}", fix)
+
+
+# Class names by number, and how the names of two files find each other (method.md, field files).
+
+
+def read_labels(path: Path) -> dict[int, str]:
+    """Return {number: class name} of a file of class names (`read_class_list`); numbers are read, not counted.
+
+    Raises UsageError with the line for a name without a number, a number that comes twice, and names that differ only
+    in case, spaces or punctuation.
+    """
+    listed = read_class_list(path, numbered=True)
+    labels: dict[int, str] = {}
+    seen: dict[str, tuple[str, int]] = {}
+    for one in listed.names:
+        name = " ".join(one.name.split())
+        if one.number is None or not name:
+            raise listed.wrong(one.place, f"'{one.name}' is not a name with a number", "write a table id,name")
+        if one.number in labels:
+            what = f"the number {one.number} is '{labels[one.number]}' already"
+            raise listed.wrong(one.place, what, "give each name its own")
+        key = name_key(name)
+        if key in seen:
+            what = f"'{name}' is '{seen[key][0]}' of {listed.unit} {seen[key][1]} again"
+            raise listed.wrong(one.place, what, "rename one, or take it out")
+        seen[key] = name, one.place
+        labels[one.number] = name
+    if not labels:
+        raise UsageError(f"{path} names no class", "write one id,name a line")
+    return labels
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Return the class names of a file in its order, with numbers or without; raises UsageError if it has none."""
+    names = tuple(filter(None, dict.fromkeys(" ".join(one.name.split()) for one in read_class_list(path).names)))
+    if not names:
+        raise UsageError(f"{path} names no class", "write one name a line")
+    return names
+
+
+class Names:
+    """The class names of a benchmark, found by how others write them: case, spaces, punctuation, order of words."""
+
+    def __init__(self, names: Sequence[str], where: str) -> None:
+        self.names, self.where = tuple(names), where
+        self._keys = {name_key(name): place for place, name in enumerate(names)}
+        words: dict[str, list[int]] = {}
+        for place, name in enumerate(names):
+            words.setdefault(_words(name), []).append(place)
+        self._words = {key: places[0] for key, places in words.items() if len(places) == 1}
+
+    def find(self, name: str) -> int | None:
+        """Return the place of the class that `name` means, or None."""
+        place = self._keys.get(name_key(name))
+        return self._words.get(_words(name)) if place is None else place
+
+
+def _words(name: str) -> str:
+    parts = re.split(r"[\W_]+", CAMEL.sub(" ", name).casefold())
+    return " ".join(sorted(part for part in parts if part))
+
+
+def same_classes(ours: Names, theirs: Names) -> None:
+    """Raise UsageError that shows both sides unless the two name the same classes, in any order and spelling."""
+    missing = [name for name in ours.names if theirs.find(name) is None]
+    extra = [name for name in theirs.names if ours.find(name) is None]
+    if missing or extra:
+        raise UsageError(
+            f"the class names differ: only {ours.where} has {_some(missing)}, only {theirs.where} has {_some(extra)}",
+            "correct one of them, or name one of them alone with --annotations",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (", ".join(f"'{name}'" for name in names[:SHOWN]) + more) or "none"
+
+
+def in_order(path: Path, labels: Mapping[int, str]) -> tuple[str, ...]:
+    """Return the names by number; raises UsageError if the numbers are not 0, 1, 2 and so on."""
+    gap = next((number for number in range(len(labels)) if number not in labels), None)
+    if gap is not None:
+        raise UsageError(f"{path} has no class {gap}: its numbers are not 0 to {len(labels) - 1}", "number them so")
+    return tuple(labels[number] for number in range(len(labels)))
 
 
 def read_list(path: Path, labels: Path, *, multi_label: bool = False) -> Listing:
@@ -55,7 +244,7 @@ def write_list(listing: Listing, path: Path, labels: Path) -> None:
     import csv
     import io
 
-    from maxi_core.files import write_lines, write_text
+    from maxi_core.system.files import write_lines, write_text
 
     numbers = {name: number for number, name in enumerate(listing.classes)}
     out = io.StringIO()

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names
-from maxi_core.evaluation.benchmarks.listing import Listing
-from maxi_core.names import Spelling, name_key, spell
+from maxi_core.evaluation.benchmarks.lists import Listing, Names
+from maxi_core.texts import Spelling, name_key, spell
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.metrics import Array, Labels
@@ -48,7 +47,7 @@ class Split:
     def sha256(self) -> str:
         """The checksum of who is labelled what: the same for any order, folder, spelling and form of the files.
 
-        Over the sorted lines `<id> TAB <name keys of the classes, sorted>` (`maxi_core.names.name_key`).
+        Over the sorted lines `<id> TAB <name keys of the classes, sorted>` (`maxi_core.texts.name_key`).
         """
         keys = [name_key(name) or name for name in self.classes]
         lines = sorted(

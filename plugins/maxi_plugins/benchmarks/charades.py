@@ -4,9 +4,8 @@ import csv
 import io
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
-from maxi_core.evaluation.benchmarks.labels import read_labels
-from maxi_core.evaluation.benchmarks.listing import at
-from maxi_core.text_files import read_text
+from maxi_core.evaluation.benchmarks.lists import at, read_labels
+from maxi_core.system.text_files import read_text
 
 
 def official(files: Annotations, part: str = "test") -> Listing | None:

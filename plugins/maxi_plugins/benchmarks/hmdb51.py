@@ -4,7 +4,7 @@ import re
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.listing import at, read_lines
+from maxi_core.evaluation.benchmarks.lists import at, read_lines
 
 _MARK = {"train": "1", "test": "2"}
 _NAMED = re.compile(r"_[fhlu]_[cn]m_np\d_")  # visible body parts, camera motion, number of people: behind the class

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
-from maxi_core.evaluation.benchmarks.labels import Names, read_names
-from maxi_core.evaluation.benchmarks.listing import at
-from maxi_core.text_files import read_text
+from maxi_core.evaluation.benchmarks.lists import Names, at, read_names
+from maxi_core.system.text_files import read_text
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 _VALIDATION = ("val", "validate", "validation")

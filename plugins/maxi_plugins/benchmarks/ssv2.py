@@ -7,9 +7,9 @@ from typing import Any
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import Names, read_labels
-from maxi_core.names import without_brackets
-from maxi_core.text_files import read_text
+from maxi_core.evaluation.benchmarks.lists import Names, read_labels
+from maxi_core.system.text_files import read_text
+from maxi_core.texts import without_brackets
 
 
 def official(files: Annotations, part: str = "validation", classes: Sequence[str] = ()) -> Listing | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maxi_core import Benchmark, BenchmarkFiles, Listing, Row
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.labels import read_labels
+from maxi_core.evaluation.benchmarks.lists import read_labels
 from maxi_core.video.inputs import find_videos
 
 TEST_SUBJECTS: Mapping[str, frozenset[int]] = {

@@ -1,8 +1,7 @@
 """UCF101 as downloaded: `classInd.txt`, `trainlist01.txt`, `testlist01.txt`."""
 
 from maxi_core import Annotations, Benchmark, BenchmarkFiles, Listing, Row
-from maxi_core.evaluation.benchmarks.labels import Names, read_labels
-from maxi_core.evaluation.benchmarks.listing import at, read_lines
+from maxi_core.evaluation.benchmarks.lists import Names, at, read_labels, read_lines
 
 
 def official(files: Annotations, split: str, part: str = "test") -> Listing | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.errors import UsageError
-from maxi_core.hidden import is_hidden
+from maxi_core.system.hidden import is_hidden
 from maxi_core.types import Failed
 from maxi_plugins.english.clauses import Clause, Thing
 from maxi_plugins.english.inflection import lemma_of

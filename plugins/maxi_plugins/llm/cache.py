@@ -16,9 +16,9 @@ from threading import Condition, Lock
 from typing import BinaryIO, cast
 
 from maxi_core import Failed
-from maxi_core.bags.shelf import digest
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.files import write_text
+from maxi_core.system.files import write_text
+from maxi_core.system.store import digest
 from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, prompt_of
 
 logger = logging.getLogger("maxi")

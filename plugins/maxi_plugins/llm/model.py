@@ -9,10 +9,10 @@ from typing import Annotated
 from pydantic import Field
 
 from maxi_core import Failed, Options, Source, WorldPath
-from maxi_core.bags.shelf import digest
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.files import maxi_home, write_text
-from maxi_core.instances import MARK
+from maxi_core.recipe.parts import MARK
+from maxi_core.system.files import maxi_home, write_text
+from maxi_core.system.store import digest
 from maxi_plugins.llm.budget import Budget
 from maxi_plugins.llm.cache import Recorder, Replay, ResponseCache
 from maxi_plugins.llm.endpoint import RESUME, Endpoint, Provider, address, connect, offer

@@ -4,8 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from maxi_core.names import name_key
-from maxi_core.texts import tidy
+from maxi_core.texts import name_key, tidy
 
 LONGEST_REPLY = 20_000  # characters; five phrases take about 200
 MOST_WORDS = 20  # of one phrase; anything longer is a sentence of an essay

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maxi_core.worlds import Outcome
+from maxi_core.plugin.roles import Outcome
 
 if TYPE_CHECKING:
     from maxi_sandbox.demo.commands import Command

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maxi_core.worlds import Grid, Shown
+from maxi_core.plugin.roles import Grid, Shown
 from maxi_sandbox.demo.commands import BENCHMARKS
-from maxi_sandbox.demo.gates import Gate, gates
+from maxi_sandbox.demo.table import Gate, gates
 
 if TYPE_CHECKING:
-    from maxi_core.evaluation.bootstrap import Interval
+    from maxi_core.evaluation.metrics import Interval
     from maxi_sandbox.demo.table import Cell, Table
 
 ROWS = {

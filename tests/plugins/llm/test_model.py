@@ -13,8 +13,8 @@ import pytest
 import maxi_plugins.llm
 from maxi_core import Expander, Failed
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.instances import find_instance
-from maxi_core.plugins import discover
+from maxi_core.plugin.catalog import discover
+from maxi_core.recipe.parts import find_instance
 from maxi_plugins.gpt3 import Gpt3
 from maxi_plugins.llm.budget import BudgetError
 from maxi_plugins.llm.cache import Replay

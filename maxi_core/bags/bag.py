@@ -1,0 +1,145 @@
+"""What goes into a text bag, and which videos are kept: the paper's rules, at one place (method.md to bags)."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from maxi_core.errors import UsageError, nearest
+from maxi_core.types import Form, Match, Text, TextBag, Video
+
+Forms = Mapping[str, Sequence[Form]]  # text -> its forms; without an augmenter there are none
+Said = Mapping[str, Sequence[str]]  # source -> what it said
+
+
+def keep_best(scores: Sequence[float], share: float) -> list[bool]:
+    """Return for each video whether its match is kept: the `share` of all with the highest scores (method.md).
+
+    One threshold for all videos, not one for each class. Of equal scores the earlier videos are kept. At least one is.
+    """
+    count = max(1, int(share * len(scores) + 0.5))
+    best = sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:count]
+    kept = [False] * len(scores)
+    for place in best:
+        kept[place] = True
+    return kept
+
+
+def compose(match: Match, phrases: Said, captions: Said, forms: Forms | None, matcher: str) -> TextBag:
+    """Return the bag of a video that is kept, each text once, in the order of the sources.
+
+    A phrase goes in together with all its forms. A caption gives only its verbs (or nouns), no phrases; or itself if
+    there is no augmenter (`forms` is None). So does the matched entry, which is never an item itself: it is text1 of
+    every prompt.
+    """
+    found: dict[str, Text] = {}
+    _add(found, match.entry, _words(match.entry, matcher, forms))
+    for source, texts in phrases.items():
+        for phrase in texts:
+            _add(found, match.entry, [Text(phrase, source, match.entry, "phrase"), *_forms(phrase, source, forms)])
+    for source, texts in captions.items():
+        for caption in texts:
+            whole = [Text(caption, source, match.video.id, "phrase")] if forms is None else []
+            _add(found, match.entry, [*whole, *_words(caption, source, forms)])
+    said = tuple((source, tuple(texts)) for source, texts in {**phrases, **captions}.items())
+    return TextBag(match, kept=True, texts=tuple(found.values()), said=said)
+
+
+def _forms(text: str, source: str, forms: Forms | None) -> list[Text]:
+    return [Text(form.text, source, text, form.kind) for form in (forms or {}).get(text, ())]
+
+
+def _words(text: str, source: str, forms: Forms | None) -> list[Text]:
+    return [item for item in _forms(text, source, forms) if item.kind != "verb-phrase"]
+
+
+def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
+    """Add texts that are not there yet, whatever their case; who says one again is noted."""
+    for text in texts:
+        key = text.text.casefold()
+        if key == entry.casefold():
+            continue
+        first = found.setdefault(key, text)
+        if text.source != first.source and text.source not in first.also:
+            found[key] = Text(first.text, first.source, first.of, first.kind, (*first.also, text.source))
+
+
+# The lines of `bags.jsonl`, written and read again (method.md, files).
+
+SCHEMA = 1
+BAGS = "bags.jsonl"
+
+
+def as_record(bag: TextBag) -> dict[str, object]:
+    """Return a bag as plain values."""
+    video = bag.match.video
+    return {
+        "schema": SCHEMA,
+        "video": video.id,
+        "path": str(video.path),
+        "start": video.start,
+        "end": video.end,
+        "match": {"entry": bag.match.entry, "score": bag.match.score, "top": [list(pair) for pair in bag.match.top]},
+        "kept": bag.kept,
+        "texts": [_text(text) for text in bag.texts],
+        "said": {source: list(texts) for source, texts in bag.said},
+    }
+
+
+def to_line(bag: TextBag) -> str:
+    """Return a bag as one line of JSON, without its end."""
+    record = as_record(bag)
+    line = json.dumps(record, ensure_ascii=False)
+    return line if line.isprintable() else json.dumps(record)  # a name that is not UTF-8 is written in escapes
+
+
+def _text(text: Text) -> dict[str, object]:
+    record: dict[str, object] = {"text": text.text, "source": text.source, "of": text.of, "kind": text.kind}
+    return {**record, "also": list(text.also)} if text.also else record
+
+
+def from_line(line: str) -> TextBag:
+    """Return the bag of one line; raises ValueError or KeyError for anything else."""
+    record: dict[str, Any] = json.loads(line)
+    if record["schema"] != SCHEMA:
+        raise ValueError(f"schema {record['schema']}, and this maxi reads {SCHEMA}")
+    video = Video(record["video"], Path(record["path"]), record["start"], record["end"])
+    match = record["match"]
+    texts = tuple(Text(t["text"], t["source"], t["of"], t["kind"], tuple(t.get("also", ()))) for t in record["texts"])
+    said = tuple((source, tuple(texts)) for source, texts in record["said"].items())
+    top = tuple((entry, score) for entry, score in match["top"])
+    return TextBag(Match(video, match["entry"], match["score"], top), record["kept"], texts, said)
+
+
+def read_bags(run: Path) -> Iterator[TextBag]:
+    """Yield the bags of a run folder in order; raises UsageError that names the line of anything else."""
+    path = run / BAGS
+    if not path.is_file():
+        raise UsageError(f"there are no bags in {run}: no {BAGS}", f"make them: maxi bags VIDEOS --out {run}")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield from_line(line)
+            except (ValueError, KeyError, TypeError) as error:
+                raise UsageError(f"{path}:{number} is not a bag: {error}", "run maxi bags again") from None
+
+
+# Finding one bag of a run by what a person types for its video.
+
+
+def find_bag(run: Path, name: str) -> TextBag:
+    """Return the bag of the video with this id, or the only one whose id contains it; raises UsageError otherwise."""
+    part: list[TextBag] = []
+    ids: list[str] = []
+    for bag in read_bags(run):
+        if bag.match.video.id == name:
+            return bag
+        ids.append(bag.match.video.id)
+        if name in bag.match.video.id:
+            part.append(bag)
+    if len(part) == 1:
+        return part[0]
+    if part:
+        some = ", ".join(bag.match.video.id for bag in part[:3])
+        raise UsageError(f"'{name}' fits {len(part)} videos of {run} ({some}, ...)", "type more of its name")
+    raise UsageError(f"no video of {run} is called '{name}'{nearest(name, ids)}", f"see maxi show {run}")

@@ -1,0 +1,122 @@
+"""From a settled recipe to a job, and what that job would cost."""
+
+import shutil
+from pathlib import Path
+
+from maxi_core.bags.askers import Sources, shelf_about, shelf_name, unknown
+from maxi_core.bags.codecs import text_key
+from maxi_core.bags.run import Job
+from maxi_core.dictionaries import read_dictionary, spelt
+from maxi_core.plugin.calls import inject
+from maxi_core.plugin.catalog import Catalog
+from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Injector, Matcher
+from maxi_core.plugin.world_paths import world_path
+from maxi_core.recipe.recipe import Recipe, playing
+from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
+from maxi_core.system.files import maxi_home
+from maxi_core.system.store import Shelf, digest
+from maxi_core.types import Dictionary
+from maxi_core.video.inputs import find_videos
+
+# The dictionary after an injector, which is asked once for all runs, since it may read a million captions.
+
+
+def injected(
+    source: Injector,
+    dictionary: Dictionary,
+    augmenter: Augmenter | None,
+    store: Path,
+    reading: VideoOptions,
+    *,
+    keep: bool = True,
+) -> Dictionary:
+    """Return what the injector makes of the dictionary, from the store if it was asked before.
+
+    It is known by its options, its fingerprint, the augmenter's, and the dictionary. Without `keep` nothing is written.
+    """
+    about = shelf_about(source, reading, shelf_about(augmenter, reading) if augmenter else None)
+    key = digest(dictionary.name, dictionary.entries)
+    with Shelf(store / shelf_name(about), about) as shelf:
+        if (kept := shelf.get(key)) is not None:
+            assert isinstance(kept, dict)
+            return Dictionary(kept["name"], tuple(kept["entries"]))
+        made = inject(source, dictionary, augmenter)
+        if keep:
+            shelf.put(key, dictionary.name, {"name": made.name, "entries": list(made.entries)})
+        return made
+
+
+# for the estimate of a dry run
+TOKENS_OF_A_QUESTION = 25  # `Generate 5 phrases to describe the action of ... in simple words.` and a chat's frame
+TOKENS_OF_A_REPLY = 40  # five phrases of about six tokens, numbered
+BYTES_OF_AN_ANSWER = 300
+BYTES_OF_A_BAG = 2500
+
+
+def make_job(
+    catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict: bool, overwrite: bool, dry: bool = False
+) -> Job:
+    """Find the videos, read the dictionary and make the sources that the recipe names.
+
+    Raises UsageError for anything that is not there, in one line; no source is asked anything but an injector, whose
+    answer is kept unless it is a `dry` run.
+    """
+    section, video = recipe.core("bags", BagsSection), recipe.core("video", VideoOptions)
+    assert section.videos is not None
+    assert section.dictionary is not None
+    assert section.out is not None
+    video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
+    settled = recipe.to_toml()  # what it cannot hold is an error now
+    videos = world_path(catalog, "videos", section.videos) or section.videos
+    made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
+    augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
+    dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)
+    store = section.store or maxi_home() / "store"
+    for source in made:
+        if isinstance(source, Injector):
+            dictionary = injected(source, dictionary, augmenter, store, video, keep=not dry)
+    return Job(
+        find_videos(videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root),
+        dictionary,
+        Sources(
+            next(source for source in made if isinstance(source, Matcher)),
+            tuple(source for source in made if isinstance(source, (Expander, Captioner))),
+            augmenter,
+            video,
+        ),
+        section.out,
+        store,
+        section.keep,
+        settled,
+        argv,
+        video.max_skipped,
+        strict,
+        overwrite,
+    )
+
+
+def plan(job: Job) -> dict[str, object]:
+    """Return what the job would do and cost at most, by what is known now; nothing is written and nobody asked."""
+    entries = job.dictionary.entries
+    calls: dict[str, int] = {}
+    for source in job.sources.texts:
+        if isinstance(source, Expander):
+            calls[source.label] = min(unknown(job.store, source, map(text_key, entries)), len(job.videos))
+    captioners = sum(isinstance(source, Captioner) for source in job.sources.texts)
+    answers = len(job.videos) * (1 + captioners) + sum(calls.values())
+    disk = answers * BYTES_OF_AN_ANSWER + len(job.videos) * BYTES_OF_A_BAG
+    return {
+        "videos": len(job.videos),
+        "dictionary": f"{job.dictionary.name} ({len(entries)} entries)",
+        "keep": job.keep,
+        "calls": calls,
+        "tokens": sum(calls.values()) * (TOKENS_OF_A_QUESTION + TOKENS_OF_A_REPLY),
+        "disk": f"about {disk / 1e6:.1f} MB, {_free(job.out) / 1e9:.0f} GB are free",
+        "run": str(job.out),
+        "store": str(job.store),
+    }
+
+
+def _free(folder: Path) -> int:
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return shutil.disk_usage(there).free

@@ -1,0 +1,1 @@
+"""What a plugin is: hooks, roles, discovery, and calls into code that is not ours."""

@@ -1,0 +1,74 @@
+"""What of a plugin's class can be seen to be wrong when it is loaded, before anybody asks it anything."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from maxi_core.errors import PluginError
+from maxi_core.plugin.roles import ASKED, CALLS
+from maxi_core.settings.options import Configured
+
+
+def check_methods(cls: type[Any], role: type[Any]) -> None:
+    """Raise PluginError for a method of a role that cannot be called as the core calls it, or gives no plain answer."""
+    for name, as_role in _methods(role):
+        found = inspect.getattr_static(cls, name)
+        if found is as_role:
+            continue
+        where = f"{cls.__name__}.{name}"
+        if isinstance(as_role, property):
+            if callable(found) or isinstance(found, (staticmethod, classmethod)):
+                raise PluginError(f"{where} is a method: mark it with @property, or write {name} = ...")
+            continue
+        method = getattr(cls, name)
+        if not callable(method):
+            raise PluginError(f"{where} is {found!r:.40}, not a method")
+        for kind, is_kind in _KINDS.items():
+            if is_kind(inspect.unwrap(method)):
+                raise PluginError(f"{where} is {kind}: return {_ANSWERS.get(name, 'the answer')} instead")
+        _check_arguments(where, name, found, method, as_role)
+
+
+_KINDS = {
+    "a generator function": inspect.isgeneratorfunction,
+    "an asynchronous generator": inspect.isasyncgenfunction,
+    "a coroutine function": inspect.iscoroutinefunction,
+}
+_ANSWERS = {**dict.fromkeys(("match", "expand", "caption", "augment"), "a list"), "attach": "the pooling"}
+
+
+def _methods(role: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the public methods and properties of a role, with those of all that it stands on."""
+    for name in dir(role):
+        member = inspect.getattr_static(role, name)
+        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+            yield name, member
+
+
+def _check_arguments(where: str, name: str, found: Any, method: Any, as_role: Any) -> None:
+    if not (inspect.isfunction(found) or isinstance(found, (staticmethod, classmethod))):
+        return  # a callable of another kind, which says nothing of its arguments
+    wanted = [*inspect.signature(as_role).parameters.values()][1:]  # without self
+    by_name = {one.name: None for one in wanted if one.kind is one.KEYWORD_ONLY}
+    given = [None] * (len(wanted) - len(by_name) + inspect.isfunction(found))
+    signature = inspect.signature(method)
+    try:
+        signature.bind(*given, **by_name)
+    except TypeError:
+        has, wants = (", ".join(names) for names in (signature.parameters, inspect.signature(as_role).parameters))
+        raise PluginError(f"{where}({has}) cannot be called as {name}({wants})") from None
+
+
+def check_calls(cls: type[Configured]) -> None:
+    """Raise PluginError for an asked source whose `batch` or `concurrency` cannot be, or is an option of its own."""
+    if not issubclass(cls, ASKED):
+        return
+    for key, (least, most) in CALLS.items():
+        if key in cls.Options.model_fields:
+            raise PluginError(
+                f"{cls.__name__}.Options has '{key}', which is an option of the core in every source",
+                f"remove it, and set the default as a class attribute: {key} = 8",
+            )
+        value = inspect.getattr_static(cls, key)
+        if type(value) is not int or not least <= value <= most:
+            raise PluginError(f"{cls.__name__}.{key} is {value!r:.40}, not a whole number from {least} to {most}")

@@ -1,0 +1,148 @@
+"""The core's own sections of a recipe. Every other section is named after a plugin's source or temporal module."""
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PrivateAttr
+
+from maxi_core.recipe.defaults import DEFAULTS
+from maxi_core.settings.options import Options, WorldPath
+from maxi_core.texts import Spelling
+from maxi_core.video.decoders import Located, look_up
+
+if TYPE_CHECKING:
+    from maxi_core.plugin.catalog import Catalog
+
+_SOURCES = DEFAULTS["sources"]
+
+
+class SourcesSection(Options):
+    """Who plays which part in `maxi bags`; the defaults are the dictionary-only run (paper table 6, first row)."""
+
+    injector: str = Field(_SOURCES["injector"], description="changes the dictionary before matching; none: no change")
+    matcher: str = Field(_SOURCES["matcher"], description="matches each video to a dictionary entry")
+    texts: tuple[str, ...] = Field(
+        tuple(_SOURCES["texts"]), description="expanders and captioners that fill the bags, in order"
+    )
+    augmenter: str = Field(
+        _SOURCES["augmenter"], description="turns texts into word forms; none puts the texts in as they are"
+    )
+
+
+class BagsSection(Options):
+    """What `maxi bags` works on and where it writes."""
+
+    videos: Annotated[str | None, WorldPath("videos", file=True)] = Field(
+        None, description="folder, list, CSV or JSON lines of videos, or the name of a world"
+    )
+    root: Path | None = Field(None, description="folder that the paths of a list start from; none: the list's own")
+    dictionary: Annotated[str | None, WorldPath("dictionary", file=True)] = Field(
+        None, description="file of action names in any usual form, or a known name"
+    )
+    out: Path | None = Field(None, description="run folder")
+    store: Path | None = Field(None, description="folder that keeps all answers; none: $MAXI_HOME/store")
+    names: Spelling = Field(
+        "spaced", description="names are matched with their words apart (apply eye makeup), or as they are written"
+    )
+    keep: float = Field(1.0, gt=0, le=1, description="share of videos with the best matches that get texts")
+
+
+class EvalSection(Options):
+    """How `maxi eval` and `maxi predict` show videos and names to a model, and where scores go (method.md)."""
+
+    frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
+    views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")
+    prompt: str = Field("a photo of a {}.", description="prompt of a class name")
+    names: Spelling | None = Field(
+        None,
+        description="class names as written, or with their words apart (apply eye makeup); "
+        "none: as written in maxi eval, apart in maxi predict",
+    )
+    normalisation: Literal["model", "imagenet"] | None = Field(
+        None, description="of the pixels; none: what the checkpoint was trained with, or the model's own"
+    )
+    precision: Literal["fp32", "amp_bf16"] = Field("fp32", description="of the frames; amp_bf16 rounds the scores")
+    device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
+    out: Path = Field(Path("eval"), description="folder that gets one folder of scores for each model")
+    store: Path | None = Field(None, description="folder that keeps the features; none: $MAXI_HOME/store")
+    data_root: Path | None = Field(None, description="folder with one folder for each benchmark, named after it")
+    dictionary: str | None = Field(None, description="dictionary of training: adds scores by group of verbs")
+
+
+# section -> where its model is; a command that brings a section of its own adds a line here
+CORE = {
+    "bags": "maxi_core.settings.sections:BagsSection",
+    "eval": "maxi_core.settings.sections:EvalSection",
+    "sources": "maxi_core.settings.sections:SourcesSection",
+    "train": "maxi_core.training.options:TrainSection",
+    "video": "maxi_core.settings.sections:VideoOptions",
+}
+
+# what a source may not be called: the sections above, and words that mean something else in a recipe
+RESERVED = frozenset({*CORE, "none", "maxi", "schema", "plugins", "versions"})
+
+
+def core_section(name: str) -> type[Options]:
+    """Return the options model of a core section."""
+    module, _, attribute = CORE[name].partition(":")
+    model: type[Options] = getattr(import_module(module), attribute)
+    return model
+
+
+# The `[video]` section of a recipe: how videos are found, read and kept.
+
+MOST_WORKERS = 8  # more starve a disk before they feed a GPU; --workers goes beyond
+
+
+class VideoOptions(Options):
+    """How videos are found, read and kept."""
+
+    decoder: str = Field(
+        default=DEFAULTS["video"]["decoder"], description="a decoder of a plugin, such as decord, or module:function"
+    )
+    workers: int | None = Field(
+        default=None,
+        ge=0,
+        description="worker processes that decode ahead; 0 decodes in this one; none: one per core, up to 8",
+    )
+    timeout: float = Field(
+        default=60.0, gt=0, description="seconds after which a video that is still being read is given up"
+    )
+    retries: int = Field(default=1, ge=0, description="how often a video is tried again that killed its worker or hung")
+    short_side: int = Field(
+        default=256, ge=0, description="pixels of the shorter side, never enlarged; 0: as in the file"
+    )
+    square_pixels: bool = Field(
+        default=True, description="show non-square pixels in their shape, as players do; false: as they are stored"
+    )
+    frame_cache: Path | None = Field(default=None, description="folder that keeps frames between runs; none: no cache")
+    frame_cache_gb: float = Field(default=20.0, ge=1, description="most gigabytes that the frame cache may hold")
+    max_skipped: int | None = Field(default=None, ge=0, description="stop when more videos are skipped; none: no limit")
+    clip_seconds: float | None = Field(
+        default=None, gt=0, description="cut videos into windows of this length; none: whole"
+    )
+    allow_outside_root: bool = Field(
+        default=False, description="follow `..` and links that lead out of the videos' folder"
+    )
+
+    _located: Located | None = PrivateAttr(None)  # so that plugins are looked for once, by whoever made the catalog
+
+    def with_decoder_of(self, catalog: "Catalog") -> "VideoOptions":
+        """Return these options with the decoder by its full name, `dist:name`; raises UsageError if there is none."""
+        located = look_up(self.decoder, catalog)
+        options = self.model_copy(update={"decoder": located.ref})
+        options._located = located
+        return options
+
+    def located(self) -> Located:
+        """Return where the decoder is, looking for installed plugins unless `with_decoder_of` did."""
+        known = self._located
+        return known if known is not None and known.ref == self.decoder else look_up(self.decoder)
+
+    def processes(self) -> int:
+        """Return the number of worker processes."""
+        if self.workers is not None:
+            return self.workers
+        return min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)

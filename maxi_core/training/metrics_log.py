@@ -1,0 +1,156 @@
+"""`metrics.jsonl`: one record per step, the same after a resume as of an unbroken run (method.md, files)."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.files import write_lines
+
+SCHEMA = 1
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+class MetricsFile:
+    """Appends records; those after step `start`, which a stopped run wrote and which come again, are taken out first.
+
+    Every record is also told to `reports`.
+    """
+
+    def __init__(self, path: Path, start: int = 0, reports: tuple[Report, ...] = ()) -> None:
+        self._path, self._reports = path, reports
+        write_lines(path, [json.dumps(record) for record in read_metrics(path) if record["step"] <= start])
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> "MetricsFile":
+        self._file = self._path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Write one record; raises MaxiError if it cannot be written."""
+        assert self._file is not None
+        try:
+            self._file.write(json.dumps({"schema": SCHEMA, **record}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise MaxiError(f"cannot write {self._path}: {error.strerror or error}", "make room there") from error
+        for report in self._reports:
+            report(record)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a metrics file; a line that was cut off, and all after it, count as not there."""
+    records: list[dict[str, Any]] = []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for line in lines:
+        try:
+            record = json.loads(line)
+            record["step"]
+        except (ValueError, KeyError, TypeError):
+            break
+        records.append(record)
+    return records
+
+
+# The loss curve as a picture: every step in grey, the running mean in colour.
+
+WIDTH, HEIGHT, MARGIN = 720, 360, 48
+INK, GREY, BLUE = (60, 60, 60), (200, 200, 200), (31, 100, 180)
+SMOOTH = 0.05  # of all steps go into each point of the running mean
+
+
+def draw_curve(metrics: Path, picture: Path) -> None:
+    """Draw the losses of a metrics file into a PNG of 720 x 360 pixels; nothing if there are fewer than two.
+
+    Raises MaxiError if the picture cannot be written.
+    """
+    from PIL import Image, ImageDraw
+
+    records = [record for record in read_metrics(metrics) if not record.get("skipped") and "loss" in record]
+    if len(records) < 2:
+        return
+    steps, losses = [record["step"] for record in records], [record["loss"] for record in records]
+    image = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    pen = ImageDraw.Draw(image)
+    low = min(losses)
+    high = max(*losses, low + 1e-9)
+
+    def places(values: Sequence[float]) -> list[tuple[float, float]]:
+        across, up = WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN
+        first, last = steps[0], max(steps[-1], steps[0] + 1)
+        return [
+            (MARGIN + across * (step - first) / (last - first), HEIGHT - MARGIN - up * (value - low) / (high - low))
+            for step, value in zip(steps, values, strict=True)
+        ]
+
+    pen.rectangle((MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN), outline=GREY)
+    pen.line(places(losses), fill=GREY, width=1)
+    pen.line(places(running_mean(losses, max(1, round(SMOOTH * len(losses))))), fill=BLUE, width=2)
+    for text, place in (
+        (f"{high:.3g}", (6, MARGIN - 6)),
+        (f"{low:.3g}", (6, HEIGHT - MARGIN - 6)),
+        (f"step {steps[0]}", (MARGIN, HEIGHT - MARGIN + 8)),
+        (f"{steps[-1]}", (WIDTH - MARGIN - 30, HEIGHT - MARGIN + 8)),
+        ("loss", (MARGIN, MARGIN - 18)),
+    ):
+        pen.text(place, text, fill=INK)
+    try:
+        image.save(picture)
+    except OSError as error:
+        raise MaxiError(f"cannot write {picture}: {error.strerror or error}", "make room there") from error
+
+
+def running_mean(values: Sequence[float], over: int) -> list[float]:
+    """Return the mean of each value and the `over` - 1 before it, as far as there are any."""
+    sums = [0.0]
+    for value in values:
+        sums.append(sums[-1] + value)
+    return [(sums[i + 1] - sums[max(0, i + 1 - over)]) / min(over, i + 1) for i in range(len(values))]
+
+
+# Telling others what is in metrics.jsonl: TensorBoard and Weights & Biases, if they are installed and asked for.
+
+
+def make_reports(names: Iterable[str], out: Path, name: str, settings: Mapping[str, str]) -> tuple[Report, ...]:
+    """Return one report for each of `tensorboard` and `wandb`; raises UsageError for one that is not installed."""
+    makers = {"tensorboard": _tensorboard, "wandb": _wandb}
+    return tuple(makers[asked](out, name, settings) for asked in names)
+
+
+def numbers_of(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a record by name, those of a validation after `val/`; without the step itself."""
+    named = {key: value for key, value in record.items() if key not in ("step", "val")}
+    named |= {f"val/{key}": value for key, value in record.get("val", {}).items()}
+    return {key: float(value) for key, value in named.items() if isinstance(value, (int, float))}
+
+
+def _tensorboard(out: Path, _name: str, _settings: Mapping[str, str]) -> Report:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UsageError("TensorBoard is not installed", "pip install tensorboard, or leave it out") from None
+    writer: Any = SummaryWriter(str(out / "tensorboard"))
+
+    def report(record: Mapping[str, Any]) -> None:
+        for key, value in numbers_of(record).items():
+            writer.add_scalar(key, value, record["step"])
+        writer.flush()
+
+    return report
+
+
+def _wandb(out: Path, name: str, settings: Mapping[str, str]) -> Report:
+    try:
+        from importlib import import_module
+
+        wandb: Any = import_module("wandb")
+    except ImportError:
+        raise UsageError("wandb is not installed", "pip install wandb, or leave it out") from None
+    run = wandb.init(project="maxi", name=name, dir=str(out), config=dict(settings), resume="allow")
+    return lambda record: run.log(numbers_of(record), step=record["step"])

@@ -1,0 +1,236 @@
+"""From a settled recipe to a training job: model, examples, batches, and what makes two runs the same."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maxi_core.bags.bag import BAGS
+from maxi_core.bags.run import read_manifest
+from maxi_core.batches.bag_index import open_bags
+from maxi_core.batches.batch import BatchPlan, Examples, labelled
+from maxi_core.batches.loader import Batches
+from maxi_core.clip.loading import load_model
+from maxi_core.clip.model import SIGMA, VideoCLIP
+from maxi_core.clip.temporal_record import temporal_maker
+from maxi_core.errors import UsageError
+from maxi_core.evaluation.benchmarks.opening import open_benchmark
+from maxi_core.evaluation.evaluating import evaluate
+from maxi_core.evaluation.protocol import Protocol
+from maxi_core.plugin.catalog import Catalog
+from maxi_core.plugin.roles import Temporal
+from maxi_core.plugin.world_paths import world_path
+from maxi_core.recipe.parts import find_instance
+from maxi_core.recipe.recipe import Recipe
+from maxi_core.settings.sections import EvalSection, VideoOptions
+from maxi_core.system.ranks import ALONE, Ranks
+from maxi_core.training.loop import LoopPlan, steps_per_epoch
+from maxi_core.training.metrics_log import make_reports
+from maxi_core.training.options import TrainSection
+from maxi_core.training.run import Resuming, SavePlan, TrainJob, Validate
+from maxi_core.training.trainable import choose_trainable
+from maxi_core.types import Video
+from maxi_core.video.skips import SkipLog
+
+
+@dataclass(frozen=True)
+class Source:
+    """The examples of a training and what identifies them: where they are from, a checksum, what they were made of."""
+
+    examples: Examples
+    name: str
+    checksum: str
+    dictionary: str
+
+
+def make_training(
+    catalog: Catalog,
+    recipe: Recipe,
+    argv: tuple[str, ...] = (),
+    *,
+    device: str | None = None,
+    ranks: Ranks = ALONE,
+    resuming: Resuming | None = None,
+    dry: bool = False,
+) -> TrainJob:
+    """Load the model, open the bags and settle everything; raises UsageError for what is missing or does not fit.
+
+    A `dry` job writes nothing and reports to nobody.
+    """
+    recipe = with_temporal(catalog, recipe)
+    section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
+    out = _out(section)
+    source = _source(catalog, section, video)
+    model = _model(catalog, recipe, section, device or section.device)
+    plan = BatchPlan(
+        section.batch_size, section.frames, section.bag_size, section.seed, section.template,
+        section.augmentation, section.flip, section.hold_gb,
+    )  # fmt: skip
+    log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
+    batches = Batches(source.examples, plan, model.tokenize, model.image_size, video, log)
+    per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
+    warmup = round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup
+    loop = LoopPlan(
+        section.loss, section.epochs, section.lr, warmup, section.accum_freq, section.precision,
+        section.grad_clip_norm, section.gather, section.skip_nonfinite, section.sigma_floor, section.seed,
+    )  # fmt: skip
+    if section.precision == "amp_fp16" and model.device.type != "cuda":
+        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
+    settings = _settings(section, source, model, video, ranks)
+    record = {"prompt": section.template, "loss": section.loss, "data": source.name, "dictionary": source.dictionary}
+    recipe_text = recipe.to_toml()
+    return TrainJob(
+        model,
+        batches,
+        loop,
+        out,
+        section.batch_size,
+        section.wd,
+        SavePlan(section.save_frequency, section.keep_last, section.ensemble),
+        resuming or Resuming(),
+        settings,
+        {**record, "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest()},
+        _validation(catalog, section, recipe, video) if section.val else None,
+        section.val_frequency,
+        make_reports(section.report_to, out, section.name, settings) if ranks.first and not dry else (),
+        recipe_text,
+        argv,
+    )
+
+
+def with_temporal(catalog: Catalog, recipe: Recipe) -> Recipe:
+    """Return the recipe with the full name of the temporal module that it names, and its options."""
+    section = recipe.core("train", TrainSection)
+    if section.temporal is None:
+        return recipe
+    one = find_instance(catalog, section.temporal, ("temporal",))
+    recipe = recipe.using(catalog, one)
+    named = section.model_copy(update={"temporal": one.key})
+    return replace(recipe, sections={**recipe.sections, "train": named})
+
+
+def _out(section: TrainSection) -> Path:
+    if section.run is None and section.labels is None:
+        raise UsageError("which bags? neither RUN nor [train] run says", "type the run folder of maxi bags")
+    if section.out is not None:
+        return section.out
+    if section.run is None:
+        raise UsageError("where to? neither --out nor [train] out says", "type --out")
+    return section.run / section.name
+
+
+def _source(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Source:
+    if section.labels is not None:
+        return _labelled(catalog, section, video)
+    if section.shots is not None:
+        raise UsageError("--shots are of labelled videos, and bags have no labels", "add --labels")
+    assert section.run is not None
+    examples = open_bags(section.run, section.keep)
+    made = read_manifest(section.run)
+    made_of, sums = made.get("made_of"), made.get("sha256")
+    checksum = sums.get(BAGS, "") if isinstance(sums, dict) else ""
+    dictionary = made_of.get("dictionary", "") if isinstance(made_of, dict) else ""
+    return Source(examples, f"{len(examples)} bags of {section.run.name}", checksum[:12], dictionary)
+
+
+def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Source:
+    from maxi_core.evaluation.benchmarks.opening import read_own
+    from maxi_core.evaluation.benchmarks.reading import Places
+
+    if section.loss != "ce":
+        raise UsageError(f"labels have no bags, and the loss {section.loss} needs them", "type --loss ce")
+    assert section.labels is not None
+    labels, videos = section.labels, section.videos
+    if (world := world_path(catalog, "labels", str(labels))) is not None:
+        labels, videos = world, videos or world_path(catalog, "videos", str(labels))
+    if not labels.exists():  # no known benchmark either: their splits are for testing
+        raise UsageError(f"there are no labels at {labels}", "name a list or folder (see maxi data shots)")
+    benchmark = read_own(labels, videos, None, multi_label=False, spelling="written")
+    assert benchmark.videos is not None
+    split = benchmark.splits[0]
+    placed = Places(benchmark.videos, allow_outside=video.allow_outside_root).place(split)
+    if placed.missing:
+        some = ", ".join(placed.missing[:3])
+        raise UsageError(f"{len(placed.missing)} labelled videos are nowhere ({some}, ...)", "correct --videos")
+    pairs: list[tuple[Video, int]] = [
+        (one, sample.labels[0]) for one, sample in zip(placed.videos, split.samples, strict=True)
+    ]
+    examples = labelled(pairs, split.classes, section.shots, section.seed)
+    return Source(examples, f"{len(examples)} labelled videos of {benchmark.name}", split.sha256[:12], "")
+
+
+def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> VideoCLIP:
+    temporal: Temporal | None = None
+    if section.temporal is not None:
+        made = recipe.make(catalog, section.temporal)
+        assert isinstance(made, Temporal)
+        temporal = made
+    model = load_model(
+        section.model,
+        device,
+        frames=section.frames,
+        temporal=temporal,
+        make_temporal=temporal_maker(catalog),
+        normalisation=section.normalisation,
+        checkpointing=section.grad_checkpointing,
+        catalog=catalog,
+    )
+    if section.sigma is not None or model.checkpoint is None:
+        model.set_sigma(section.sigma or SIGMA)
+    choose_trainable(model, section.freeze, section.last_blocks, section.token_embedding)
+    return model
+
+
+def _validation(catalog: Catalog, section: TrainSection, recipe: Recipe, video: VideoOptions) -> Validate:
+    from maxi_core.evaluation.protocol import Protocol
+
+    shown = recipe.core("eval", EvalSection)
+    protocol = Protocol(frames=section.frames, prompt=shown.prompt, spelling=shown.names or "written")
+    return make_validation(catalog, section.val, shown.data_root, protocol, video)
+
+
+# settings that change no result, or are compared as something else
+_LOOSE = frozenset({
+    *("run", "labels", "videos", "model", "out", "name", "keep", "shots", "batch_size", "accum_freq", "gather"),
+    *("device", "hold_gb", "grad_checkpointing", "save_frequency", "keep_last", "val", "val_frequency", "report_to"),
+    "ensemble",
+})  # fmt: skip
+
+
+def _settings(
+    section: TrainSection, source: Source, model: VideoCLIP, video: VideoOptions, ranks: Ranks
+) -> dict[str, str]:
+    """Return what decides the result, as texts that a person can compare."""
+    batch = f"{section.batch_size} x {section.accum_freq * ranks.world}" + (
+        f", gathered from {ranks.world}" if section.gather else ""
+    )
+    named = {"data": f"{source.name} ({source.checksum})", "model": f"{model.name} ({model.identity[:12]})"}
+    named |= {"batch": batch, "video": json.dumps([video.decoder, video.square_pixels])}
+    plain = {key: str(value) for key, value in section if key not in _LOOSE}
+    return {**named, **plain, "temporal": json.dumps(model.temporal and dict(model.temporal), sort_keys=True)}
+
+
+# Scores while training: benchmarks opened before the first step, evaluated on rank 0 (method.md, evaluation).
+
+
+def make_validation(
+    catalog: Catalog, names: Sequence[str], data_root: Path | None, protocol: Protocol, reading: VideoOptions
+) -> Callable[[VideoCLIP], Mapping[str, float]]:
+    """Return what evaluates a model on the benchmarks, in order: `benchmark:split metric` -> score in percent.
+
+    Raises UsageError for a benchmark that is not there. Features are not kept, as weights change.
+    """
+    benchmarks = [open_benchmark(name, catalog, data_root=data_root, spelling=protocol.spelling) for name in names]
+
+    def validate(model: VideoCLIP) -> dict[str, float]:
+        found = evaluate([model], benchmarks, protocol, reading=reading)
+        assert found is not None
+        return {
+            f"{record['benchmark']}:{record['split']} {metric}": 100 * float(value)
+            for record in found.models[0].records()
+            for metric, value in record["metrics"].items()
+            if metric == record["metric"] and isinstance(value, (int, float))
+        }
+
+    return validate
