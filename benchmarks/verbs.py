@@ -21,6 +21,7 @@ from maxi_plugins.verbs import RULES, Verbs
 from maxi_sandbox import Sandbox
 
 SETS = Path(__file__).parents[1] / "tests" / "data" / "verbs"
+NAMES = ("gold", "held_out", "imperative")
 KINDS: tuple[FormKind, ...] = ("verb", "verb-phrase", "noun")
 GOAL = 10_000
 SECONDS = 2.0
@@ -116,7 +117,7 @@ def readers(named: Sequence[str]) -> Iterator[tuple[str, Verbs]]:
 
 def main(named: Sequence[str]) -> int:
     """Print all tables; return 1 if the rules are too slow."""
-    sets = {path.stem: list(read_set(path)) for path in (SETS / "gold.txt", SETS / "held_out.txt")}
+    sets = {path.stem: list(read_set(path)) for path in (SETS / f"{name}.txt" for name in NAMES)}
     for name, tagged in sets.items():
         groups = Counter(one.group for one in tagged)
         print(f"{name}: {len(tagged)} texts, " + ", ".join(f"{groups[group]} of group {group}" for group in groups))
