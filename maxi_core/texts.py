@@ -28,6 +28,11 @@ def tidy(text: str, longest: int = LONGEST) -> str:
     return text if any(unicodedata.category(letter)[0] not in "CZ" for letter in text) else ""
 
 
+def has_words(text: str) -> bool:
+    """Return whether a text has a letter or digit of any script: a comma alone says nothing."""
+    return any(map(str.isalnum, text))
+
+
 # Names of actions that are written differently in different files: when two are the same, and how they are spelt.
 
 SHOWN = 3

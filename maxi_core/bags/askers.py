@@ -21,12 +21,16 @@ from maxi_core.types import Dictionary, Form, Match, Video
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources of a run by part, texts in the order in which they fill the bags, and how videos are read."""
+    """The sources of a run by part, texts in the order in which they fill the bags, and how videos are read.
+
+    `shortened` says whether verb phrases shorter than their phrase go into bags (`composing.compose`).
+    """
 
     matcher: Matcher
     texts: tuple[Expander | Captioner, ...] = ()
     augmenter: Augmenter | None = None
     reading: VideoOptions = field(default_factory=VideoOptions)
+    shortened: bool = False
 
     def every(self) -> list[Source]:
         """Return all of them, in the order of the flow."""

@@ -25,28 +25,37 @@ def keep_best(scores: Sequence[float], share: float) -> list[bool]:
     return kept
 
 
-def compose(match: Match, phrases: Said, captions: Said, forms: Forms | None, matcher: str) -> TextBag:
+def compose(
+    match: Match, phrases: Said, captions: Said, forms: Forms | None, matcher: str, *, shortened: bool = False
+) -> TextBag:
     """Return the bag of a video that is kept, each text once, in the order of the sources.
 
-    A phrase goes in together with all its forms. A caption gives only its verbs (or nouns), no phrases; or itself if
-    there is no augmenter (`forms` is None). So does the matched entry, which is never an item itself: it is text1 of
-    every prompt.
+    A phrase goes in together with its forms; of its verb phrases, those that are shorter than itself only if
+    `shortened`: no bag that the authors released holds one. A caption gives only its verbs (or nouns), no phrases; or
+    itself if there is no augmenter (`forms` is None). So does the matched entry, which is never an item itself: it is
+    text1 of every prompt.
     """
     found: dict[str, Text] = {}
     _add(found, match.entry, _words(match.entry, matcher, forms))
     for source, texts in phrases.items():
         for phrase in texts:
-            _add(found, match.entry, [Text(phrase, source, match.entry, "phrase"), *_forms(phrase, source, forms)])
+            whole = Text(phrase, source, match.entry, "phrase")
+            of_it = [item for item in _forms(phrase, source, forms) if shortened or not _is_shortened(item)]
+            _add(found, match.entry, [whole, *of_it])
     for source, texts in captions.items():
         for caption in texts:
-            whole = [Text(caption, source, match.video.id, "phrase")] if forms is None else []
-            _add(found, match.entry, [*whole, *_words(caption, source, forms)])
+            itself = [Text(caption, source, match.video.id, "phrase")] if forms is None else []
+            _add(found, match.entry, [*itself, *_words(caption, source, forms)])
     said = tuple((source, tuple(texts)) for source, texts in {**phrases, **captions}.items())
     return TextBag(match, kept=True, texts=tuple(found.values()), said=said)
 
 
 def _forms(text: str, source: str, forms: Forms | None) -> list[Text]:
     return [Text(form.text, source, text, form.kind) for form in (forms or {}).get(text, ())]
+
+
+def _is_shortened(item: Text) -> bool:
+    return item.kind == "verb-phrase" and len(item.text.split()) < len(item.of.split())
 
 
 def _words(text: str, source: str, forms: Forms | None) -> list[Text]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args
 
 from maxi_core.system.store import digest
-from maxi_core.texts import tidy
+from maxi_core.texts import has_words, tidy
 from maxi_core.types import Dictionary, Form, FormKind, Match, Video
 
 Question = TypeVar("Question")
@@ -54,7 +54,7 @@ def _check_texts(_: object, answer: object) -> list[str]:
     wrong = next((item for item in answer if not isinstance(item, str)), None)
     if wrong is not None:
         raise ValueError(f"answered a list with {type(wrong).__name__} in it, not texts")
-    return [text for item in answer[:MOST_TEXTS] if (text := tidy(item))]
+    return [text for item in answer[:MOST_TEXTS] if has_words(text := tidy(item))]
 
 
 def _check_forms(_: object, answer: object) -> list[Form]:
@@ -64,7 +64,7 @@ def _check_forms(_: object, answer: object) -> list[Form]:
         if not isinstance(item, Form) or item.kind not in get_args(FormKind):
             raise ValueError(f"answered a list with {item!r:.80} in it, which is no Form of a known kind")
     forms = [Form(tidy(item.text), item.kind, tidy(item.lemma)) for item in answer[:MOST_TEXTS]]
-    return [form for form in forms if form.text]
+    return [form for form in forms if has_words(form.text)]
 
 
 TEXTS_OF_ENTRY: Codec[str, list[str]] = Codec(text_key, str, list, lambda _, kept: list(kept), _check_texts)

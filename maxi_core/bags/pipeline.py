@@ -128,7 +128,8 @@ def make_bags(
                 if use:
                     captions, forms = next(described)
                     every = None if known is None or forms is None else ChainMap(forms, known)
-                    yield compose(match, phrases.get(match.entry, {}), captions, every, askers.matcher.name)
+                    said = phrases.get(match.entry, {})
+                    yield compose(match, said, captions, every, askers.matcher.name, shortened=sources.shortened)
                 else:
                     yield TextBag(match, kept=False)
         finally:

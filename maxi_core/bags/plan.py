@@ -83,6 +83,7 @@ def make_job(
             tuple(source for source in made if isinstance(source, (Expander, Captioner))),
             augmenter,
             video,
+            section.shortened,
         ),
         section.out,
         store,

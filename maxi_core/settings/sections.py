@@ -47,6 +47,11 @@ class BagsSection(Options):
         "spaced", description="names are matched with their words apart (apply eye makeup), or as they are written"
     )
     keep: float = Field(1.0, gt=0, le=1, description="share of videos with the best matches that get texts")
+    shortened: bool = Field(
+        False,
+        description="verb phrases with fewer words than the phrase they are of go in, too: "
+        "throwing the ball, of throwing the ball in the hoop",
+    )
 
 
 class EvalSection(Options):

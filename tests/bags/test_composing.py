@@ -38,11 +38,18 @@ def test_phrases_go_in_with_their_forms_captions_only_as_forms_and_the_entry_onl
 def test_verb_phrases_go_in_when_a_language_model_said_them_and_not_from_captions() -> None:
     forms = {
         "a woman covering her face": [Form("covering her face", "verb-phrase", "cover"), *verb("covering", "cover")],
-        "slowly smearing cream": [Form("smearing cream", "verb-phrase", "smear")],
+        "smear cream": [Form("smearing cream", "verb-phrase", "smear")],
         "applying cream": [Form("applying cream", "verb-phrase", "apply"), Form("cream", "noun", "cream")],
     }
-    bag = compose(MATCH, {"gpt3": ["slowly smearing cream"]}, SEEN, forms, "dictionary")
-    assert texts(bag) == ["cream", "slowly smearing cream", "smearing cream", "cover", "covering"]
+    bag = compose(MATCH, {"gpt3": ["smear cream"]}, SEEN, forms, "dictionary")
+    assert texts(bag) == ["cream", "smear cream", "smearing cream", "cover", "covering"]
+
+
+def test_a_verb_phrase_that_is_shorter_than_its_phrase_goes_in_only_where_that_is_asked_for() -> None:
+    short = [Form("throwing the ball", "verb-phrase", "throw"), *verb("throwing", "throw")]
+    said, forms = {"gpt3": ["throwing the ball in the hoop"]}, {"throwing the ball in the hoop": short}
+    assert texts(compose(MATCH, said, {}, forms, "m")) == ["throwing the ball in the hoop", "throw", "throwing"]
+    assert "throwing the ball" in texts(compose(MATCH, said, {}, forms, "m", shortened=True))
 
 
 def test_each_item_says_who_said_it_and_of_what_and_who_else() -> None:

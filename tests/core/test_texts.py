@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY
 from maxi_core.texts import LONGEST, tidy
+from maxi_core.types import Form
 
 anything = st.text(st.characters())  # lone surrogates included
 
@@ -48,3 +50,9 @@ def test_what_a_person_reads_stays(text: str, tidied: str) -> None:
 
 def test_a_text_of_a_megabyte_is_cut() -> None:
     assert len(tidy("run " * 250_000)) == LONGEST - 1  # the cut falls on a space
+
+
+@pytest.mark.parametrize("text", [",", "...", "- -", "\N{WAVING HAND SIGN}", " \u200b, "])
+def test_a_text_without_a_letter_or_digit_is_no_answer_of_a_source(text: str) -> None:
+    assert TEXTS_OF_ENTRY.check("waving", [text, "a, b", "\u5857\u308b"]) == ["a, b", "\u5857\u308b"]
+    assert FORMS_OF_TEXT.check("waving", [Form(text, "verb", text)]) == []

@@ -211,6 +211,11 @@ def test_a_pipeline_is_found_by_the_name_of_its_package(
     assert packed.augment(["a man kicks"]) == [[Form("kick", "verb", "kick"), Form("kicking", "verb", "kick")]]
 
 
+def test_a_comma_that_a_pipeline_takes_for_a_verb_is_none(tagged: Verbs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(POS, ",", "VERB")
+    assert tagged.augment([",", "a man kicks , "])[0] == []
+
+
 def test_a_lemma_that_has_no_gerund_stands_alone(tagged: Verbs) -> None:
     assert tagged.augment(["footage"]) == [[Form("footage", "verb", "footage")]]
 

@@ -92,10 +92,16 @@ def _without(word: str, ending: str) -> Iterator[str]:
 
 @lru_cache(REMEMBERED)
 def lemma_of_gerund(word: str) -> str:
-    """Return the lemma of a word in -ing, whether the table has it or not (`breadcrumbing`: `breadcrumb`)."""
+    """Return the lemma of a word in -ing, whether the table has it or not (`breadcrumbing`: `breadcrumb`).
+
+    A word that is another form of a verb (`swing`), or a noun by the table and no compound of a gerund (`handspring`),
+    is returned as it is.
+    """
     for start in (0, *range(1, len(word) - 5)):  # the word, or a compound of a known verb, as kite + surfing
         if known := [lemma for lemma, tag in readings(word[start:]) if tag == "VBG"]:
             return word[:start] + known[0]
+    if readings(word) or is_noun(word):
+        return word
     stem = word.removesuffix("ing")
     if re.search(r"([^aeioulsz])\1$", stem):
         return stem[:-1]

@@ -22,7 +22,7 @@ class Word:
 
     `closed` is the part of speech of a closed class, "" for an open one, and `always` is the same where no neighbour
     can change it; `lemmas` has the lemma under each Penn tag that the word may have; `common` says that it is a verb
-    often enough to be one without -ing or -ed, `noun` that it is as often a noun.
+    often enough to be one without -ing or -ed, `noun` that it is as often a noun, `thing` that this noun is no action.
     """
 
     text: str
@@ -31,6 +31,7 @@ class Word:
     lemmas: dict[str, str] = field(default_factory=dict)
     common: bool = False
     noun: bool = False
+    thing: bool = False
     adjective: bool = False
     animate: bool = False
 
@@ -58,7 +59,8 @@ class Lexicon:
         known = {lemmas[tag] for tag in ("VB", "VBZ") if tag in lemmas}
         common = bool(known & common_verbs()) or (bool(known) and not any(is_noun(lemma) for lemma in known))
         noun = not common or bool(known & self.lists["noun or verb"])
-        return Word(text, "", "", lemmas, common, noun, adjective, animate)
+        thing = bool(known & self.lists["thing or verb"])
+        return Word(text, "", "", lemmas, common, noun or thing, thing, adjective, animate)
 
     def _closed(self, text: str) -> str:
         for name, letter in _CLOSED.items():
@@ -75,6 +77,6 @@ def _lemmas(text: str) -> dict[str, str]:
     lemmas: dict[str, str] = {}
     for lemma, tag in readings(text):
         lemmas.setdefault(tag, lemma)
-    if text.endswith("ing") and len(text) > 4 and "VBG" not in lemmas:
-        lemmas["VBG"] = lemma_of_gerund(text)
+    if text.endswith("ing") and len(text) > 4 and "VBG" not in lemmas and (lemma := lemma_of_gerund(text)) != text:
+        lemmas["VBG"] = lemma
     return lemmas

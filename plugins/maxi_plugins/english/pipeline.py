@@ -9,6 +9,7 @@ from typing import Any
 
 from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
+from maxi_core.texts import has_words
 from maxi_core.types import Failed
 from maxi_plugins.english.clauses import Clause, Thing
 from maxi_plugins.english.inflection import lemma_of
@@ -126,6 +127,7 @@ def _clauses(doc: Any) -> list[Clause]:
         Clause(lemma, token.lower_, tuple(_things(token)))
         for token in doc
         if token.pos_ == "VERB"
+        and has_words(token.text)  # small pipelines take a comma that stands alone for a verb
         and token.dep_ not in _AUXILIARY | _IN_FRONT_OF_A_NOUN
         and (lemma := lemma_of(token.lower_, token.lemma_.lower())) != "be"
     ]

@@ -117,7 +117,8 @@ class Tagger:
         if word.text == "her":
             return "D" if self._nominal(at, place + 1) or "VBG" in following.lemmas else "R"
         if word.text == "to":
-            return "T" if "VB" in following.lemmas and following.common and at.words[place - 1].text != "next" else "P"
+            acts = following.common or at.before == _START or at.words[place + 2].text in self.lists["object opener"]
+            return "T" if "VB" in following.lemmas and acts and at.words[place - 1].text != "next" else "P"
         if word.text == "that":
             return "S" if at.before == "N" else "D"
         if word.text == "can" and at.before in "DA":
@@ -190,20 +191,58 @@ class Tagger:
         return "VB" if "VB" in word.lemmas and word.common else ""
 
     def _at_the_start(self, at: Tagged, place: int, word: Word) -> str:
-        following, after = at.words[place + 1], at.words[place + 2]
+        """Decide the first word of a text: an imperative ("spin around"), or a noun ("race track")."""
+        following, lists = at.words[place + 1], self.lists
         if "VBN" in word.lemmas and "VB" not in word.lemmas:
             return "VBN" if following.closed == "P" else ""
-        if not word.common or word.adjective:
-            return ""
         tag = "VB" if "VB" in word.lemmas else "VBZ" if "VBZ" in word.lemmas else ""
+        if following.text in lists["object opener"]:  # no noun stands in front of "the", so any verb is one
+            return tag if word.common or not word.animate else ""
+        if not word.common:
+            return ""
+        if word.adjective:  # "dry off with a towel", but "close up of a hand"
+            return tag if following.text in lists["particle"] and not self._is_noun_pair(at, place) else ""
         if following.closed in ("D", "R"):
             return tag
-        if not word.noun:
-            return tag if following.closed != "," and "VBG" not in following.lemmas and tag == "VB" else ""
-        goes = following.text in self.lists["way"] and bool(after.text)
-        does = self._nominal(at, place + 1) and after.closed in ("P", "B")
-        both = following.closed == "C" and after.common and at.words[place + 3].closed in ("D", "P")
-        return tag if goes or both or (does and tag == "VB") else ""
+        sure = tag == "VB" or not word.noun or following.closed == "B" or following.adjective  # jumps high
+        return tag if sure and self._is_imperative(at, place, word) else ""
+
+    def _is_imperative(self, at: Tagged, place: int, word: Word) -> bool:
+        """Whether a verb at the start is an imperative and neither a noun nor a part of one."""
+        following, after = at.words[place + 1], at.words[place + 2]
+        if "VBG" in following.lemmas:  # "keep running", but "sky diving"
+            return any(lemma in self.lists["goes on"] for lemma in word.lemmas.values())
+        if "VBG" in after.lemmas and self._nominal(at, place + 1) and not at.words[place + 3].text:
+            return False  # snatch weight lifting
+        return not word.noun or self._acts(at, place, word)
+
+    def _acts(self, at: Tagged, place: int, word: Word) -> bool:
+        """Whether a word at the start that may be a noun is a verb, by what follows it."""
+        following, after = at.words[place + 1], at.words[place + 2]
+        if following.text == "of" or self._is_noun_pair(at, place):
+            return False
+        if following.closed in (",", "C"):  # "push and pull", but "bat and ball"
+            return not word.thing and after.common and not after.thing and after.lemmas.get("VB") == after.text
+        if following.closed == "P":
+            return not word.thing or (following.text in self.lists["way"] and bool(after.text))
+        if following.adjective:  # "jump high", "sip hot tea", but "store front"
+            return not word.thing or self._nominal(at, place + 2)
+        return following.closed == "B" or self._takes(at, place, word)
+
+    def _takes(self, at: Tagged, place: int, word: Word) -> bool:
+        """Whether a bare noun after a verb at the start is its object ("lift weights"; not "race track")."""
+        thing, after, lists = at.words[place + 1], at.words[place + 2], self.lists
+        if not self._nominal(at, place + 1) or thing.text in lists["compound head"] | lists["compound end"]:
+            return False
+        if not word.thing:
+            return True
+        many = thing.text in lists["mass noun"] or (thing.text.endswith("s") and not thing.text.endswith("ss"))
+        return many and after.closed in ("P", "B")
+
+    def _is_noun_pair(self, at: Tagged, place: int) -> bool:
+        """Whether verb and particle name an exercise or a picture ("push up", "close up of a hand")."""
+        pair, after = f"{at.words[place].text} {at.words[place + 1].text}", at.words[place + 2]
+        return pair in self.lists["noun pair"] and (after.text == "of" or after.closed == ",")
 
     def _after_and(self, at: Tagged, place: int, word: Word) -> str:
         last, following = at.verb[1], at.words[place + 1]
@@ -222,7 +261,8 @@ class Tagger:
 
     def _after_noun(self, at: Tagged, place: int, word: Word) -> str:
         if "VBZ" in word.lemmas and word.common:
-            return "VBZ" if not word.noun or at.head.animate or at.single else ""
+            subject = at.head.animate or at.single or at.head.text == "it"
+            return "VBZ" if subject or not word.noun else ""
         if ("VBN" in word.lemmas or "VBD" in word.lemmas) and (tag := self._past(at, place, word)):
             return tag
         return self._plain(at, word) if "VB" in word.lemmas and word.common else ""
@@ -246,4 +286,5 @@ class Tagger:
         many = head.animate and (
             plural or joined or head.text in ("people", "men", "women", "children", "couple", "crowd")
         )
-        return "VB" if many or (plural and not word.noun) else ""
+        direct = plural and at.tags[-1] == "R"  # as you jump
+        return "VB" if many or direct or (plural and not word.noun) else ""

@@ -19,4 +19,4 @@ def word_lists() -> dict[str, frozenset[str]]:
 @cache
 def common_verbs() -> frozenset[str]:
     """Return the lemmas of all verbs that are known by name."""
-    return word_lists()["verb"] | word_lists()["noun or verb"]
+    return word_lists()["verb"] | word_lists()["noun or verb"] | word_lists()["thing or verb"]
