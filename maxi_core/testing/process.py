@@ -69,7 +69,7 @@ def _elsewhere(subject: Subject, asked: object) -> object:
 def _options(options: BaseModel) -> dict[str, Any]:
     """Return the options as a recipe would hold them, secrets too: the file is gone when the check ends."""
     values = {key: plain(value) for key, value in options}
-    return {key: value["tuple"] if isinstance(value, dict) else value for key, value in values.items()}
+    return {key: values[key]["tuple"] if isinstance(value, tuple) else values[key] for key, value in options}
 
 
 def _run(

@@ -11,15 +11,18 @@ from pydantic import BaseModel, Field
 
 from maxi_core import Expander, Failed, Source, hookimpl
 from maxi_core.texts import name_key, tidy
+from maxi_plugins.llm import exchange as saying
+from maxi_plugins.llm import marks
 from maxi_plugins.llm import phrases as reading
 from maxi_plugins.llm.cache import Replay
-from maxi_plugins.llm.exchange import Request, excerpt, reply_text
+from maxi_plugins.llm.exchange import Exchange, Request, excerpt, is_cut, reply_text
 from maxi_plugins.llm.model import LanguageModel, ModelOptions, client_of, language_model
 from maxi_plugins.llm.phrases import phrases
 
 logger = logging.getLogger("maxi")
 
 PROMPT = "Generate {count} phrases to describe the action of {action} in simple words."
+CUT = ", it was cut at its longest (finish_reason: length)"
 MOST_TOKENS = 256  # of a completion, whose default is 16; five phrases take about 50
 
 
@@ -49,7 +52,7 @@ class Gpt3(Expander):
 
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
-        self._short: dict[str, int] = {}  # phrases of the names that got fewer than wanted
+        self._short: dict[str, str] = {}  # what is said of the names that got fewer phrases than wanted
 
     def open(self) -> None:
         """Let questions go, up to `concurrency` at once; asks nothing, and may follow on `close`.
@@ -89,9 +92,7 @@ class Gpt3(Expander):
         client = self._client
         refused = {} if isinstance(client, Replay) else client.refused()
         found = [f"asked without {name}, which the model refuses: {said}" for name, said in refused.items()]
-        return found + [
-            f"{count} of {self._wanted} phrases for '{name}'" for name, count in sorted(self._short.items())
-        ]
+        return found + [short for _, short in sorted(self._short.items())]
 
     def probe(self) -> dict[str, str]:
         """Return what the endpoint says of itself and of the model, asking only for the list of its models.
@@ -114,27 +115,29 @@ class Gpt3(Expander):
         request = self._request(action)
         found: dict[str, str] = {}
         faults: list[str] = []
+        cut = False
         for turn in (0, 1):
             exchange = self._client.ask(request, turn)
+            cut = isinstance(exchange, Exchange) and is_cut(exchange.response)
             said = exchange if isinstance(exchange, Failed) else reply_text(exchange.response)
             if isinstance(said, Failed):
                 faults.append(said.reason)
             else:
                 for phrase in phrases(said, self.options.phrases):
                     found.setdefault(name_key(phrase), phrase)
-                faults.append(f"the reply holds no phrases: {excerpt(said)!r}")
+                faults.append(f"the reply holds no phrases{CUT if cut else ''}: {excerpt(said)!r}")
             if isinstance(exchange, Failed) or len(found) >= self._wanted:
                 break
         if not found:
             return Failed(faults[0])
         if len(found) < self._wanted:
-            self._short[action] = len(found)
-            logger.warning("%s: %d of %d phrases for '%s'", self.label, len(found), self._wanted, action)
+            self._short[action] = f"{len(found)} of {self._wanted} phrases for '{action}'{CUT if cut else ''}"
+            logger.warning("%s: %s", self.label, self._short[action])
         return list(found.values())[: self.options.phrases]
 
     def _request(self, action: str) -> Request:
         prompt = PROMPT.format(count=self.options.phrases, action=action)
-        asked: dict[str, object] = {"model": self.options.model, "temperature": self.options.temperature}
+        asked = {"model": self.options.model, "temperature": self.options.temperature, **self.options.extra}
         if self.options.provider == "completions":
             return {**asked, "prompt": prompt, "max_tokens": self.options.max_tokens or MOST_TOKENS}
         if self.options.max_tokens is not None:
@@ -152,7 +155,8 @@ class Gpt3(Expander):
 
 def _digest_of_reading() -> str:
     """Return a digest of how a reply is read: after a change of it, what was paid for is read again."""
-    return sha256(Path(reading.__file__).read_bytes()).hexdigest()[:16]
+    files = (part.__file__ for part in (saying, marks, reading))
+    return sha256(b"".join(Path(file).read_bytes() for file in files if file)).hexdigest()[:16]
 
 
 @hookimpl

@@ -18,7 +18,7 @@ class Reply:
     """A response: its status, its body (text as it is, anything else as JSON), its type, and how it is sent.
 
     It is sent after `delay` seconds, and not before `after` is set or 30 seconds have gone; `way` is whole, cut (half
-    of it, then the connection ends), closed (nothing, the connection ends) or drip (a byte every 20 ms).
+    of it, then the connection ends), closed (nothing, the connection ends), drip (a byte every 20 ms) or drip headers.
     """
 
     body: Any
@@ -30,6 +30,8 @@ class Reply:
     way: str = "whole"
 
     def encoded(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
         return text.encode()
 
@@ -38,7 +40,7 @@ def entry_of(prompt: str) -> str:
     return prompt.removeprefix("Generate 5 phrases to describe the action of ").removesuffix(" in simple words.")
 
 
-def chat(text: str | None, tokens: int = 100, **more: Any) -> Reply:
+def chat(text: Any, tokens: int = 100, **more: Any) -> Reply:
     """Return a chat completion that says `text`."""
     message = {"role": "assistant", "content": text, **more}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -128,6 +130,9 @@ def serving(server: Server) -> Iterator[Server]:
             if reply.way == "closed":
                 self.close_connection = True
                 return
+            if reply.way == "drip headers":
+                self._drip(b"HTTP/1.1 200 OK\r\nx-long: " + b"x" * 200)
+                return
             data = reply.encoded()
             self.send_response_only(reply.status) if "date" in reply.headers else self.send_response(reply.status)
             for name, value in {"content-type": reply.type, "content-length": str(len(data)), **reply.headers}.items():
@@ -137,11 +142,14 @@ def serving(server: Server) -> Iterator[Server]:
                 self.wfile.write(data[: len(data) // 2])
                 self.close_connection = True
             elif reply.way == "drip":
-                for byte in data:
-                    self.wfile.write(bytes([byte]))
-                    time.sleep(0.02)
+                self._drip(data)
             else:
                 self.wfile.write(data)
+
+        def _drip(self, data: bytes) -> None:
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing on stderr."""

@@ -3,6 +3,7 @@
 `python -m benchmarks.llm` prints this table from real runs into docs/sources.md.
 """
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,20 @@ class Case:
         return lambda prompt: turns(prompt) if entry_of(prompt) == "waving" else chat(LIST.format(entry_of(prompt)))
 
 
+BOMB, GZIP = gzip.compress(bytes(64 << 20)), {"content-encoding": "gzip"}
+PARTS = [{"type": "text", "text": LIST.format("waving")}]
+
+
+def in_a_200(message: str, **more: Any) -> Reply:
+    """Return an error with status 200."""
+    return Reply({"error": {"message": message, **more}})
+
+
+def cut(text: str | None) -> Reply:
+    """Return a chat completion that ended at its longest."""
+    return Reply({"choices": [{"message": {"content": text}, "finish_reason": "length"}]})
+
+
 NO_PATIENCE = {"patience": 0}
 QUICK = {"timeout": 1, "patience": 1}  # long enough for the good answers on a busy machine
 
@@ -62,6 +77,21 @@ PASSING = [
     Case("the connection closed, then an answer", (Reply({}, way="closed"), GOOD), 2),
     Case("the connection closed, for ever", (Reply({}, way="closed"),), 1, "failed", "cannot reach", NO_PATIENCE),
     Case("half a response, then an answer", (Reply(GOOD.body, way="cut"), GOOD), 2),
+    Case("headers of a byte every 20 ms, for ever", (Reply("", way="drip headers"),), 1, "failed",
+         "within 1 s (asked once)", QUICK),
+    Case("500 whose body is a byte every 20 ms, for ever", (Reply("x" * 200, 500, way="drip"),), 1, "failed",
+         "within 1 s (asked once)", QUICK),
+    Case("64 MiB in a few bytes of gzip", (Reply(BOMB, headers=GZIP),), 1, "failed", "answered with more than 4 MiB",
+         NO_PATIENCE),
+    Case("500 with 64 MiB in a few bytes of gzip", (Reply(BOMB, 500, headers=GZIP),), 1, "failed",
+         "answered with more than 4 MiB", NO_PATIENCE),
+    Case("an answer in gzip", (Reply(gzip.compress(GOOD.encoded()), headers=GZIP),), 1),
+    Case("gzip that is none", (Reply("x" * 99, headers=GZIP),), 1, "failed", "answered with gzip that is broken",
+         NO_PATIENCE),
+    Case("a packing that nobody asked for", (Reply("x", headers={"content-encoding": "br"}),), 1, "failed",
+         "answered with data packed as 'br', which nobody asked for", NO_PATIENCE),
+    Case("429 with a Retry-After of a day", (fault(429, "slow down", {"retry-after": "86400"}),), 1, "failed",
+         "it wants to be asked again in 86400 s"),
     Case("five megabytes", (Reply("x" * (5 << 20)),), 1, "failed", "answered with more than 4 MiB", NO_PATIENCE),
 ]  # fmt: skip
 
@@ -99,6 +129,23 @@ MALFORMED = [
     Case("200 with `choices: null`", (Reply({"choices": None}),), 2, "failed", "holds no text"),
     Case('200 with `{"error": ...}`', (Reply({"error": {"message": "overloaded"}}),), 2, "failed",
          "the endpoint answered with an error: overloaded"),
+    Case("200 with an error of code 429, then an answer", (in_a_200("slow down", code=429), GOOD), 2),
+    Case("200 with an error of code 401", (in_a_200(f"bad key {KEY}", code=401),), 1, "stopped",
+         "refuses the API key (401)"),
+    Case("200 with `insufficient_quota`", (in_a_200("no credit", code="insufficient_quota"),), 1, "stopped",
+         "says that the quota is used up: no credit"),
+    Case("200 with `model_not_found`", (in_a_200("gone", code="model_not_found"),), 1, "stopped", "knows no model 'm'"),
+    Case("200 with an error that is a text", (Reply({"error": "out of memory"}),), 2, "failed",
+         "the endpoint answered with an error: out of memory"),
+    Case("200 with an error in the choice", (Reply({"choices": [{"error": {"message": "no luck"}}]}),), 2, "failed",
+         "the endpoint answered with an error: no luck"),
+    Case("content as a list of parts", (chat([{"type": "thinking", "thinking": "1. hm"}, *PARTS]),), 1),
+    Case("`finish_reason: length` before a word", (cut(None),), 2, "failed",
+         "the reply was cut at its longest before it said anything (finish_reason: length)"),
+    Case("`finish_reason: length` in the third phrase", (cut("1. one hand\n2. two hands\n3. a fl"),), 2,
+         sees="2 of 5 phrases for 'waving', it was cut at its longest (finish_reason: length)"),
+    Case("`finish_reason: length` in the thoughts", (cut("<think>\n1. one hand\n2. two"),), 2, "failed",
+         "the reply holds no phrases, it was cut at its longest (finish_reason: length): '<think> 1. one hand'"),
     Case("200 with a list", (Reply([1, 2]),), 2, "failed", "holds no text"),
     Case("`content: null`", (chat(None),), 2, "failed", "holds no text"),
     Case("a blank answer", (chat("  "),), 2, "failed", "holds no text"),

@@ -1,6 +1,8 @@
 """`gpt3` against a real server on the loopback interface, and against recorded replies."""
 
 import json
+import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,13 @@ import pytest
 from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.catalog import discover
-from maxi_core.recipe.recipe import from_env, from_flag, settle
+from maxi_core.recipe.recipe import from_env, from_file, from_flag, settle
+from maxi_core.settings.option_types import inline
 from maxi_core.testing import contract
 from maxi_plugins.gpt3 import Gpt3
 from maxi_sandbox import Sandbox
 from tests.plugins.asking import expanded, opened
-from tests.plugins.loopback import LIST, Reply, Server, chat, in_turn, serving
+from tests.plugins.loopback import LIST, Reply, Server, chat, fault, in_turn, serving
 from tests.plugins.misbehaviour import requests_for
 
 KEY = "sk-canary-0123456789abcdef"
@@ -62,6 +65,49 @@ def test_the_original_form_sends_the_prompt_itself(server: Server) -> None:
     assert server.paths == ["/v1/completions"]
     assert server.requests[0]["prompt"] == "Generate 5 phrases to describe the action of waving in simple words."
     assert server.requests[0]["max_tokens"] >= 100
+
+
+def test_further_fields_are_sent_as_they_are_and_decide_the_answer(server: Server) -> None:
+    extra = {"reasoning_effort": "low", "seed": 1, "top_p": 0.5, "chat_template_kwargs": {"enable_thinking": False}}
+    assert expanded(gpt3(extra=extra), ["waving"]) == [WAVING]
+    assert {name: server.requests[0][name] for name in extra} == extra
+    assert gpt3(extra=extra).fingerprint() != gpt3().fingerprint()
+
+
+@pytest.mark.parametrize(
+    "text", ['{reasoning_effort = "low", stop = ["6."]}', '{seed = 1, reasoning = {effort = "low"}}']
+)
+def test_further_fields_may_be_typed_or_stand_in_a_recipe(text: str, tmp_path: Path) -> None:
+    catalog = discover(only=["gpt3"])
+    typed = settle(catalog, [from_flag(f"gpt3.extra={text}")])
+    (tmp_path / "maxi.toml").write_text(f"[gpt3]\nextra = {text}\n")
+    read = settle(catalog, from_file(tmp_path / "maxi.toml"))
+    again = settle(catalog, [from_flag("gpt3.extra=" + inline(typed.make(catalog, "gpt3").options.extra))])
+    extras = [recipe.make(catalog, "gpt3").options.extra for recipe in (typed, read, again)]
+    assert extras == [tomllib.loads(f"extra = {text}")["extra"]] * 3
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream", "temperature", "api_key"])
+def test_a_further_field_that_is_none_is_one_line(name: str) -> None:
+    catalog = discover(only=["gpt3"])
+    with pytest.raises(UsageError, match=f"'{name}' is") as caught:
+        settle(catalog, [from_flag(f"gpt3.extra={{{name} = 'x'}}")])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_further_field_that_the_model_refuses_ends_the_run(server: Server) -> None:
+    server.answer = lambda prompt: fault(400, "not for this model", param="reasoning_effort")
+    with pytest.raises(MaxiError, match="model 'm' refuses reasoning_effort: not for this model"):
+        expanded(gpt3(extra={"reasoning_effort": "low"}), ["waving"])
+
+
+def test_a_retry_after_of_a_day_holds_no_other_question_up(server: Server) -> None:
+    server.answer = in_turn(fault(429, "slow down", {"retry-after": "86400"}), chat(LIST.format("bowing")))
+    began = time.monotonic()
+    first, second = expanded(gpt3(), ["waving", "bowing"])
+    assert isinstance(first, Failed)
+    assert isinstance(second, list)
+    assert time.monotonic() - began < 20
 
 
 def test_opening_asks_nothing(server: Server) -> None:

@@ -71,7 +71,8 @@ class Budget:
             self._count(file, -1, -reserved)
 
     def _estimate(self, request: Request) -> int:
-        if isinstance(most := request.get("max_tokens"), int):
+        most = request.get("max_tokens", request.get("max_completion_tokens"))
+        if isinstance(most, int):
             return len((prompt_of(request) or "").encode()) + FRAME + most  # a token has one byte at least
         return self._largest or UNKNOWN_REPLY
 

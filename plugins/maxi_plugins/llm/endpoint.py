@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,22 +14,31 @@ from urllib.parse import urlsplit
 
 from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
-from maxi_plugins.llm.exchange import Request, excerpt
+from maxi_plugins.llm.deadline import Deadline, UnreadableError, bounded_client
+from maxi_plugins.llm.exchange import Request, error_of, excerpt
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI, OpenAIError
+    from openai import OpenAI, OpenAIError
 
 Provider = Literal["chat", "completions"]
 
 OPENAI = "https://api.openai.com/v1"
 OFFERED = 8  # models that an error names
-MOST_BYTES = 4 << 20  # of a response; five phrases take about 1000
 MOST_MODELS = 10_000
 RESUME = "the same command goes on from here"
 SHORTEST_SECRET = 8  # letters; servers that want no key are given words such as `none`, which replies may hold
 DROPPABLE = ("temperature", "max_tokens")
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 RETRYABLE = (408, 409, 425, 429)
+STATUS_OF = {  # what codes and types of errors inside a 200 have in them
+    402: QUOTA,
+    401: ("api_key", "apikey", "authentication", "unauthorized"),
+    403: ("permission", "forbidden", "access_denied"),
+    404: ("model_not_found", "not_found"),
+    429: ("rate_limit", "ratelimit", "too_many_requests", "throttl"),
+    503: ("server_error", "internal", "overloaded", "unavailable", "timeout"),
+    400: ("invalid_request", "bad_request", "context_length"),
+}
 
 
 @dataclass(frozen=True)
@@ -79,18 +87,24 @@ class Endpoint:
         self._lock = Lock()
 
     @contextmanager
-    def _connected(self) -> Iterator["OpenAI"]:
-        """Hold the client for one request."""
+    def _connected(self) -> Iterator[tuple["OpenAI", Deadline]]:
+        """Hold the client for one request, which has `timeout` seconds in all, however slowly anything drips."""
         from openai import OpenAI
 
         with self._lock:
             if self._openai is None:  # we ask again ourselves: the client asks again what cannot be answered
-                self._openai = OpenAI(api_key=self._key, timeout=self._timeout, max_retries=0)
+                self._openai = OpenAI(
+                    api_key=self._key,
+                    timeout=self._timeout,
+                    max_retries=0,
+                    http_client=bounded_client(self._timeout),
+                )
                 self._closing = False
             client = self._openai
             self._under_way += 1
         try:
-            yield client
+            with Deadline(self._timeout).held() as deadline:
+                yield client, deadline
         finally:
             with self._lock:
                 self._under_way -= 1
@@ -108,32 +122,26 @@ class Endpoint:
     def send(self, request: Request) -> Outcome:
         """Send a request once and return what comes of it; never raises.
 
-        The whole response has `timeout` seconds and `MOST_BYTES` bytes, however slowly it drips.
+        The whole response has `timeout` seconds and `deadline.MOST_BYTES` bytes, that of an error, too.
         """
         from openai import OpenAIError
 
-        until = time.monotonic() + self._timeout
-        with self._connected() as client:
+        body = dict(request)
+        named = {name: body.pop(name) for name in ("model", "messages", "prompt") if name in body}
+        with self._connected() as (client, deadline):
             chat, form = client.chat.completions, client.completions
             streaming = chat.with_streaming_response if self._provider == "chat" else form.with_streaming_response
             try:
-                with streaming.create(**request) as response:  # type: ignore[call-overload]
-                    return self._read(response.iter_bytes(), until)
+                with streaming.create(**named, extra_body=body) as response:  # type: ignore[call-overload]
+                    return self._errors.read(response.read(), request)
             except OpenAIError as error:
-                return self._errors.outcome(error, request)
+                return self._late(deadline) or self._errors.outcome(error, request)
             except Exception as error:  # of the HTTP library, while the response is read
-                said = redacted(str(error) or type(error).__name__, self._key)
-                return Transient(f"{address()} broke off: {said}", sent=True)
+                return self._late(deadline) or self._errors.broken(error)
 
-    def _read(self, chunks: Iterable[bytes], until: float) -> Outcome:
-        data = b""
-        for chunk in chunks:
-            data += chunk
-            if len(data) > MOST_BYTES:
-                return Transient(f"{address()} answered with more than {MOST_BYTES >> 20} MiB", sent=True)
-            if time.monotonic() > until:
-                return Transient(f"no answer from {address()} within {self._timeout:g} s", sent=True)
-        return Reply(decoded(redacted(data.decode("utf-8", "replace"), self._key, longest=None)))
+    def _late(self, deadline: Deadline) -> Transient | None:
+        """Return the fault of a request whose time is over: what was raised then is only how it ended."""
+        return self._errors.late(sent=True) if deadline.over else None
 
     def models(self) -> dict[str, str | None]:
         """Return the models on offer and the day on which each is shut down, if the endpoint says so.
@@ -142,12 +150,14 @@ class Endpoint:
         """
         from openai import OpenAIError
 
-        with self._connected() as client:
+        with self._connected() as (client, deadline):
             try:
                 return self._listed(client)
             except OpenAIError as error:
-                fault = self._errors.outcome(error, {})
+                fault = self._late(deadline) or self._errors.outcome(error, {})
                 reason = str(getattr(fault, "reason", fault))
+            except UnreadableError as error:
+                reason = self._errors.broken(error).reason
             except Exception:  # no JSON, or JSON of another form
                 reason = "it answered with something that is no list of models"
         raise LookupError(reason)
@@ -236,6 +246,18 @@ def redacted(text: str, key: str, longest: int | None = 200) -> str:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """An error that an endpoint answered with, as a status of its own or inside a 200."""
+
+    status: int
+    said: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: object = None
+    type: object = None
+    param: str | None = None
+
+
+@dataclass(frozen=True)
 class ErrorReader:
     """What errors of the client mean, in words that name the source's options by its label."""
 
@@ -243,37 +265,59 @@ class ErrorReader:
     key: str = field(repr=False)
     timeout: float
 
+    def read(self, data: bytes, request: Request) -> Outcome:
+        """Return what a response with status 200 is: a reply, or the error that it holds instead of one."""
+        body = decoded(redacted(data.decode("utf-8", "replace"), self.key, longest=None))
+        error = error_of(body)
+        status = None if error is None else _status_of(error)
+        if error is None or status is None:
+            return Reply(body)
+        said = excerpt(str(error.get("message") or "nothing"), 200)
+        return self._meaning(Refusal(status, said, code=error.get("code"), type=error.get("type")), request)
+
+    def late(self, *, sent: bool) -> Transient:
+        """Return the fault of a request that had no whole answer in time."""
+        return Transient(f"no answer from {address()} within {self.timeout:g} s", sent=sent)
+
+    def broken(self, error: BaseException) -> Transient:
+        """Return the fault of a response that ended or cannot be read while it came."""
+        said = redacted(str(error) or type(error).__name__, self.key)
+        how = "answered with" if isinstance(error, UnreadableError) else "broke off:"
+        return Transient(f"{address()} {how} {said}", sent=True)
+
     def outcome(self, error: "OpenAIError", request: Request) -> Outcome:
         """Return what an error means; never the error itself, since that may quote the key."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
+        cause = error.__cause__
+        if isinstance(cause, UnreadableError):
+            return self.broken(cause)
         if isinstance(error, APITimeoutError):
-            sent = type(error.__cause__).__name__ != "ConnectTimeout"
-            return Transient(f"no answer from {address()} within {self.timeout:g} s", sent=sent)
+            return self.late(sent=type(cause).__name__ != "ConnectTimeout")
         if isinstance(error, APIConnectionError):
-            sent = type(error.__cause__).__name__ != "ConnectError"
-            why = redacted(str(error.__cause__ or error), self.key)
-            return Transient(f"cannot reach {address()}: {why}", sent=sent)
+            why = redacted(str(cause or error), self.key)
+            return Transient(f"cannot reach {address()}: {why}", sent=type(cause).__name__ != "ConnectError")
         if isinstance(error, APIStatusError):
-            return self._refusal(error, request)
+            body = error.body if isinstance(error.body, dict) else {}
+            said = redacted(str(body.get("message") or error.message or "nothing"), self.key)
+            refusal = Refusal(error.status_code, said, error.response.headers, error.code, error.type, error.param)
+            return self._meaning(refusal, request)
         return Failed(f"the request failed: {redacted(str(error), self.key)}")
 
-    def _refusal(self, error: "APIStatusError", request: Request) -> Outcome:
-        status, headers = error.status_code, error.response.headers
-        body = error.body if isinstance(error.body, dict) else {}
-        said = redacted(str(body.get("message") or error.message or "nothing"), self.key)
-        if final := self._final(error, request.get("model"), said):
+    def _meaning(self, refusal: Refusal, request: Request) -> Outcome:
+        status, said = refusal.status, refusal.said
+        if final := self._final(refusal, request.get("model")):
             return final
         if status in (400, 422):
-            return self._bad_request(error, request, said)
-        if headers.get("x-should-retry") != "false" and (status in RETRYABLE or status >= 500):
-            return Transient(f"{address()} answered {status}: {said}", _retry_after(headers), status == 429)
+            return self._bad_request(refusal, request)
+        if refusal.headers.get("x-should-retry") != "false" and (status in RETRYABLE or status >= 500):
+            return Transient(f"{address()} answered {status}: {said}", _retry_after(refusal.headers), status == 429)
         return Failed(f"{address()} answered {status}: {said}")
 
-    def _final(self, error: "APIStatusError", model: object, said: str) -> MaxiError | None:
+    def _final(self, refusal: Refusal, model: object) -> MaxiError | None:
         """Return the fault that every further request would meet too, or None if it is no such fault."""
-        status = error.status_code
-        if status == 402 or {str(error.code), str(error.type)} & set(QUOTA):
+        status, said = refusal.status, refusal.said
+        if status == 402 or {str(refusal.code), str(refusal.type)} & set(QUOTA):
             return MaxiError(f"{address()} says that the quota is used up: {said}", f"raise it there; {RESUME}")
         if status == 401:
             return MaxiError(f"{address()} refuses the API key (401)", key_fix(self.label))
@@ -284,16 +328,27 @@ class ErrorReader:
             return UnknownModelError(f"{address()} knows no model '{model}', or has no such address (404)")
         return None
 
-    def _bad_request(self, error: "APIStatusError", request: Request, said: str) -> Outcome:
-        parameter = error.param
-        if parameter is None and "support" in f"{error.code} {said}":  # some only name it in their message
+    def _bad_request(self, refusal: Refusal, request: Request) -> Outcome:
+        parameter, said = refusal.param, refusal.said
+        if parameter is None and "support" in f"{refusal.code} {said}":  # some only name it in their message
             parameter = next((name for name in DROPPABLE if name in said), None)
         if parameter in DROPPABLE and parameter in request:
             return RefusedParameter(parameter, said)
         if parameter in request:
             problem = f"model '{request['model']}' refuses {parameter}: {said}"
             return MaxiError(problem, f"choose another {self.label}.model or value")
-        return Failed(f"{address()} answered {error.status_code}: {said}")
+        return Failed(f"{address()} answered {refusal.status}: {said}")
+
+
+def _status_of(error: Mapping[str, object]) -> int | None:
+    """Return the status that an error inside a 200 stands for, None if it does not say."""
+    for name in ("code", "status", "status_code", "type"):
+        said = str(error.get(name, "")).casefold()
+        if len(said) == 3 and said.isdecimal() and said >= "400":
+            return int(said)
+        if status := next((status for status, words in STATUS_OF.items() if any(word in said for word in words)), None):
+            return status
+    return None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -30,26 +30,84 @@ class Client(Protocol):
 
 
 def reply_text(response: object) -> str | Failed:
-    """Return what the model says in a response, chat or completions, or Failed with the reason why it says nothing."""
-    match response:
-        case {"choices": [{"message": {"content": str(text)}}, *_]} | {"choices": [{"text": str(text)}, *_]} if (
-            text.strip()
-        ):
-            return text
+    """Return what the model says in a response, chat or completions, or Failed with the reason why it says nothing.
+
+    Content may be a text or a list of parts, of which those of text count: thoughts are none. What a reply that was cut
+    at its longest (`finish_reason: length`) began last is left out, since it may be half a phrase.
+    """
+    if text := _said(response):
+        return text
     return response if isinstance(response, Failed) else Failed(_why_silent(response))
 
 
-def _why_silent(response: object) -> str:
+def is_cut(response: object) -> bool:
+    """Return whether the model had more to say than its longest reply."""
     match response:
-        case {"choices": [{"message": {"refusal": str(why)}}, *_]} if why.strip():
-            return f"the model refuses: {excerpt(why)}"
-        case {"choices": [{"finish_reason": "content_filter"}, *_]}:
-            return "the endpoint's content filter held the answer back"
-        case {"error": {"message": str(why)}}:
-            return f"the endpoint answered with an error: {excerpt(why)}"
+        case {"choices": [{"finish_reason": "length" | "max_tokens" | "MAX_TOKENS"}, *_]}:
+            return True
+    return False
+
+
+def error_of(response: object) -> Mapping[str, object] | None:
+    """Return the error that a response holds instead of a reply, None if it holds none."""
+    match response:
+        case {"choices": [{"error": error}, *_]} if error:
+            return _as_error(error)
+        case {"error": error} | {"errors": [error, *_]} if error and not _said(response):
+            return _as_error(error)
+        case dict(found) if found.get("object") == "error":
+            return found
+    return None
+
+
+def _as_error(error: object) -> Mapping[str, object]:
+    return error if isinstance(error, Mapping) else {"message": str(error)}
+
+
+def _said(response: object) -> str:
+    """Return what the model says, "" if that is blank."""
+    match response:
+        case {"choices": [{"message": {"content": content}}, *_]} | {"choices": [{"text": content}, *_]}:
+            text = _whole_items(_text_of(content)) if is_cut(response) else _text_of(content)
+            return text if text.strip() else ""
+    return ""
+
+
+def _text_of(content: object) -> str:
+    match content:
         case str(text):
-            return f"the endpoint answered with something that is no JSON: {excerpt(text)!r}"
-    return "the endpoint's answer holds no text"
+            return text
+        case [*parts]:
+            return "\n".join(filter(None, map(_text_of, parts)))
+        case {"type": str(kind)} if "text" not in kind:  # thinking, reasoning, image, tool call
+            return ""
+        case {"text": str(text)} | {"text": {"value": str(text)}}:
+            return text
+    return ""
+
+
+def _whole_items(text: str) -> str:
+    """Return a text without what follows its last separator: lines where there are several, else commas."""
+    last = text.rstrip().rfind("\n")
+    return text[: max(last, 0) or max(text.rfind(","), text.rfind(";"), 0)]
+
+
+def _why_silent(response: object) -> str:
+    why = "the endpoint's answer holds no text"
+    if error := error_of(response):
+        return f"the endpoint answered with an error: {excerpt(str(error.get('message') or dict(error)))}"
+    match response:
+        case {"choices": [{"message": {"refusal": str(said)}}, *_]} if said.strip():
+            why = f"the model refuses: {excerpt(said)}"
+        case {"choices": [{"finish_reason": "content_filter"}, *_]}:
+            why = "the endpoint's content filter held the answer back"
+        case {"message": str(said)} | {"detail": str(said)}:
+            why = f"the endpoint answered without a reply: {excerpt(said)}"
+        case str(said):
+            why = f"the endpoint answered with something that is no JSON: {excerpt(said)!r}"
+        case _ if is_cut(response):
+            why = "the reply was cut at its longest before it said anything (finish_reason: length)"
+    return why
 
 
 def prompt_of(request: object) -> str | None:

@@ -4,14 +4,15 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from maxi_core import Failed, Options, Source, WorldPath
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.recipe.parts import MARK
 from maxi_core.system.files import maxi_home, write_text
+from maxi_core.system.secrets import is_secret
 from maxi_core.system.store import digest
 from maxi_plugins.llm.budget import Budget
 from maxi_plugins.llm.cache import Recorder, Replay, ResponseCache
@@ -21,6 +22,9 @@ from maxi_plugins.llm.retry import RateLimiter, Retrying
 
 logger = logging.getLogger("maxi")
 
+Plain: TypeAlias = bool | int | float | str | list[str] | list[int] | list[float]
+Extra: TypeAlias = Plain | dict[str, Plain | dict[str, Plain]]  # as deep as a recipe is read with ease
+OWN_FIELDS = ("messages", "prompt", "stream", "stream_options", "n")
 REFUSED = "refused.json"  # parameters that the model does not take, and its words
 
 
@@ -35,6 +39,9 @@ class ModelOptions(Options):
     cap_tokens: int | None = Field(None, ge=0, description="tokens that are used at most, in all runs together")
     timeout: float = Field(60, gt=0, description="seconds to wait for one answer")
     patience: float = Field(120, ge=0, description="seconds after which one question is given up, all tries together")
+    extra: dict[str, Extra] = Field(
+        {}, description="further fields of the request, as the endpoint names them, such as {reasoning_effort = 'low'}"
+    )
     exchanges: Path | None = Field(
         None, description="folder that keeps every reply that was paid for; none: $MAXI_HOME/exchanges"
     )
@@ -45,6 +52,16 @@ class ModelOptions(Options):
     )
     record: Path | None = Field(None, description="append each exchange to this file, for replay; never the key")
     api_key_file: Path | None = Field(None, description="file that holds the key; none: OPENAI_API_KEY")
+
+    @field_validator("extra")
+    @classmethod
+    def _adds(cls, extra: dict[str, Extra]) -> dict[str, Extra]:
+        for name in extra:
+            if name in OWN_FIELDS or name in cls.model_fields:
+                raise ValueError(f"'{name}' is no further field: maxi sets it itself, or it is an option of its own")
+            if is_secret(name):
+                raise ValueError(f"'{name}' is a secret: a key comes from OPENAI_API_KEY or api_key_file")
+        return extra
 
     EFFORT = ("cap_calls", "cap_tokens", "timeout", "patience", "exchanges", "record", "api_key_file")
 

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator
 
 from maxi_core.texts import name_key, tidy
+from maxi_plugins.llm.marks import answer_of, table_cells
 
-LONGEST_REPLY = 20_000  # characters; five phrases take about 200
+LONGEST_REPLY = 20_000  # characters of the answer itself; five phrases take about 200
 MOST_WORDS = 20  # of one phrase; anything longer is a sentence of an essay
 MOST_LETTERS = 150  # the same for scripts that write without spaces
 
@@ -14,7 +15,9 @@ _DASHES = "-\u2013\u2014"
 _FENCE = re.compile(r"```[^\n`]*\n?")
 _STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"(?!\s*:)')
 _BULLET = rf"[{_DASHES}*+•◦▪·]+(?=\s|[^\W\d_])"
-_MARK = re.compile(rf"(?:{_BULLET}|\(?\d{{1,3}}[.):\]](?!\d)|\(?[a-zA-Z][.)](?=\s))\s*")
+_NUMBER = r"\(?\d{1,3}(?:[.):,\]](?!\d)|\t)|(?:phrase|option) \d{1,2}[.):]"
+_MARK = re.compile(rf"(?:{_BULLET}|{_NUMBER}|\\item\b|\(?[a-zA-Z][.)](?=\s))\s*", re.IGNORECASE)
+_NAMED = re.compile("phrase|text", re.IGNORECASE)  # keys of what is asked for
 _BREAK = re.compile(r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s)")
 _BOLD = re.compile(r"\s*(\*\*|__)(?P<head>.+?)\1\s*(?P<rest>.*)")
 _CURLY = str.maketrans("\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb", '\'\'"""""')
@@ -29,10 +32,12 @@ _CHATTER = re.compile(
 def phrases(reply: str, most: int) -> list[str]:
     """Return at most `most` distinct phrases of a reply, [] if there are none; never raises.
 
-    Reads numbered, bulleted, quoted and comma-separated lists, Markdown, JSON (also when it is cut off), and one phrase
-    a line; leaves out what is said around them, and phrases too long to be one (essays, refusals).
+    Reads numbered, bulleted, quoted and comma-separated lists, Markdown, tables, HTML, JSON (also when it is cut off),
+    and one phrase a line; leaves out thoughts, what is said around the phrases, and phrases too long to be one (essays,
+    refusals).
     """
-    text = _FENCE.sub("\n", reply[:LONGEST_REPLY].replace("\r", "\n").translate(_CURLY))
+    text = answer_of(reply).strip("\n")[:LONGEST_REPLY]
+    text = _FENCE.sub("\n", text.replace("\r", "\n").translate(_CURLY))
     found: dict[str, str] = {}
     for candidate in _json_strings(text) or _items(text):
         phrase = _bare(candidate)
@@ -64,7 +69,8 @@ def _strings(value: object) -> Iterator[str]:
         yield value
     elif isinstance(value, dict):
         lists = [inner for inner in value.values() if isinstance(inner, list)]  # {"action": "...", "phrases": [...]}
-        yield from (text for inner in lists or value.values() for text in _strings(inner))
+        named = [inner for key, inner in value.items() if _NAMED.search(key)]  # {"phrase": "...", "reason": "..."}
+        yield from (text for inner in lists or named or value.values() for text in _strings(inner))
     elif isinstance(value, list):
         yield from (text for inner in value for text in _strings(inner))
 
@@ -72,6 +78,8 @@ def _strings(value: object) -> Iterator[str]:
 def _items(text: str) -> list[str]:
     """Return the items of a list written as text: the marked lines if any line is marked, else every line."""
     lines = [line for line in _BREAK.sub("\n", text).split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    if cells := table_cells(lines):
+        return cells
     marked = [(len(line) - len(line.lstrip()), line) for line in lines if _MARK.match(line.lstrip(" \t>"))]
     if marked:
         outermost = min(indent for indent, _ in marked)

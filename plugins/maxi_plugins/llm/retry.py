@@ -164,7 +164,8 @@ class Retrying:
         elif not (isinstance(outcome, Transient) and outcome.sent):
             self._budget.release(reserved)
         if isinstance(outcome, Transient) and outcome.rate_limited:
-            self._limiter.throttled(min(outcome.retry_after or 0.0, LONGEST_RETRY_AFTER))
+            waits = (outcome.retry_after or 0.0) <= min(LONGEST_RETRY_AFTER, self._stop_after)
+            self._limiter.throttled((outcome.retry_after or 0.0) if waits else 0.0)  # what nobody waits holds nobody up
         if isinstance(outcome, RefusedParameter):
             self._drop(outcome)
         if isinstance(outcome, UnknownModelError):
