@@ -7,9 +7,9 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 from maxi_core.errors import UsageError
 from maxi_core.system.secrets import masked, without_secrets
@@ -59,6 +59,20 @@ def show_json_list(head: Mapping[str, object], key: str, items: Iterable[Mapping
     sys.stdout.write("\n]}\n")
 
 
+class MaskedStream:
+    """A stream whose texts have no secrets: for what plugins and libraries print and warn of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text without secrets."""
+        return self._stream.write(without_secrets(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 @contextmanager
 def plugins_at_work() -> Iterator[None]:
     """Send to stderr what anybody prints who is not a command: stdout is for the command's own data.
@@ -69,17 +83,24 @@ def plugins_at_work() -> Iterator[None]:
         behind = sys.stdout.fileno()
         before = os.dup(behind)
     except (OSError, ValueError):  # no file, as in a notebook or a test
-        with redirect_stdout(sys.stderr):
+        with _masking():
             yield
         return
     sys.stdout.flush()
     os.dup2(2, behind)
     try:
-        with redirect_stdout(sys.stderr):
+        with _masking():
             yield
     finally:
         os.dup2(before, behind)
         os.close(before)
+
+
+@contextmanager
+def _masking() -> Iterator[None]:
+    stream: Any = MaskedStream(sys.stderr)
+    with redirect_stdout(stream), redirect_stderr(stream):
+        yield
 
 
 def complain(message: str) -> None:
@@ -97,7 +118,7 @@ def note(message: str) -> None:
 LEVELS = ("debug", "info", "warning", "error")
 
 
-class Discreet(logging.Formatter):
+class MaskedFormatter(logging.Formatter):
     """Writes a record without the secrets that its message or traceback may quote."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -128,9 +149,9 @@ def set_up_logs(level: str) -> None:
         for name in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
             os.environ.setdefault(name, "critical")
     handler = logging.StreamHandler()
-    handler.setFormatter(Discreet("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(MaskedFormatter("%(levelname)s %(name)s: %(message)s"))
     if logging.lastResort is not None:  # shows what others log at `info` and `debug`
-        logging.lastResort.setFormatter(Discreet())
+        logging.lastResort.setFormatter(MaskedFormatter())
     logger = logging.getLogger("maxi")
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
@@ -147,7 +168,7 @@ def log_to(path: Path) -> Iterator[None]:
         handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"cannot write to {path.parent}: {error.strerror or error}", "choose another --out") from None
-    formatter = Discreet("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter = MaskedFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logger = logging.getLogger("maxi")

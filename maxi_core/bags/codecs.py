@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args
 
+from maxi_core.system.secrets import without_secrets
 from maxi_core.system.store import digest
 from maxi_core.texts import has_words, tidy
 from maxi_core.types import Dictionary, Form, FormKind, Match, Video
@@ -54,7 +55,7 @@ def _check_texts(_: object, answer: object) -> list[str]:
     wrong = next((item for item in answer if not isinstance(item, str)), None)
     if wrong is not None:
         raise ValueError(f"answered a list with {type(wrong).__name__} in it, not texts")
-    return [text for item in answer[:MOST_TEXTS] if has_words(text := tidy(item))]
+    return [text for item in answer[:MOST_TEXTS] if has_words(text := tidy(without_secrets(item)))]
 
 
 def _check_forms(_: object, answer: object) -> list[Form]:

@@ -1,16 +1,22 @@
 """Keys and passwords, and the one function that takes them out of any text before it leaves the process.
 
 What is secret is seen by its name in the environment (`..._API_KEY`, `..._TOKEN`, ...), or a source says so by
-`keep_secret`, as for the contents of a key file.
+`keep_secret`, as for the contents of a key file. It is found as it is, as logs and JSON write it, in base64, as
+hexadecimal digits, quoted for a URL or for HTML, backwards, in any case and with its parts pulled apart; of what looks
+like a key and like no word or path, also each piece of eight characters.
 """
 
+import base64
+import html
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 SHORTEST = 8  # characters; what is shorter is a placeholder, and blotting it out would only mangle texts
 LONGEST = 4096  # characters of a key file
@@ -18,6 +24,8 @@ MASK = "***"
 _NAME = re.compile(
     r"(^|_)((API|ACCESS|SECRET|PRIVATE)?_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE
 )
+_LIKE_A_KEY = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.+=~-]{16,}")
+_APART = r"[\W_]{0,12}"  # between two letters of a secret that somebody pulled apart
 _USER_IN_URL = re.compile(r"//[^/\s\"'<>]+@")
 _USER_IN_VALUE = re.compile(r"\w+://(.+)@")
 
@@ -52,34 +60,96 @@ def keep_secrets_of(options: Iterable[tuple[str, object]]) -> None:
 
 def without_secrets(text: str, env: Mapping[str, str] | None = None) -> str:
     """Return `text` with every secret of this process, and the user and password of every URL, replaced by `***`."""
-    return _blotted(text, _values(os.environ if env is None else env))
+    return blotter_of(_values(os.environ if env is None else env)).blotted(text)
 
 
 def masked(value: object) -> object:
     """Return plain values (texts, lists, mappings) with no secret in any text of them."""
-    return _masked(value, _values(os.environ))
+    return _masked(value, blotter_of(_values(os.environ)))
 
 
-def _masked(value: object, secrets: Sequence[str]) -> object:
+def _masked(value: object, blotter: "Blotter") -> object:
     if isinstance(value, str):
-        return _blotted(value, secrets)
+        return blotter.blotted(value)
     if isinstance(value, Mapping):
-        return {_blotted(str(key), secrets): _masked(inner, secrets) for key, inner in value.items()}
-    return [_masked(inner, secrets) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {blotter.blotted(str(key)): _masked(inner, blotter) for key, inner in value.items()}
+    return [_masked(inner, blotter) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def _blotted(text: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return _USER_IN_URL.sub(f"//{MASK}@", text) if "//" in text else text
+@dataclass(frozen=True, slots=True)
+class Blotter:
+    """Takes secrets out of texts: `whole` finds them in their forms, `pieces` the pieces of those like keys."""
+
+    whole: re.Pattern[str] | None
+    pieces: re.Pattern[str] | None
+    keys: tuple[str, ...]
+
+    def blotted(self, text: str) -> str:
+        """Return a text with `***` for each secret, and for the user and password of each URL."""
+        if self.whole is not None:
+            text = self.whole.sub(MASK, text)
+        if self.pieces is not None:
+            text = self._without_pieces(text)
+        return _USER_IN_URL.sub(f"//{MASK}@", text) if "//" in text else text
+
+    def _without_pieces(self, text: str) -> str:
+        found, start = [], 0
+        assert self.pieces is not None
+        while piece := self.pieces.search(text, start):
+            end = piece.end()
+            while end < len(text) and any(text[piece.start() : end + 1] in key for key in self.keys):
+                end += 1
+            found += [text[start : piece.start()], MASK]
+            start = end
+        return "".join([*found, text[start:]])
 
 
-def _values(env: Mapping[str, str]) -> list[str]:
-    """Return what is to be blotted out, the longest first: one secret may stand in another."""
+@lru_cache(maxsize=16)
+def blotter_of(values: frozenset[str]) -> Blotter:
+    """Return what takes these values out of texts, the longest form first: one secret may stand in another.
+
+    Values of less than `SHORTEST` characters are left in: they are placeholders.
+    """
+    values = frozenset(value for value in values if len(value) >= SHORTEST)
+    forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
+    apart = [_pulled_apart(value) for value in sorted(values, key=len, reverse=True)]
+    whole = [*map(re.escape, forms), *filter(None, apart)]
+    keys = tuple(value for value in values if _LIKE_A_KEY.fullmatch(value))
+    pieces = {re.escape(key[at : at + SHORTEST]) for key in keys for at in range(len(key) - SHORTEST + 1)}
+    return Blotter(
+        re.compile("|".join(whole)) if whole else None, re.compile("|".join(sorted(pieces))) if pieces else None, keys
+    )
+
+
+def _values(env: Mapping[str, str]) -> frozenset[str]:
     found = {value.strip() for name, value in env.items() if is_secret(name)} | {value.strip() for value in _told}
     for value in env.values():
         if "@" in value and "://" in value and (user := _USER_IN_VALUE.match(value)):
             found |= {user[1], user[1].partition(":")[2]}
-    # as a log and JSON may write it, too
-    forms = {form for value in found for form in (value, ascii(value)[1:-1], json.dumps(value)[1:-1])}
-    return sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+    return frozenset(found)
+
+
+def _forms(value: str) -> set[str]:
+    """Return a secret as a log, JSON, a URL, HTML, a dump or a header may write it."""
+    data = value.encode("utf-8", "surrogateescape")
+    plain = {value, value[::-1], ascii(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe=""), html.escape(value)}
+    encoded = {data.hex(), data.hex().upper(), data.hex(" "), *_in_base64(data)}
+    return {form for form in plain | encoded if len(form) >= SHORTEST}
+
+
+def _in_base64(data: bytes) -> set[str]:
+    """Return what is the same of data in base64 whatever stands around it, as in `user:password`: three alignments."""
+    found = set()
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + data).decode()
+        inner = text[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        found |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return found
+
+
+def _pulled_apart(value: str) -> str:
+    """Return a pattern for a secret in any case, with anything but letters between its letters; "" for a path."""
+    letters = [letter for letter in value if letter.isalnum()]
+    if "/" in value or len(letters) < SHORTEST:
+        return ""
+    return f"(?i:{_APART.join(map(re.escape, letters))})"

@@ -1,7 +1,9 @@
 """A canary key, told by a source in every way it can, is found nowhere: screen, log, records, store (K1)."""
 
+import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from maxi_core.errors import ExitCode
 
 KEY, PASSWORD = "sk-canary-0123456789", "p@canary-word"
 TELLTALE = """
-    import logging, os
+    import base64, logging, os, warnings
     from pathlib import Path
     import maxi_core
     from maxi_core import Expander, Failed, hookimpl
@@ -40,8 +42,13 @@ TELLTALE = """
 
 
 def assert_no_canary(folder: Path) -> None:
-    found = [path for path in folder.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
-    assert not found
+    assert not [path for path in folder.rglob("*") if path.is_file() and tells(path.read_text("utf-8", "replace"))]
+
+
+def tells(text: str) -> bool:
+    """Whether a text has the canary, in any case, pulled apart or in base64."""
+    bare = re.sub(r"[\W_]", "", text).casefold()
+    return "canary" in bare or re.sub(r"\W", "", base64.b64encode(KEY.encode()).decode())[:16].casefold() in bare
 
 
 def test_no_secret_of_the_command_line_reaches_the_manifest(world, monkeypatch) -> None:
@@ -52,9 +59,16 @@ def test_no_secret_of_the_command_line_reaches_the_manifest(world, monkeypatch) 
     assert json.loads((world.out / "manifest.json").read_text())["argv"][-2:] == ["***", "http://***@host"]
 
 
+FORMS = "[key[:9], key[9:], ' '.join(key), base64.b64encode(key.encode()).decode(), repr(list(key)), key.upper()]"
+
+
 @pytest.mark.parametrize(
     ("body", "given", "code"),
     [
+        (f"raise ValueError(repr({FORMS}))", "file", ExitCode.SKIPPED),
+        (f"return [warnings.warn(form) for form in {FORMS}] and [entry]", "variable", ExitCode.DONE),
+        (f"return [print(form, key) for form in {FORMS}] and [entry]", "variable", ExitCode.DONE),
+        (f"return [*{FORMS}]", "variable", ExitCode.DONE),
         ("raise ValueError(f'401: {key} of {password} is wrong')", "variable", ExitCode.SKIPPED),
         ("return Failed(f'{key} and {password} are refused')", "file", ExitCode.SKIPPED),
         ("raise MaxiError(f'the key {key} in http://me:{password}@host is refused')", "option", ExitCode.FAILED),
@@ -86,7 +100,7 @@ def test_a_source_that_tells_its_key_is_heard_nowhere(world, fake_dist, body: st
         env={**os.environ, **env},
     )
     assert done.returncode == code, done.stderr
-    assert "canary" not in done.stdout + done.stderr
+    assert not tells(done.stdout + done.stderr)
     assert "key *** and '***'" in done.stderr
     assert "key ***" in (world.out / "run.log").read_text()
     assert (world.out / "skipped.jsonl").exists()

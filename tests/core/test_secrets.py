@@ -1,7 +1,11 @@
 """Keys and passwords are taken out of every text, and nothing else is."""
 
+import base64
 import json
+import re
+import textwrap
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -74,3 +78,47 @@ def test_what_a_source_tells_and_a_key_file_holds_is_secret_everywhere(tmp_path:
     document = {"a": ["from-a-file", 1], "from-a-source": ("x from-an-option",), "b": "not-secret", "c": None}
     assert masked(document) == {"a": ["***", 1], "***": ["x ***"], "b": "not-secret", "c": None}
     assert json.dumps(masked({"n": 1.5}))
+
+
+KEY = "sk-canary-0123456789abcd"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        KEY,
+        repr(KEY),
+        repr(KEY.encode()),
+        KEY.upper(),
+        KEY[::-1],
+        " ".join(KEY),
+        str(list(KEY)),
+        str(KEY.split("-")),
+        "\n".join(textwrap.wrap(KEY, 7)),
+        f"{KEY[:9]} and then {KEY[9:]}",
+        f"starts with {KEY[:12]}...",
+        f"ends with {KEY[-10:]}",
+        base64.b64encode(KEY.encode()).decode(),
+        base64.b64encode(f"user:{KEY}".encode()).decode(),
+        base64.urlsafe_b64encode(f"me:{KEY}\n".encode()).decode(),
+        KEY.encode().hex(),
+        KEY.encode().hex(" "),
+        quote(KEY, safe=""),
+        json.dumps({"key": json.dumps(KEY)}),
+    ],
+)
+def test_a_key_is_found_in_every_form(form: str) -> None:
+    left = without_secrets(f"it says {form} of it", {"OPENAI_API_KEY": KEY})
+    assert "***" in left
+    assert left.startswith("it says ")
+    assert left.endswith(" of it")
+    bare = re.sub(r"[\W_]", "", left.replace("it says", "").replace("of it", ""))
+    assert "canary" not in bare.casefold()
+    assert not any(piece in bare for piece in (form[at : at + 10] for at in range(len(form) - 9)) if piece.isalnum())
+
+
+def test_what_is_like_no_key_is_blotted_out_whole_alone() -> None:
+    env = {"SSH_KEY": "/home/me/.ssh/id_rsa_2", "A_TOKEN": "correct horse"}
+    text = "/home/me/.ssh/config is at home, the correct one, and so is the horse"
+    assert without_secrets(text, env) == text
+    assert without_secrets("/home/me/.ssh/id_rsa_2, correct horse", env) == "***, ***"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.secrets import blotter_of
 from maxi_plugins.llm.deadline import Deadline, UnreadableError, bounded_client
 from maxi_plugins.llm.exchange import Request, error_of, excerpt
 
@@ -26,7 +27,6 @@ OPENAI = "https://api.openai.com/v1"
 OFFERED = 8  # models that an error names
 MOST_MODELS = 10_000
 RESUME = "the same command goes on from here"
-SHORTEST_SECRET = 8  # letters; servers that want no key are given words such as `none`, which replies may hold
 DROPPABLE = ("temperature", "max_tokens")
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 RETRYABLE = (408, 409, 425, 429)
@@ -240,8 +240,8 @@ def decoded(text: str) -> object:
 
 
 def redacted(text: str, key: str, longest: int | None = 200) -> str:
-    """Return what an endpoint said without the key, which some echo, and as one short line for a message."""
-    text = text.replace(key, "***") if len(key) >= SHORTEST_SECRET else text
+    """Return what an endpoint said without the key, which some echo in some form, as one short line for a message."""
+    text = blotter_of(frozenset({key})).blotted(text)
     return text if longest is None else excerpt(text, longest)
 
 
