@@ -7,6 +7,9 @@ import zlib
 import pytest
 
 from maxi_plugins.llm.deadline import MOST_BYTES, UnreadableError, read_bounded
+from maxi_plugins.llm.endpoint import connect
+from tests.plugins.loopback import Reply, Server, serving
+from tests.plugins.misbehaviour import BOMB, GZIP
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,26 @@ def test_a_bomb_is_refused_in_little_memory(packing: str) -> None:
 def test_a_packing_that_nobody_asked_for_is_refused(packing: str) -> None:
     with pytest.raises(UnreadableError, match="nobody asked for"):
         read_bounded([b"x"], packing)
+
+
+@pytest.mark.parametrize(
+    ("listing", "said"),
+    [
+        (Reply(BOMB, headers=GZIP), "more than 4 MiB"),
+        (Reply(BOMB, 500, headers=GZIP), "more than 4 MiB"),
+        (Reply(BOMB, 302, headers={**GZIP, "location": "/v1/elsewhere"}), "more than 4 MiB"),
+        (Reply("", way="drip headers"), "within 0.5 s"),
+        (Reply("x" * 200, 400, way="drip"), "within 0.5 s"),
+    ],
+    ids=["bomb", "bomb with 500", "bomb of a redirection", "headers that drip", "an error that drips"],
+)
+def test_the_list_of_models_has_the_same_deadline_and_size(
+    listing: Reply, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(Server(listing=listing)) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789abcdef")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        endpoint = connect("gpt3", "chat", None, 0.5)
+        with pytest.raises(LookupError, match=said):
+            endpoint.models()
+        endpoint.close()
