@@ -204,10 +204,10 @@ def _run(
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.evaluating import folder_of
     from maxi_core.evaluation.protocol import Protocol, parse_views
-    from maxi_core.evaluation.ranks import joined
     from maxi_core.evaluation.saving import folders_for
     from maxi_core.system.files import maxi_home
     from maxi_core.system.locks import locked
+    from maxi_core.system.ranks import joined
 
     spelling = section.names or "written"
     protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, spelling, section.precision)
@@ -216,8 +216,8 @@ def _run(
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded
     for benchmark in opened:
         folder_of(benchmark)
-    with joined() as ranks, ExitStack() as stack:
-        if ranks.rank == 0:
+    with joined(section.device, "gloo") as (ranks, _), ExitStack() as stack:
+        if ranks.first:
             for folder in folders:
                 stack.enter_context(locked(folder))
         evaluated = run(

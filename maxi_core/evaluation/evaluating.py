@@ -13,9 +13,9 @@ from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
 from maxi_core.evaluation.features import Clock, Follow, Found, encode_names, keyed, video_features
 from maxi_core.evaluation.overlap import groups_of
 from maxi_core.evaluation.protocol import Protocol
-from maxi_core.evaluation.ranks import Ranks
 from maxi_core.evaluation.scoring import Result, mean_record, score_split
 from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.types import Failed, Video
 from maxi_core.video.skips import SkipLog
 
@@ -56,7 +56,7 @@ def evaluate(
     reading: VideoOptions | None = None,
     store: Path | None = None,
     dictionary: Sequence[str] | None = None,
-    ranks: Ranks | None = None,
+    ranks: Ranks = ALONE,
     follow: Follow = lambda _title, _total, items: iter(items),
     missing: Missing = lambda _split, _ids: None,
 ) -> Evaluated | None:
@@ -68,8 +68,8 @@ def evaluate(
     group (`overlap`). `missing` hears which videos are nowhere before any model works. Raises UsageError for
     benchmarks that cannot be placed, TooManySkippedError when more videos fail than `reading.max_skipped`.
     """
-    protocol, reading, ranks = protocol or Protocol(), reading or VideoOptions(), ranks or Ranks()
-    placed = _placed(benchmarks, reading, missing if ranks.rank == 0 else lambda _split, _ids: None)
+    protocol, reading = protocol or Protocol(), reading or VideoOptions()
+    placed = _placed(benchmarks, reading, missing if ranks.first else lambda _split, _ids: None)
     # what is missing last: a list that begins with it is not yet hopeless
     found_first = sorted((video for split in placed for video in split[2]), key=lambda video: not video.path.exists())
     videos = keyed(found_first)

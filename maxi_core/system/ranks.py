@@ -1,11 +1,11 @@
-"""The processes of one training: who this is, what all agree on, and how torchrun's variables become that."""
+"""The processes of one command that torchrun started: who this is, what it does, and what all of them say."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -14,6 +14,9 @@ from maxi_core.errors import MaxiError, UsageError
 
 TIMEOUT = timedelta(minutes=30)  # of one collective: rank 0 may save or validate while the others wait
 
+Item = TypeVar("Item")
+
+GO_ON = "look at the ranks' own messages, then --resume"
 MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -24,6 +27,22 @@ class Ranks:
     rank: int = 0
     world: int = 1
     local: int = 0
+
+    def share(self, items: Sequence[Item]) -> list[Item]:
+        """Return what this rank does of the items: every n-th."""
+        return list(items[self.rank :: self.world])
+
+    def gather(self, found: Item) -> list[Item]:
+        """Return what all ranks found, the first rank's first; on the other ranks an empty list.
+
+        Raises MaxiError if a rank is gone.
+        """
+        if self.world == 1:
+            return [found]
+        everything: list[Any] | None = [None] * self.world if self.first else None
+        with _rank_may_be_gone("run the same command again: what was encoded is kept"):
+            dist.gather_object(found, everything)
+        return everything or []
 
     @property
     def first(self) -> bool:
@@ -54,21 +73,23 @@ ALONE = Ranks()
 
 
 @contextmanager
-def joined(device: str) -> Iterator[tuple[Ranks, str]]:
+def joined(device: str, backend: str | None = None, env: Mapping[str, str] = os.environ) -> Iterator[tuple[Ranks, str]]:
     """Join the processes that torchrun has started, if it has; give this one's place and its device.
 
-    NCCL between CUDA devices, one for each local rank, gloo otherwise. Raises UsageError for variables that are none.
+    The `backend` is NCCL between CUDA devices, one for each local rank, and gloo otherwise, unless it is named: what is
+    small and on the CPU goes by gloo everywhere, also where several ranks share a GPU. Raises UsageError for variables
+    that are none.
     """
-    ranks = _from_environment()
+    ranks = _from_environment(env)
     if ranks.world == 1:
         yield ranks, device
         return
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
-        device = f"cuda:{ranks.local}"
-        torch.cuda.set_device(ranks.local)
-    backend = "nccl" if device.startswith("cuda") else "gloo"
+        device = f"cuda:{ranks.local % torch.cuda.device_count() if backend == 'gloo' else ranks.local}"
+        torch.cuda.set_device(device)
+    backend = backend or ("nccl" if device.startswith("cuda") else "gloo")
     try:
         dist.init_process_group(backend, rank=ranks.rank, world_size=ranks.world, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
@@ -80,13 +101,17 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
         dist.destroy_process_group()
 
 
-def _from_environment() -> Ranks:
+def _from_environment(env: Mapping[str, str]) -> Ranks:
     try:
-        rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-        local = int(os.environ.get("LOCAL_RANK", rank))
+        rank, world = int(env.get("RANK", "0")), int(env.get("WORLD_SIZE", "1"))
+        local = int(env.get("LOCAL_RANK", rank))
     except ValueError as error:
         raise UsageError(f"RANK, WORLD_SIZE and LOCAL_RANK must be numbers: {error}", "start with torchrun") from None
-    if world > 1 and "MASTER_ADDR" not in os.environ:
+    if not 0 <= rank < world:
+        raise UsageError(
+            f"WORLD_SIZE={world} and RANK={rank} are no place among processes", "start with torchrun, or unset both"
+        )
+    if world > 1 and "MASTER_ADDR" not in env:
         raise UsageError("WORLD_SIZE is set and MASTER_ADDR is not", "start with torchrun, or unset WORLD_SIZE")
     return Ranks(rank, world, local) if world > 1 else ALONE
 
@@ -103,21 +128,19 @@ def device_errors(device: torch.device, videos: int, frames: int) -> Iterator[No
                 "halve --batch-size and double --accum-freq, or add --grad-checkpointing",
             ) from error
         if dist.is_initialized():
-            raise _lost(error) from error
+            raise _lost(error, GO_ON) from error
         raise
 
 
 @contextmanager
-def _rank_may_be_gone() -> Iterator[None]:
+def _rank_may_be_gone(fix: str = GO_ON) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise _lost(error) from None
+        raise _lost(error, fix) from None
 
 
-def _lost(error: RuntimeError) -> MaxiError:
+def _lost(error: RuntimeError, fix: str) -> MaxiError:
     """Return the one line for a collective that failed: a rank has died or does not answer."""
     why = " ".join(str(error).split())[:160]
-    return MaxiError(
-        f"another rank is gone or does not answer: {why}", "look at the ranks' own messages, then --resume"
-    )
+    return MaxiError(f"another rank is gone or does not answer: {why}", fix)
