@@ -26,7 +26,7 @@ from maxi_core.bags.asker import Asker
 from maxi_core.bags.codecs import TEXTS_OF_ENTRY
 from maxi_core.bags.in_order import ask_texts
 from maxi_core.errors import MaxiError
-from maxi_core.system.store import Shelf
+from maxi_core.system.store import Store
 from maxi_plugins.gpt3 import Gpt3
 from tests.plugins.loopback import LIST, Reply, Server, chat, entry_of, serving
 from tests.plugins.misbehaviour import CASES, KEY, Case, requests_for
@@ -54,8 +54,8 @@ def gpt3(**options: Any) -> Gpt3:
 
 def answers(source: Gpt3, names: Sequence[str]) -> list[list[str] | Failed]:
     """Ask the source as `maxi bags` does, with a store of its own."""
-    with tempfile.TemporaryDirectory() as folder, Shelf(Path(folder), {}, costly=True) as shelf:
-        asker = Asker(source, source.expand, Answers(source.label, TEXTS_OF_ENTRY, shelf), strict=False)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder), {}, costly=True) as store:
+        asker = Asker(source, source.expand, Answers(source.label, TEXTS_OF_ENTRY, store), strict=False)
         try:
             return [answer for _, answer in ask_texts(asker, names)]
         finally:

@@ -28,7 +28,7 @@ from maxi_cli.flags import (
     read_catalog,
     read_recipe,
 )
-from maxi_cli.progress import watching
+from maxi_cli.progress import progress
 from maxi_cli.terminal import complain, log_to, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
@@ -197,11 +197,11 @@ def bags(
         return
     if part is None:
         with plugins_at_work(), log_to(job.out / "run.log"):
-            made = run_job(job, watching(quiet=quiet))
+            made = run_job(job, progress(quiet=quiet))
         report(job, made, json=json)
         return
     with plugins_at_work(), log_to(job.out / FOLDER / f"{part.name}.log"):
-        share = run_shard(job, part, watching(quiet=quiet))
+        share = run_shard(job, part, progress(quiet=quiet))
     report_share(job, share, json=json)
 
 
@@ -225,7 +225,7 @@ def _recipe(
         now = read_recipe(catalog, config, option, aliases, more=parts).core("sources", SourcesSection)
         left = drop_parts(catalog, now, _names(without))
         parts += [Setting("sources", key, who, "--without", typed=False) for key, who in left.items()]
-    return read_recipe(catalog, config, option, aliases, more=parts, players=True)
+    return read_recipe(catalog, config, option, aliases, more=parts, sources=True)
 
 
 def _names(text: str) -> list[str]:
@@ -277,9 +277,9 @@ def merge(
     if not settled.is_file():
         raise UsageError(f"no share of {run} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
     catalog = read_catalog(no_plugin, plugin)
-    recipe = read_recipe(catalog, settled, None, {"bags.out": run, "video.decoder": decoder}, players=True, typed=False)
+    recipe = read_recipe(catalog, settled, None, {"bags.out": run, "video.decoder": decoder}, sources=True, typed=False)
     with plugins_at_work():
         job = make_job(catalog, recipe, tuple(sys.argv), strict=False, overwrite=overwrite)
     with plugins_at_work(), log_to(job.out / "run.log"):
-        made = run_merge(job, watching(quiet=quiet))
+        made = run_merge(job, progress(quiet=quiet))
     report(job, made, json=json)

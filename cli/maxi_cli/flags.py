@@ -154,7 +154,7 @@ def read_recipe(
     aliases: Mapping[str, object] | None = None,
     *,
     more: "Iterable[Setting]" = (),
-    players: bool = False,
+    sources: bool = False,
     typed: bool = True,
 ) -> "Recipe":
     """Settle the recipe: defaults < maxi.toml or --config < MAXI_* < -o and the flags that are aliases of its keys.
@@ -174,7 +174,7 @@ def read_recipe(
     named = without_files(from_file(file), file, typed=typed) if file else []
     variables = from_env(os.environ, catalog)
     settings = [*named, *variables, *_from_flags(options or (), aliases or {}), *more]
-    recipe = settle(catalog, settings, players=players)
+    recipe = settle(catalog, settings, sources=sources)
     refuse_untyped(settings, variables if file and typed and not is_settled(file) else [*named, *variables], catalog)
     return with_decoder(catalog, recipe)
 

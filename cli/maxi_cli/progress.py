@@ -18,7 +18,7 @@ def follow(*, quiet: bool) -> Callable[[str, int, Iterable[Any]], Iterator[Any]]
     return lambda title, total, items: Progress(title, total, quiet=quiet).follow(items)
 
 
-def watching(*, quiet: bool) -> Callable[[str, int], "Progress"]:
+def progress(*, quiet: bool) -> Callable[[str, int], "Progress"]:
     """Return a function (title, total) -> who watches so many items, and may be told which could not be used."""
     return lambda title, total: Progress(title, total, quiet=quiet)
 

@@ -1,1 +1,1 @@
-"""From videos and action names to text bags: the flow (`pipeline`), what it keeps (`shelf`, `run`), what it says."""
+"""From videos and action names to text bags: the pipeline, its sources and their answers, the run folder."""

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from maxi_core.bags.codecs import Codec
 from maxi_core.errors import MaxiError
 from maxi_core.plugin.calls import one_line
-from maxi_core.system.store import Shelf
+from maxi_core.system.store import Store
 from maxi_core.types import Failed
 
 Question = TypeVar("Question")
@@ -18,13 +18,13 @@ Answer = TypeVar("Answer")
 class Answers(Generic[Question, Answer]):
     """Answers by the key of their question, kept and looked up by any thread; what failed is asked again next time."""
 
-    def __init__(self, name: str, codec: Codec[Question, Answer], shelf: Shelf) -> None:
-        self._name, self.codec, self.shelf = name, codec, shelf
+    def __init__(self, name: str, codec: Codec[Question, Answer], store: Store) -> None:
+        self._name, self.codec, self.store = name, codec, store
         self._failed: dict[str, Failed] = {}
         self._lock = Lock()  # over the files of the store
 
     def __contains__(self, key: str) -> bool:
-        return key in self._failed or key in self.shelf
+        return key in self._failed or key in self.store
 
     def checked(self, question: Question, answer: object) -> tuple[object | Failed, str]:
         """Return an answer of the source as it is to be kept, and what is wrong with it, one of them empty."""
@@ -45,17 +45,17 @@ class Answers(Generic[Question, Answer]):
             self._failed[key] = encoded
         else:
             with self._lock:
-                self.shelf.put(key, self.codec.describe(question), encoded)
+                self.store.put(key, self.codec.describe(question), encoded)
 
     def of(self, question: Question, key: str) -> Answer | Failed:
         """Return the answer to a question; raises MaxiError if the store has lost it."""
         if key in self._failed:
             return self._failed[key]
         with self._lock:
-            kept = self.shelf.get(key)
+            kept = self.store.get(key)
         if kept is None:
             raise MaxiError(
-                f"the store lost what '{self._name}' had answered: a file in {self.shelf.folder} is gone or damaged",
+                f"the store lost what '{self._name}' had answered: a file in {self.store.folder} is gone or damaged",
                 "run the same command again: it asks again for what is missing",
             )
         return self.codec.decode(question, kept)

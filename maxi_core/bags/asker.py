@@ -40,7 +40,7 @@ class Asker(Generic[Question, Answer]):
         self._calls = Calls(self.name, source.concurrency)
         self._batch: list[Item] = []
         self._asking: set[str] = set()  # keys in the batch and in calls
-        self._opened, self._order = False, OrderCheck(self.name, answers.shelf, source.batch)
+        self._opened, self._order = False, OrderCheck(self.name, answers.store, source.batch)
 
     def wanted(self, key: str) -> bool:
         """Whether the source has to be asked the question of this key."""

@@ -15,7 +15,7 @@ from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Matcher, Sour
 from maxi_core.settings.options import deciding
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.secrets import masked
-from maxi_core.system.store import ABOUT, Shelf, digest
+from maxi_core.system.store import ABOUT, Store, digest
 from maxi_core.types import Dictionary, Form, Match, Video
 
 
@@ -76,9 +76,9 @@ def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict
             *more: object,
             costly: bool = False,
         ) -> Asker[Any, Any]:
-            about = shelf_about(source, sources.reading, *more)
-            shelf = stack.enter_context(Shelf(store / shelf_name(about), about, costly=costly))
-            asker: Asker[Any, Any] = Asker(source, method, Answers(source.label, codec, shelf), strict=strict)
+            about = store_about(source, sources.reading, *more)
+            part = stack.enter_context(Store(store / store_name(about), about, costly=costly))
+            asker: Asker[Any, Any] = Asker(source, method, Answers(source.label, codec, part), strict=strict)
             stack.callback(asker.close)
             return asker
 
@@ -94,7 +94,7 @@ def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict
         )
 
 
-def shelf_about(source: Source, reading: VideoOptions, *more: object) -> dict[str, object]:
+def store_about(source: Source, reading: VideoOptions, *more: object) -> dict[str, object]:
     """Return what the answers of a source depend on: options, fingerprint, and `more` (a matcher's dictionary)."""
     about: dict[str, object] = {
         "source": source.ref or source.name,
@@ -108,7 +108,7 @@ def shelf_about(source: Source, reading: VideoOptions, *more: object) -> dict[st
     return about
 
 
-def shelf_name(about: dict[str, object]) -> str:
+def store_name(about: dict[str, object]) -> str:
     """Return the name of the folder in the store that holds the answers of a source in this set-up."""
     return f"{_folder(str(about['source']))}-{digest(about)[:16]}"
 
@@ -123,12 +123,12 @@ def unknown(store: Path, source: Source, keys: Iterable[str]) -> int:
     Its fingerprint is not looked at, since that may need a model or a network.
     """
     with ExitStack() as stack:
-        shelves = [
-            stack.enter_context(Shelf(path.parent, {}))
+        opened = [
+            stack.enter_context(Store(path.parent, {}))
             for path in store.glob(f"{_folder(source.ref or source.name)}-*/{ABOUT}")
             if _says(path, source)
         ]
-        return sum(not any(key in shelf for shelf in shelves) for key in keys)
+        return sum(not any(key in part for part in opened) for key in keys)
 
 
 def _says(path: Path, source: Source) -> bool:

@@ -1,4 +1,4 @@
-"""How the questions and answers of each role are kept on a shelf, and what an answer of the role has to be."""
+"""How the questions and answers of each role are kept on a store, and what an answer of the role has to be."""
 
 import math
 from collections.abc import Callable

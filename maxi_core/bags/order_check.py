@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TypeVar
 
 from maxi_core.errors import PluginError
-from maxi_core.system.store import Shelf
+from maxi_core.system.store import Store
 from maxi_core.types import Failed
 
 Item = TypeVar("Item")
@@ -19,9 +19,9 @@ FEW = 4  # items
 class OrderCheck:
     """Looks once for each source and fingerprint in a store, at the first batch in which something can be seen."""
 
-    def __init__(self, name: str, shelf: Shelf, batch: int) -> None:
-        self._name, self._shelf, self._lock = name, shelf, Lock()
-        self._seen = batch == 1 or shelf.checked
+    def __init__(self, name: str, store: Store, batch: int) -> None:
+        self._name, self._shelf, self._lock = name, store, Lock()
+        self._seen = batch == 1 or store.checked
 
     def look(self, heard: Sequence[tuple[Item, object]], ask: Ask[Item]) -> None:
         """Look at a batch before it is kept; raises PluginError for answers that belong to other questions."""

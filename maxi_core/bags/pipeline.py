@@ -25,7 +25,7 @@ from maxi_core.video.inputs import VideoList
 CHUNK = 64  # videos whose captions are augmented together
 
 
-class Watch(Protocol):
+class Progress(Protocol):
     """Somebody who watches one stage."""
 
     def follow(self, items: Iterable[Any]) -> Iterator[Any]:
@@ -37,7 +37,7 @@ class Watch(Protocol):
         ...
 
 
-Watching = Callable[[str, int], Watch]  # title, number of items
+NewProgress = Callable[[str, int], Progress]  # title, number of items
 Skip = Callable[[str, Failed, str, str], None]  # video, entry or text; reason; stage; source
 
 
@@ -85,14 +85,14 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Flow:
+class Stages:
     """What all stages share: where answers are kept, how videos are read, who is told of progress and of skips.
 
     `passes` is over how many passes the videos are matched and captioned, if that was decided before.
     """
 
     store: Path
-    watching: Watching
+    progress: NewProgress
     skip: Skip
     use: Callable[[], None]  # hears of each video that was matched
     strict: bool = False
@@ -101,7 +101,7 @@ class Flow:
 
 
 def make_bags(
-    videos: VideoList, dictionary: Dictionary, sources: Sources, keep: float, flow: Flow, tally: Tally
+    videos: VideoList, dictionary: Dictionary, sources: Sources, keep: float, stages: Stages, tally: Tally
 ) -> Iterator[TextBag]:
     """Yield the bag of every video that was matched, in order; those that are not kept have no texts.
 
@@ -109,19 +109,19 @@ def make_bags(
     several times and never held; they are decoded once where that costs less than captions that nobody needs.
     """
     reading = sources.reading
-    with open_askers(sources, dictionary, flow.store, strict=flow.strict) as askers:
+    with open_askers(sources, dictionary, stages.store, strict=stages.strict) as askers:
         try:
-            tally.passes = flow.passes or (1 if one_pass(videos, askers, sources, keep) else 2)
-            flow.decided(tally.passes)
-            first = _match(videos, askers, reading, flow, tally)
+            tally.passes = stages.passes or (1 if one_pass(videos, askers, sources, keep) else 2)
+            stages.decided(tally.passes)
+            first = _match(videos, askers, reading, stages, tally)
             kept = keep_best(first.scores, keep) if first.scores else []
             tally.kept, tally.threshold = sum(kept), min(compress(first.scores, kept), default=0.0)
             entries = first.entries_of(kept)
-            phrases = _expand(entries, askers.expanders, flow, tally)
+            phrases = _expand(entries, askers.expanders, stages, tally)
             matches = _matches(videos, askers.matcher, first, reading)
             survivors = (match.video for match in compress(matches, kept))
-            captioned = _caption(survivors, askers.captioners, reading, flow, tally)
-            augment = _augment(askers.augmenter, flow, tally)
+            captioned = _caption(survivors, askers.captioners, reading, stages, tally)
+            augment = _augment(askers.augmenter, stages, tally)
             known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)])
             described = _in_chunks(captioned, augment)
             for match, use in zip(_matches(videos, askers.matcher, first, reading), kept, strict=True):
@@ -136,20 +136,20 @@ def make_bags(
             _count_asked(askers, tally)
 
 
-def answer_share(videos: VideoList, dictionary: Dictionary, sources: Sources, flow: Flow, tally: Tally) -> None:
+def answer_share(videos: VideoList, dictionary: Dictionary, sources: Sources, stages: Stages, tally: Tally) -> None:
     """Match and caption every video of a share, and augment its captions, so that the store has it all.
 
     Which matches are kept only all shares together tell; so does which entries are expanded.
     """
     reading = sources.reading
-    with open_askers(sources, dictionary, flow.store, strict=flow.strict) as askers:
+    with open_askers(sources, dictionary, stages.store, strict=stages.strict) as askers:
         try:
             tally.passes = 1 if one_pass(videos, askers, sources, 1.0) else 2
-            first = _match(videos, askers, reading, flow, tally)
+            first = _match(videos, askers, reading, stages, tally)
             tally.kept = tally.matched
             matched = (match.video for match in _matches(videos, askers.matcher, first, reading))
-            captioned = _caption(matched, askers.captioners, reading, flow, tally)
-            for _ in _in_chunks(captioned, _augment(askers.augmenter, flow, tally)):
+            captioned = _caption(matched, askers.captioners, reading, stages, tally)
+            for _ in _in_chunks(captioned, _augment(askers.augmenter, stages, tally)):
                 pass
         finally:
             _count_asked(askers, tally)
@@ -175,20 +175,20 @@ class _Matched:
         return [entry for entry, place in self.entries.items() if place in used]
 
 
-def _match(videos: VideoList, askers: Askers, reading: VideoOptions, flow: Flow, tally: Tally) -> _Matched:
+def _match(videos: VideoList, askers: Askers, reading: VideoOptions, stages: Stages, tally: Tally) -> _Matched:
     """Match every video; in one pass, also have it captioned while its frames are there."""
     found = _Matched(bytearray(), array("d"), array("l"), {})
     matcher, captioners = askers.matcher, askers.captioners if tally.passes == 1 else ()
-    watch = flow.watching("matching and captioning" if captioners else "matching", len(videos))
-    for video, (match, *_) in watch.follow(ask_clips([matcher, *captioners], videos, reading)):
+    bar = stages.progress("matching and captioning" if captioners else "matching", len(videos))
+    for video, (match, *_) in bar.follow(ask_clips([matcher, *captioners], videos, reading)):
         tally.videos += 1
         tally.of(matcher.name).count(match)
         found.which.append(not isinstance(match, Failed))
         if isinstance(match, Failed):
-            watch.skip()
-            flow.skip(video.id, match, "match", matcher.name)
+            bar.skip()
+            stages.skip(video.id, match, "match", matcher.name)
             continue
-        flow.use()
+        stages.use()
         found.scores.append(match.score)
         found.places.append(found.entries.setdefault(match.entry, len(found.entries)))
     tally.matched = len(found.scores)
@@ -211,17 +211,17 @@ def _matches(
 
 
 def _expand(
-    entries: list[str], expanders: Iterable[Asker[str, list[str]]], flow: Flow, tally: Tally
+    entries: list[str], expanders: Iterable[Asker[str, list[str]]], stages: Stages, tally: Tally
 ) -> dict[str, dict[str, list[str]]]:
     """Return entry -> source -> phrases."""
     phrases: dict[str, dict[str, list[str]]] = {entry: {} for entry in entries}
     for expander in expanders:
-        watch = flow.watching(f"expanding by {expander.name}", len(entries))
-        for entry, answer in watch.follow(ask_texts(expander, entries)):
+        bar = stages.progress(f"expanding by {expander.name}", len(entries))
+        for entry, answer in bar.follow(ask_texts(expander, entries)):
             tally.of(expander.name).count(answer)
             if isinstance(answer, Failed):
-                watch.skip()
-                flow.skip(entry, answer, "expand", expander.name)
+                bar.skip()
+                stages.skip(entry, answer, "expand", expander.name)
             else:
                 phrases[entry][expander.name] = answer
     return phrases
@@ -231,21 +231,21 @@ def _caption(
     survivors: Iterator[Video],
     captioners: Sequence[Asker[Video, list[str]]],
     reading: VideoOptions,
-    flow: Flow,
+    stages: Stages,
     tally: Tally,
 ) -> Iterator[dict[str, list[str]]]:
     """Yield source -> captions for each video that is kept."""
     if not captioners:
         yield from ({} for _ in survivors)
         return
-    watch = flow.watching("captioning", tally.kept)
-    for video, answers in watch.follow(ask_clips(captioners, survivors, reading)):
+    bar = stages.progress("captioning", tally.kept)
+    for video, answers in bar.follow(ask_clips(captioners, survivors, reading)):
         captions: dict[str, list[str]] = {}
         for captioner, answer in zip(captioners, answers, strict=True):
             tally.of(captioner.name).count(answer)
             if isinstance(answer, Failed):
-                watch.skip()
-                flow.skip(video.id, answer, "caption", captioner.name)
+                bar.skip()
+                stages.skip(video.id, answer, "caption", captioner.name)
             else:
                 captions[captioner.name] = answer
         yield captions
@@ -254,7 +254,7 @@ def _caption(
 Augment = Callable[[Iterable[str]], dict[str, list[Form]] | None]
 
 
-def _augment(augmenter: Asker[str, list[Form]] | None, flow: Flow, tally: Tally) -> Augment:
+def _augment(augmenter: Asker[str, list[Form]] | None, stages: Stages, tally: Tally) -> Augment:
     """Return the augmenter as a function: texts -> text -> forms; it gives None where there is no augmenter."""
     if augmenter is None:
         return lambda _: None
@@ -267,7 +267,7 @@ def _augment(augmenter: Asker[str, list[Form]] | None, flow: Flow, tally: Tally)
             tally.of(augmenter.name).count(answer)
             if isinstance(answer, Failed) and text not in failed:  # which may come again in every chunk
                 failed.add(text)
-                flow.skip(text, answer, "augment", augmenter.name)
+                stages.skip(text, answer, "augment", augmenter.name)
             found[text] = [] if isinstance(answer, Failed) else answer
         return found
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from maxi_core.bags.askers import Sources, shelf_about, shelf_name, unknown
+from maxi_core.bags.askers import Sources, store_about, store_name, unknown
 from maxi_core.bags.codecs import text_key
 from maxi_core.bags.run import Job
 from maxi_core.dictionaries import read_dictionary, spelt
@@ -11,10 +11,10 @@ from maxi_core.plugin.calls import inject
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Injector, Matcher
 from maxi_core.plugin.world_paths import world_path
-from maxi_core.recipe.recipe import Recipe, playing
+from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
 from maxi_core.system.files import maxi_home
-from maxi_core.system.store import Shelf, digest
+from maxi_core.system.store import Store, digest
 from maxi_core.types import Dictionary
 from maxi_core.video.inputs import find_videos
 
@@ -34,15 +34,15 @@ def injected(
 
     It is known by its options, its fingerprint, the augmenter's, and the dictionary. Without `keep` nothing is written.
     """
-    about = shelf_about(source, reading, shelf_about(augmenter, reading) if augmenter else None)
+    about = store_about(source, reading, store_about(augmenter, reading) if augmenter else None)
     key = digest(dictionary.name, dictionary.entries)
-    with Shelf(store / shelf_name(about), about) as shelf:
-        if (kept := shelf.get(key)) is not None:
+    with Store(store / store_name(about), about) as part:
+        if (kept := part.get(key)) is not None:
             assert isinstance(kept, dict)
             return Dictionary(kept["name"], tuple(kept["entries"]))
         made = inject(source, dictionary, augmenter)
         if keep:
-            shelf.put(key, dictionary.name, {"name": made.name, "entries": list(made.entries)})
+            part.put(key, dictionary.name, {"name": made.name, "entries": list(made.entries)})
         return made
 
 
@@ -68,7 +68,7 @@ def make_job(
     video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
     settled = recipe.to_toml()  # what it cannot hold is an error now
     videos = world_path(catalog, "videos", section.videos) or section.videos
-    made = [recipe.make(catalog, name) for _, name in playing(recipe.core("sources", SourcesSection))]
+    made = [recipe.make(catalog, name) for _, name in sources_of(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
     dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)
     store = section.store or maxi_home() / "store"

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from maxi_core.bags.askers import Sources, shelf_about, shelf_name
+from maxi_core.bags.askers import Sources, store_about, store_name
 from maxi_core.bags.bag import BAGS, read_bags, to_line
-from maxi_core.bags.pipeline import Flow, Tally, Watching, make_bags
+from maxi_core.bags.pipeline import NewProgress, Stages, Tally, make_bags
 from maxi_core.bags.shard import at_work
 from maxi_core.errors import UsageError
 from maxi_core.plugin.calls import notes
@@ -153,7 +153,7 @@ class Skips:
         write_lines(path, map(skip_line, self.records))
 
 
-def run_job(job: Job, watching: Watching) -> Made:
+def run_job(job: Job, progress: NewProgress) -> Made:
     """Make the bags and write bags.jsonl, skipped.jsonl, recipe.toml and manifest.json into the run folder.
 
     The same command goes on where a stopped one was. Raises InUseError if another process has the folder, UsageError if
@@ -165,7 +165,7 @@ def run_job(job: Job, watching: Watching) -> Made:
             raise InUseError(f"{job.out} is in use by {busy}", "wait for it, or choose another --out")
         manifest = begin(job)
         _clear(job.out)
-        made, checksum = _make(job, manifest, watching)
+        made, checksum = _make(job, manifest, progress)
         write_text(job.out / RECIPE, job.recipe)
         noted = {source.label: found for source in job.sources.every() if (found := notes(source))}
         write_manifest(job.out, {**manifest, **_results(made, checksum), "notes": noted})
@@ -203,7 +203,7 @@ def begin(job: Job) -> dict[str, object]:
     return manifest
 
 
-def _make(job: Job, manifest: dict[str, object], watching: Watching) -> tuple[Made, str]:
+def _make(job: Job, manifest: dict[str, object], progress: NewProgress) -> tuple[Made, str]:
     tally, sizes, skips = Tally(), list[int](), Skips(job.max_skipped)
     passes = manifest.get("passes")
 
@@ -213,9 +213,9 @@ def _make(job: Job, manifest: dict[str, object], watching: Watching) -> tuple[Ma
         if not finished(read_manifest(job.out)):  # else the manifest there is that of the bags there
             write_manifest(job.out, manifest)
 
-    flow = Flow(
+    stages = Stages(
         job.store,
-        watching,
+        progress,
         skips.skip,
         skips.videos.use,
         job.strict,
@@ -224,7 +224,7 @@ def _make(job: Job, manifest: dict[str, object], watching: Watching) -> tuple[Ma
     )
 
     def lines() -> Iterator[str]:
-        for bag in make_bags(job.videos, job.dictionary, job.sources, job.keep, flow, tally):
+        for bag in make_bags(job.videos, job.dictionary, job.sources, job.keep, stages, tally):
             if bag.kept:
                 sizes.append(len(bag.texts))
             yield to_line(bag)
@@ -257,7 +257,7 @@ def made_of(job: Job) -> dict[str, str]:
     return {
         "videos": f"{len(job.videos)}, {seen.hexdigest()[:12]}",
         "dictionary": f"{job.dictionary.name} ({len(job.dictionary.entries)} entries, {entries[:12]})",
-        "matcher": shelf_name(shelf_about(job.sources.matcher, job.sources.reading)),
+        "matcher": store_name(store_about(job.sources.matcher, job.sources.reading)),
         "maxi": __version__,
     }
 

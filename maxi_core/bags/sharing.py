@@ -10,8 +10,8 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from maxi_core.bags.askers import shelf_about, shelf_name
-from maxi_core.bags.pipeline import Flow, Tally, Watching, answer_share
+from maxi_core.bags.askers import store_about, store_name
+from maxi_core.bags.pipeline import NewProgress, Stages, Tally, answer_share
 from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
 from maxi_core.bags.shard import FOLDER, Shard, at_work, begun
 from maxi_core.errors import UsageError
@@ -35,7 +35,7 @@ class Share:
     made: Made | None = None
 
 
-def run_shard(job: Job, shard: Shard, watching: Watching) -> Share:
+def run_shard(job: Job, shard: Shard, progress: NewProgress) -> Share:
     """Answer a share into the store; whoever finishes last makes the bags as `run_job` does.
 
     Raises as `run_job` does, and InUseError if another process has this share or makes the bags.
@@ -47,9 +47,9 @@ def run_shard(job: Job, shard: Shard, watching: Watching) -> Share:
         begin(job)
         write_text(folder / RECIPE, job.recipe)
         key, tally, skips = _key(job), Tally(), Skips(job.max_skipped)
-        flow = Flow(job.store, watching, skips.skip, skips.videos.use, job.strict)
+        stages = Stages(job.store, progress, skips.skip, skips.videos.use, job.strict)
         try:
-            answer_share(shard.share(job.videos), job.dictionary, job.sources, flow, tally)
+            answer_share(shard.share(job.videos), job.dictionary, job.sources, stages, tally)
         finally:
             skips.write(folder / f"{shard.name}.skipped.jsonl")
         record = {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **asdict(tally)}
@@ -59,12 +59,12 @@ def run_shard(job: Job, shard: Shard, watching: Watching) -> Share:
     if missing or at_work(job.out):  # whoever is still at work will find all shares done
         return share
     try:
-        return replace(share, made=run_job(job, watching))
+        return replace(share, made=run_job(job, progress))
     except InUseError:  # another one that finished at the same time makes the bags
         return share
 
 
-def merge(job: Job, watching: Watching) -> Made:
+def merge(job: Job, progress: NewProgress) -> Made:
     """Make the bags of a run whose shares are all done; raises UsageError that names those that are not."""
     key = _key(job)
     missing = [_missing(job.out, key, of) for of in sorted({shard.of for shard in begun(job.out)})]
@@ -76,7 +76,7 @@ def merge(job: Job, watching: Watching) -> Made:
             f"{len(left)} of {left[0].of} shares of {job.out} are not done: {which}",
             f"run them (again): maxi bags ... --shard {left[0]}",
         )
-    return run_job(job, watching)
+    return run_job(job, progress)
 
 
 def _missing(folder: Path, key: str, of: int) -> tuple[Shard, ...]:
@@ -95,5 +95,5 @@ def _done(folder: Path, key: str, shard: Shard) -> bool:
 def _key(job: Job) -> str:
     """Return what the answers of a share depend on: another video, source or option makes a share to be done anew."""
     sources = [source for source in job.sources.every() if not isinstance(source, Expander)]
-    shelves = [shelf_name(shelf_about(source, job.sources.reading)) for source in sources]
-    return digest(made_of(job), shelves, os.fspath(job.store.absolute()))
+    stores = [store_name(store_about(source, job.sources.reading)) for source in sources]
+    return digest(made_of(job), stores, os.fspath(job.store.absolute()))

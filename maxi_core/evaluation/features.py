@@ -19,7 +19,7 @@ from maxi_core.clip.model import VideoCLIP
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill
 from maxi_core.settings.sections import VideoOptions
-from maxi_core.system.store import Shelf, digest
+from maxi_core.system.store import Store, digest
 from maxi_core.types import Failed, Video
 from maxi_core.video.frames import Pixels
 from maxi_core.video.jobs import Job
@@ -124,21 +124,21 @@ def video_features(
     began = time.perf_counter()
     found: list[Found] = [{} for _ in models]
     with ExitStack() as stack:
-        shelves = [_shelf(stack, depends_on(model, protocol), reading, store) for model in models]
-        for shelf, answers in zip(shelves, found, strict=True):
-            if shelf is not None:
-                answers |= {key: _unpack(kept) for key in videos if (kept := shelf.get(key)) is not None}
+        caches = [_open(stack, depends_on(model, protocol), reading, store) for model in models]
+        for cache, answers in zip(caches, found, strict=True):
+            if cache is not None:
+                answers |= {key: _unpack(kept) for key in videos if (kept := cache.get(key)) is not None}
         for video in (video for key, video in videos.items() if all(key in answers for answers in found)):
             told(video, None)
         todo = {key: video for key, video in videos.items() if any(key not in answers for answers in found)}
         if todo:
-            _encode(list(zip(models, found, shelves, strict=True)), protocol, todo, reading, follow, told, clock)
+            _encode(list(zip(models, found, caches, strict=True)), protocol, todo, reading, follow, told, clock)
     clock.whole += time.perf_counter() - began
     return found
 
 
 def _encode(
-    group: Sequence[tuple[VideoCLIP, Found, Shelf | None]],
+    group: Sequence[tuple[VideoCLIP, Found, Store | None]],
     protocol: Protocol,
     todo: Mapping[str, Video],
     reading: VideoOptions,
@@ -158,7 +158,7 @@ def _encode(
         clock.decoder += time.perf_counter() - waiting
         problem: Failed | None = None
         for place in wanting[key]:
-            model, found, shelf = group[place]
+            model, found, cache = group[place]
             if isinstance(frames, Failed):
                 problem = found[key] = frames
                 continue
@@ -171,17 +171,17 @@ def _encode(
                 found[key] = problem
                 continue
             found[key] = features
-            if shelf is not None:
-                shelf.put(key, {"video": job.video.id, "path": str(job.video.path)}, _pack(features))
+            if cache is not None:
+                cache.put(key, {"video": job.video.id, "path": str(job.video.path)}, _pack(features))
         told(job.video, problem)
         waiting = time.perf_counter()
 
 
-def _shelf(stack: ExitStack, features: Mapping[str, object], reading: VideoOptions, store: Path | None) -> Shelf | None:
+def _open(stack: ExitStack, features: Mapping[str, object], reading: VideoOptions, store: Path | None) -> Store | None:
     if store is None:
         return None
     about = {**features} | reading.model_dump(mode="json", include={"decoder", "square_pixels"})
-    return stack.enter_context(Shelf(store / f"eval-{digest(about)[:16]}", about))
+    return stack.enter_context(Store(store / f"eval-{digest(about)[:16]}", about))
 
 
 def _pack(features: Features) -> dict[str, object]:

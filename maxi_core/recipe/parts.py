@@ -125,12 +125,12 @@ def drop_parts(catalog: Catalog, sources: SourcesSection, names: Iterable[str]) 
     A name means whoever is called so in this recipe, whatever else is installed. Raises UsageError for a name that
     plays no part, or more than one, and for the matcher, without which there is no run.
     """
-    players = [(part, text, _key(catalog, text)) for part in PARTS for text in part.names(sources) if text != "none"]
+    named = [(part, text, _key(catalog, text)) for part in PARTS for text in part.names(sources) if text != "none"]
     left: dict[str, str | tuple[str, ...]] = {}
     for name in names:
-        found = [player for player in players if name in _names(*player[1:])]
+        found = [one for one in named if name in _names(*one[1:])]
         if not found:
-            near = nearest(name, [own for player in players for own in _names(*player[1:])])
+            near = nearest(name, [own for one in named for own in _names(*one[1:])])
             raise UsageError(f"--without {name}: '{name}' plays no part in this recipe{near}")
         if len(found) > 1:
             raise UsageError(f"--without {name}: it may be {' or '.join(key for _, _, key in found)}", "name that one")
@@ -143,7 +143,7 @@ def drop_parts(catalog: Catalog, sources: SourcesSection, names: Iterable[str]) 
 
 
 def _names(text: str, key: str) -> tuple[str, ...]:
-    """Return what a player of a recipe may be called: as it stands there, in full, and without its distribution."""
+    """Return what a source of a recipe may be called: as it stands there, in full, and without its distribution."""
     return text, key, key.rpartition(":")[2]
 
 

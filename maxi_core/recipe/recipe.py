@@ -110,10 +110,10 @@ class Recipe:
         write_text(path, self.to_toml())
 
 
-def settle(catalog: Catalog, settings: Iterable[Setting], *, players: bool = False) -> Recipe:
+def settle(catalog: Catalog, settings: Iterable[Setting], *, sources: bool = False) -> Recipe:
     """Check the settings, later ones winning, and return the recipe; raises UsageError or PluginError in one line.
 
-    With `players`, the sources that play a part must exist in their role, and their options are settled too.
+    With `sources`, the sources that play a part must exist in their role, and their options are settled too.
     """
     models: dict[str, type[BaseModel]] = {name: core_section(name) for name in CORE}
     values: dict[str, dict[str, object]] = {name: {} for name in CORE}
@@ -138,16 +138,16 @@ def settle(catalog: Catalog, settings: Iterable[Setting], *, players: bool = Fal
         for name, section in values.items()
     }
     recipe = Recipe(sections, origins, _versions(catalog, sections))
-    return _with_players(catalog, recipe) if players else recipe
+    return _with_sources(catalog, recipe) if sources else recipe
 
 
-def _with_players(catalog: Catalog, recipe: Recipe) -> Recipe:
+def _with_sources(catalog: Catalog, recipe: Recipe) -> Recipe:
     """Return the recipe with the full name and a section of each source that plays a part."""
     sources = recipe.core("sources", SourcesSection)
     found: dict[str, Instance] = {}
     full: dict[str, list[str]] = {}
-    for part, player in playing(sources):
-        one = find_instance(catalog, player, part.roles)
+    for part, ref in sources_of(sources):
+        one = find_instance(catalog, ref, part.roles)
         if one.label in found:  # two of one name, even of two distributions, could not be told apart in a bag
             raise UsageError(f"[sources] {part.key} names '{one.label}' twice", labelling(one.offer.name))
         found[one.label] = one
@@ -158,9 +158,9 @@ def _with_players(catalog: Catalog, recipe: Recipe) -> Recipe:
     return replace(recipe, sections={**recipe.sections, "sources": sources.model_copy(update=named)})
 
 
-def _refuse_unused(recipe: Recipe, players: Iterable[Instance]) -> None:
+def _refuse_unused(recipe: Recipe, used: Iterable[Instance]) -> None:
     """Refuse an option that was typed for a labelled source that plays no part: its label is misspelt."""
-    keys = {one.key: one.label for one in players}
+    keys = {one.key: one.label for one in used}
     for (section, _), origin in recipe.origins.items():
         if MARK in section and section not in keys and origin.startswith("-o"):
             label = section.rpartition(":")[2]
@@ -196,7 +196,7 @@ def with_decoder(catalog: Catalog, recipe: Recipe) -> Recipe:
     return replace(recipe, sections={**recipe.sections, "video": video})
 
 
-def playing(sources: SourcesSection) -> list[tuple[Part, str]]:
+def sources_of(sources: SourcesSection) -> list[tuple[Part, str]]:
     """Return the (part, source) pairs of a recipe in the order of the flow; `none` plays no part."""
     return [(part, name) for part in PARTS for name in part.names(sources) if name != "none"]
 

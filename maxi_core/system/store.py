@@ -36,7 +36,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-class Shelf:
+class Store:
     """The answers of one source in one set-up: looked up by the digest of the question, added one line at a time.
 
     Only places are held in memory, about 150 bytes for each answer. A torn or damaged line is a miss. `costly` answers
@@ -125,7 +125,7 @@ class Shelf:
             segment.close()
         self._open = {}
 
-    def __enter__(self) -> "Shelf":
+    def __enter__(self) -> "Store":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -12,8 +12,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from maxi_core.system import files
-from maxi_core.system import store as shelf
+from maxi_core.system import files, store
 
 
 class Killer:
@@ -56,13 +55,13 @@ def arm(killer: Killer) -> None:
     class Torn(FileIO):
         write = writing(FileIO.write)
 
-    def start(self: shelf.Shelf) -> FileIO:
+    def start(self: store.Store) -> FileIO:
         started(self).close()
         self._own = Torn(self._segments[-1], "ab")
         return self._own
 
-    started = shelf.Shelf._start
-    shelf.Shelf._start = start  # type: ignore[method-assign]
+    started = store.Store._start
+    store.Store._start = start  # type: ignore[method-assign]
     files._Whole.write = writing(files._Whole.write)  # type: ignore[method-assign]
     os.fsync = around(os.fsync)
     Path.replace = around(Path.replace)  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ from maxi_core.bags.order_check import moved
 from maxi_core.errors import MaxiError, PluginError
 from maxi_core.plugin import calls
 from maxi_core.plugin.roles import Source
-from maxi_core.system.store import Shelf
+from maxi_core.system.store import Store
 from maxi_core.types import Dictionary, Failed, Match, Video
 
 Method = Callable[[list[str]], object]
@@ -43,8 +43,8 @@ class Sample(Source):
         self.seen.append("close")
 
 
-def asking(method: Method, shelf: Shelf, source: Source, *, strict: bool = False) -> Asker[str, list[str]]:
-    return Asker(source, method, Answers("test", TEXTS_OF_ENTRY, shelf), strict=strict)
+def asking(method: Method, store: Store, source: Source, *, strict: bool = False) -> Asker[str, list[str]]:
+    return Asker(source, method, Answers("test", TEXTS_OF_ENTRY, store), strict=strict)
 
 
 def ask(
@@ -52,8 +52,8 @@ def ask(
 ) -> dict[str, list[str] | Failed]:
     """Ask all questions; each must come back in its order."""
     questions = list(questions)
-    with Shelf(folder, {}) as shelf:
-        asker = asking(method, shelf, source or Sample(), **how)
+    with Store(folder, {}) as store:
+        asker = asking(method, store, source or Sample(), **how)
         try:
             answers = list(ask_texts(asker, questions))
         finally:
@@ -64,8 +64,8 @@ def ask(
 
 def kept(folder: Path) -> dict[str, object]:
     """Return what another run would find."""
-    with Shelf(folder, {}) as shelf:
-        return {question: shelf.get(text_key(question)) for question in QUESTIONS if text_key(question) in shelf}
+    with Store(folder, {}) as store:
+        return {question: store.get(text_key(question)) for question in QUESTIONS if text_key(question) in store}
 
 
 def right(answers: dict[str, object]) -> bool:
@@ -153,8 +153,8 @@ def test_few_questions_are_taken_before_the_first_answer(tmp_path: Path) -> None
             taken.append(number)
             yield f"q{number}"
 
-    with Shelf(tmp_path, {}) as shelf:
-        asker = asking(says, shelf, Sample(4))
+    with Store(tmp_path, {}) as store:
+        asker = asking(says, store, Sample(4))
         answers = ask_texts(asker, endless())
         assert [next(answers)[0] for _ in range(3)] == ["q0", "q1", "q2"]
         asker.close()
@@ -272,8 +272,8 @@ def test_an_error_of_the_questions_is_not_blamed_on_the_source(tmp_path: Path) -
         yield "q0"
         raise KeyError("upstream")
 
-    with Shelf(tmp_path, {}) as shelf:
-        asker = asking(says, shelf, Sample())
+    with Store(tmp_path, {}) as store:
+        asker = asking(says, store, Sample())
         with pytest.raises(KeyError, match="upstream"):
             list(ask_texts(asker, questions()))
         asker.close()
@@ -300,9 +300,9 @@ def test_an_answer_that_cannot_be_kept_fails_that_question_only(tmp_path: Path) 
         return [Match(v, "waving", 0.5, None) if v.id == "v1" else Match(v, "waving", np.float32(0.5)) for v in videos]
 
     videos = [Video(f"v{i}", Path(f"v{i}")) for i in range(4)]
-    with Shelf(tmp_path, {}) as shelf:
+    with Store(tmp_path, {}) as store:
         codec = match_codec(Dictionary("d", ("waving",)))
-        asker = Asker(Sample(), method, Answers("test", codec, shelf), strict=False)
+        asker = Asker(Sample(), method, Answers("test", codec, store), strict=False)
         answers = list(answers_of([asker], ((video, video_key(video), [video]) for video in videos)))
         asker.close()
     assert [video for video, _ in answers] == videos
@@ -349,8 +349,8 @@ def test_a_reason_that_is_no_text_becomes_one_line(tmp_path: Path) -> None:
 
 def test_a_kept_answer_that_is_lost_while_it_is_needed_is_one_line(tmp_path: Path) -> None:
     ask(says, tmp_path)
-    with Shelf(tmp_path, {}) as shelf:
-        asker = asking(says, shelf, Sample())
+    with Store(tmp_path, {}) as store:
+        asker = asking(says, store, Sample())
         next(tmp_path.glob("*.jsonl")).unlink()
         with pytest.raises(MaxiError, match="the store lost what 'test' had answered: .*; run the same command again"):
             list(ask_texts(asker, QUESTIONS))
@@ -469,8 +469,8 @@ def test_what_all_code_shares_is_put_back_and_named(
 
 
 def test_answers_are_kept_as_they_come_whoever_stops_listening(tmp_path: Path) -> None:
-    with Shelf(tmp_path, {}) as shelf:
-        asker = asking(says, shelf, Sample(3))
+    with Store(tmp_path, {}) as store:
+        asker = asking(says, store, Sample(3))
         assert right(dict(islice(ask_texts(asker, QUESTIONS), 7)))
         asker.close()
     assert len(kept(tmp_path)) >= 7

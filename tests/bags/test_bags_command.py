@@ -283,7 +283,7 @@ def test_a_dry_run_counts_writes_nothing_and_asks_nobody(world) -> None:
     assert json.loads(world.bags("--dry-run", "--json").out)["calls"] == {"toygpt": unmatched}
 
 
-def test_a_dry_run_is_not_misled_by_other_shelves_and_damaged_ones(world) -> None:
+def test_a_dry_run_is_not_misled_by_other_stores_and_damaged_ones(world) -> None:
     world.bags()
     store = world.folder / "store"
     (about,) = store.glob("toys.toygpt-*/about.json")

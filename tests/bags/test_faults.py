@@ -225,17 +225,17 @@ import sys
 from pathlib import Path
 from tests.bags.toys import ToyBlip, ToyGpt, ToyMatcher, ToyVerbs
 from maxi_core.bags.askers import Sources
-from maxi_core.bags.pipeline import Flow, Tally, make_bags
+from maxi_core.bags.pipeline import Stages, Tally, make_bags
 from maxi_core.bags.bag import to_line
 from maxi_core.types import Dictionary
 from maxi_core.video.inputs import find_videos
 import resource
-from maxi_cli.progress import watching
-flow = Flow(Path(sys.argv[2]), watching(quiet=True), lambda *skip: None, lambda: None)
+from maxi_cli.progress import progress
+stages = Stages(Path(sys.argv[2]), progress(quiet=True), lambda *skip: None, lambda: None)
 sources = Sources(ToyMatcher(), (ToyGpt(), ToyBlip()), ToyVerbs())
 dictionary = Dictionary("d", ("riding a bike", "juggling balls"))
 videos = find_videos(Path(sys.argv[1]))
-count = sum(len(to_line(bag)) > 0 for bag in make_bags(videos, dictionary, sources, 0.9, flow, Tally()))
+count = sum(len(to_line(bag)) > 0 for bag in make_bags(videos, dictionary, sources, 0.9, stages, Tally()))
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

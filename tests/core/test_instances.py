@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.catalog import Catalog, discover
 from maxi_core.recipe.parts import cast_parts, drop_parts
-from maxi_core.recipe.recipe import Recipe, Setting, from_env, from_file, from_flag, playing, settle
+from maxi_core.recipe.recipe import Recipe, Setting, from_env, from_file, from_flag, settle, sources_of
 from maxi_core.recipe.shipped import shipped
 from maxi_core.settings.sections import CORE, SourcesSection, VideoOptions
 from tests.conftest import EXPANDER, FakeDist
@@ -35,7 +35,7 @@ def settled(catalog: Catalog, *flags: str, sources: str = "", more: tuple[Settin
     named = cast_parts(catalog, sources.split(",")) if sources else {}
     settings = [*more, *map(from_flag, flags)]
     settings += [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
-    return settle(catalog, settings, players=True)
+    return settle(catalog, settings, sources=True)
 
 
 @pytest.mark.parametrize("name", ["verbs", "dictionary", "gpt3", "blip"])
@@ -43,8 +43,8 @@ def test_a_strangers_name_breaks_no_run_that_does_not_use_it(fake_dist: FakeDist
     fake_dist("stranger", EXPANDER.format(name=name))
     catalog = discover()
     assert len(catalog.named(name)) >= 1
-    sources = settle(catalog, [], players=True).core("sources", SourcesSection)
-    assert [who for _, who in playing(sources)] == ["maxi:dictionary", "maxi:verbs"]
+    sources = settle(catalog, [], sources=True).core("sources", SourcesSection)
+    assert [who for _, who in sources_of(sources)] == ["maxi:dictionary", "maxi:verbs"]
 
 
 def test_a_bare_name_that_two_offer_is_refused_with_both_wherever_it_is_typed(fake_dist: FakeDist) -> None:
@@ -92,7 +92,7 @@ def test_what_is_settled_says_who_is_meant_and_of_which_version_and_settles_to_i
     assert (document["polite:polite"]["limit"], document["polite:polite#b"]["limit"]) == (2, 3)
     assert document["versions"] == {"maxi": catalog.find("maxi:verbs").version, "polite": "2.5"}
     recipe.write(tmp_path / "recipe.toml")
-    again = settle(catalog, from_file(tmp_path / "recipe.toml"), players=True)
+    again = settle(catalog, from_file(tmp_path / "recipe.toml"), sources=True)
     assert dict(again.sections) == dict(recipe.sections)
     assert again.to_toml() == recipe.to_toml()
 
@@ -100,7 +100,7 @@ def test_what_is_settled_says_who_is_meant_and_of_which_version_and_settles_to_i
 def test_a_recipe_settled_with_another_version_says_so(catalog: Catalog, tmp_path: Path, logged: list[str]) -> None:
     text = settled(catalog, sources="polite").to_toml().replace('polite = "2.5"', 'polite = "2.4"')
     (tmp_path / "recipe.toml").write_text(text)
-    settle(catalog, from_file(tmp_path / "recipe.toml"), players=True)
+    settle(catalog, from_file(tmp_path / "recipe.toml"), sources=True)
     assert logged == ["recipe.toml was settled with polite 2.4, and here is 2.5"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.catalog import Catalog, discover
 from maxi_core.recipe.parts import cast_parts, drop_parts
-from maxi_core.recipe.recipe import Setting, playing, settle
+from maxi_core.recipe.recipe import Setting, settle, sources_of
 from maxi_core.settings.sections import SourcesSection
 from tests.conftest import EXPANDER, FakeDist
 
@@ -86,5 +86,5 @@ def test_the_cast_of_a_recipe_is_in_the_order_of_the_flow(catalog: Catalog) -> N
     named = cast_parts(catalog, ["eyes", "gpt", "fit", "noise"])
     settings = [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
     settings += [Setting("sources", "augmenter", "none", "--without")]
-    sources = settle(catalog, settings, players=True).core("sources", SourcesSection)
-    assert [name for _, name in playing(sources)] == ["noise:noise", "fit:fit", "eyes:eyes", "gpt:gpt"]
+    sources = settle(catalog, settings, sources=True).core("sources", SourcesSection)
+    assert [name for _, name in sources_of(sources)] == ["noise:noise", "fit:fit", "eyes:eyes", "gpt:gpt"]

@@ -119,7 +119,7 @@ def test_a_variable_that_two_options_share_is_refused_with_both(fake_dist: FakeD
 
 def test_players_must_exist_in_their_role(catalog: Catalog) -> None:
     with pytest.raises(PluginError, match="'polite' is an expander, and a matcher is wanted here"):
-        settle(catalog, [from_flag("sources.matcher=polite")], players=True)
+        settle(catalog, [from_flag("sources.matcher=polite")], sources=True)
 
 
 def test_the_options_of_players_are_settled_even_where_nobody_set_them(catalog: Catalog) -> None:
@@ -128,13 +128,13 @@ def test_the_options_of_players_are_settled_even_where_nobody_set_them(catalog: 
         Setting("sources", "augmenter", "none", "test"),
         from_flag("sources.texts=polite"),
     ]
-    assert polite(settle(catalog, settings, players=True), "limit") == 5
+    assert polite(settle(catalog, settings, sources=True), "limit") == 5
 
 
 def test_a_source_plays_once_in_either_spelling(catalog: Catalog) -> None:
     settings = [Setting("sources", part, "none", "test") for part in ("matcher", "augmenter")]
     with pytest.raises(UsageError, match=r"\[sources\] texts names 'polite' twice; give .* label, .*: polite,polite#b"):
-        settle(catalog, [*settings, from_flag("sources.texts=polite,polite:polite")], players=True)
+        settle(catalog, [*settings, from_flag("sources.texts=polite,polite:polite")], sources=True)
 
 
 def test_dist_colon_name_is_the_same_section_as_the_bare_name(catalog: Catalog) -> None:

@@ -23,7 +23,7 @@ def test_every_line_of_a_recipe_names_its_source(name: str) -> None:
 
 
 def test_the_k400_recipe_is_the_papers() -> None:
-    recipe = settle(CATALOG, from_file(shipped(Path("maxi-k400"), CATALOG)), players=True)
+    recipe = settle(CATALOG, from_file(shipped(Path("maxi-k400"), CATALOG)), sources=True)
     train = recipe.core("train", TrainSection)
     assert train.batch_size * 4 * train.accum_freq == 256
     assert (train.epochs, train.lr, train.wd, train.frames, train.bag_size) == (10, 5e-6, 0.001, 16, 16)

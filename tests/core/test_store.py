@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.errors import MaxiError
-from maxi_core.system.store import Shelf, digest
+from maxi_core.system.store import Store, digest
 
 
-def open_shelf(folder: Path) -> Shelf:
-    return Shelf(folder, {"source": "test"})
+def open_store(folder: Path) -> Store:
+    return Store(folder, {"source": "test"})
 
 
 def test_what_is_put_is_there_at_once_and_in_the_next_run(tmp_path: Path) -> None:
-    with open_shelf(tmp_path) as shelf:
-        shelf.put(digest("a"), "a", ["one", 0.1 + 0.2, None])
-        assert shelf.get(digest("a")) == ["one", 0.1 + 0.2, None]
-        assert digest("b") not in shelf
-    with open_shelf(tmp_path) as again:
+    with open_store(tmp_path) as store:
+        store.put(digest("a"), "a", ["one", 0.1 + 0.2, None])
+        assert store.get(digest("a")) == ["one", 0.1 + 0.2, None]
+        assert digest("b") not in store
+    with open_store(tmp_path) as again:
         assert again.get(digest("a")) == ["one", 0.1 + 0.2, None]
         assert len(again) == 1
 
@@ -41,10 +41,10 @@ def test_any_answer_comes_back_as_it_was(answers: dict[str, object]) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        with open_shelf(Path(folder)) as shelf:
+        with open_store(Path(folder)) as store:
             for question, answer in answers.items():
-                shelf.put(digest(question), question, answer)
-        with open_shelf(Path(folder)) as again:
+                store.put(digest(question), question, answer)
+        with open_store(Path(folder)) as again:
             assert {question: again.get(digest(question)) for question in answers} == answers
 
 
@@ -54,27 +54,27 @@ def segment(folder: Path) -> Path:
 
 
 def test_a_torn_last_line_is_a_miss_and_the_others_are_kept(tmp_path: Path) -> None:
-    with open_shelf(tmp_path) as shelf:
+    with open_store(tmp_path) as store:
         for name in "abc":
-            shelf.put(digest(name), name, name * 3)
+            store.put(digest(name), name, name * 3)
     whole = segment(tmp_path).read_bytes()
     for cut in range(1, 40):
         segment(tmp_path).write_bytes(whole[:-cut])
-        with open_shelf(tmp_path) as again:
+        with open_store(tmp_path) as again:
             assert [again.get(digest(name)) for name in "abc"] == ["aaa", "bbb", None]
 
 
 def test_a_row_with_a_flipped_byte_is_a_miss(tmp_path: Path) -> None:
-    with open_shelf(tmp_path) as shelf:
+    with open_store(tmp_path) as store:
         for name in "abc":
-            shelf.put(digest(name), name, name * 3)
+            store.put(digest(name), name, name * 3)
     whole = segment(tmp_path).read_bytes()
     second = whole.index(b"\n") + 1
     third = whole.index(b"\n", second) + 1
     missed = 0
     for place in range(second, third - 1):
         segment(tmp_path).write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with open_shelf(tmp_path) as again:
+        with open_store(tmp_path) as again:
             found = [again.get(digest(name)) for name in "abc"]
         assert (found[0], found[2]) == ("aaa", "ccc")
         assert found[1] in ("bbb", None)
@@ -84,16 +84,16 @@ def test_a_row_with_a_flipped_byte_is_a_miss(tmp_path: Path) -> None:
 
 def test_writers_in_many_processes_never_meet(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from maxi_core.system.store import Shelf, digest\n"
-        "shelf = Shelf(Path(sys.argv[1]), {'source': 'test'})\n"
-        "for i in range(200): shelf.put(digest(sys.argv[2], i), i, sys.argv[2] * 50)\n"
-        "shelf.close()"
+        "import sys; from pathlib import Path; from maxi_core.system.store import Store, digest\n"
+        "store = Store(Path(sys.argv[1]), {'source': 'test'})\n"
+        "for i in range(200): store.put(digest(sys.argv[2], i), i, sys.argv[2] * 50)\n"
+        "store.close()"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, tmp_path, name]) for name in "abcd"]
     assert [writer.wait() for writer in writers] == [0] * 4
-    with open_shelf(tmp_path) as shelf:
-        assert len(shelf) == 800
-        assert shelf.get(digest("c", 199)) == "c" * 50
+    with open_store(tmp_path) as store:
+        assert len(store) == 800
+        assert store.get(digest("c", 199)) == "c" * 50
     assert json.loads((tmp_path / "about.json").read_text()) == {"schema": 1, "source": "test"}
 
 
@@ -101,46 +101,46 @@ def test_a_thousand_segments_need_few_open_files(tmp_path: Path) -> None:
     import psutil
 
     for number in range(1100):
-        with open_shelf(tmp_path / "part") as shelf:
-            shelf.put(digest(number), number, number)
+        with open_store(tmp_path / "part") as store:
+            store.put(digest(number), number, number)
         for path in (tmp_path / "part").glob("*.jsonl"):
             path.rename(tmp_path / path.name)
-    with open_shelf(tmp_path) as shelf:
-        assert [shelf.get(digest(number)) for number in range(1100)] == list(range(1100))
+    with open_store(tmp_path) as store:
+        assert [store.get(digest(number)) for number in range(1100)] == list(range(1100))
         assert psutil.Process().num_fds() < 200
 
 
 def test_a_full_disk_names_the_folder_and_keeps_what_was_kept(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with open_shelf(tmp_path) as shelf:
-        shelf.put(digest("a"), "a", "small")
+    with open_store(tmp_path) as store:
+        store.put(digest("a"), "a", "small")
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
         try:
             with pytest.raises(
                 MaxiError,
                 match="cannot keep an answer of .* bytes in .*; make room",
             ):
-                shelf.put(digest("b"), "b", "x" * 5000)
+                store.put(digest("b"), "b", "x" * 5000)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        shelf.put(digest("c"), "c", "later")
-    with open_shelf(tmp_path) as again:
+        store.put(digest("c"), "c", "later")
+    with open_store(tmp_path) as again:
         assert [again.get(digest(name)) for name in "abc"] == ["small", None, "later"]
 
 
-def test_a_shelf_that_was_only_read_leaves_nothing_behind(tmp_path: Path) -> None:
-    with open_shelf(tmp_path / "none") as shelf:
-        assert shelf.get(digest("a")) is None
+def test_a_store_that_was_only_read_leaves_nothing_behind(tmp_path: Path) -> None:
+    with open_store(tmp_path / "none") as store:
+        assert store.get(digest("a")) is None
     assert not (tmp_path / "none").exists()
 
 
 def test_only_places_are_held_in_memory(tmp_path: Path) -> None:
     import psutil
 
-    with open_shelf(tmp_path) as shelf:
+    with open_store(tmp_path) as store:
         before = psutil.Process().memory_info().rss
         for place in range(20_000):
-            shelf.put(digest(place), place, "x" * 5000)
+            store.put(digest(place), place, "x" * 5000)
         grown = psutil.Process().memory_info().rss - before
     assert segment(tmp_path).stat().st_size > 100e6
     assert grown < 20e6
