@@ -248,6 +248,8 @@ def _numbered(
         return None
     numbers = [int(one.get("number") or 0) for one in found]
     if not any_numbers and all(one["gap"].strip() == "" and "\t" not in one["gap"] for one in found):
+        if len({one["name"] for one in found}) < len(found):
+            return None  # only the numbers tell some apart, so they belong to the names: `step 1`, `step 2`
         counted = set(numbers) in ({*range(len(found))}, {*range(1, len(found) + 1)})
         if not counted and len(found) == len(lines) > 1:
             what = f"every line has a number, such as '{_short(lines[0][1])}', and they do not count from 0 or 1"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args
 
+from maxi_core.system.files import identity
 from maxi_core.system.secrets import without_secrets
 from maxi_core.system.store import digest
 from maxi_core.texts import has_words, tidy
@@ -38,11 +39,10 @@ def text_key(text: str) -> str:
 def video_key(video: Video) -> str:
     """Return the digest of a video: the file it is, in the state it is in, and the window."""
     try:
-        path = video.path.resolve()
-        found = path.stat()
+        file: tuple[object, ...] = identity(video.path)
     except (OSError, ValueError):
-        return digest(str(video.path), None, None, video.start, video.end)
-    return digest(str(path), found.st_size, found.st_mtime_ns, video.start, video.end)
+        file = (str(video.path), None, None)
+    return digest(*file, video.start, video.end)
 
 
 def _describe_video(video: Video) -> dict[str, object]:

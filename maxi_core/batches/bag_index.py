@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -19,6 +18,7 @@ from maxi_core.bags.bag import SCHEMA as BAG_SCHEMA
 from maxi_core.batches.batch import Example
 from maxi_core.errors import MaxiError, UsageError, nearest
 from maxi_core.system.files import maxi_home, whole_file
+from maxi_core.system.locks import exclusive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,11 +77,10 @@ def index_of(bags: Path, file: IO[bytes]) -> IndexFile:
 def _alone(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock").open("a")
+        lock = path.with_suffix(".lock").open("ab")
     except OSError as error:
         raise MaxiError(f"cannot write {path}: {error.strerror or error}", "name another folder: MAXI_HOME") from None
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock, exclusive(lock):
         yield
 
 

@@ -26,6 +26,16 @@ def maxi_home() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("maxi")
 
 
+def identity(path: Path) -> tuple[str, int, int]:
+    """Return which file this is, in which state: its path without links, bytes, and nanoseconds of its last change.
+
+    What was kept of a file is good as long as these are the same. Raises OSError, ValueError for what is no path.
+    """
+    path = path.resolve()
+    found = path.stat()
+    return os.fspath(path), found.st_size, found.st_mtime_ns
+
+
 def utc_stamp() -> str:
     """Return the time now in UTC as ISO 8601 in seconds, for people to read: no logic depends on it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,8 +1,9 @@
-"""One writer of a folder at a time, on local disks and on those of a network.
+"""Locks between processes: one writer of a folder at a time, one process in an open file, one that asks a question.
 
-The lock is the system's and goes with its process, so a killed run leaves none behind. Some network file systems keep
-such locks to one machine, so the lock file is a lease too: its holder changes a number in it every few seconds. Whoever
-finds the lease of another machine waits whether the number changes; no clock is compared.
+The lock of a folder works on local disks and on those of a network. It is the system's and goes with its process, so a
+killed run leaves none behind. Some network file systems keep such locks to one machine, so the lock file is a lease
+too: its holder changes a number in it every few seconds. Whoever finds the lease of another machine waits whether the
+number changes; no clock is compared.
 """
 
 import errno
@@ -13,9 +14,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import utc_stamp
@@ -26,6 +28,7 @@ LOCK = ".lock"
 BEAT = 5.0  # seconds between two signs of life
 STALE = 4  # beats without a sign of life, after which the holder on another machine is taken for dead
 LENGTH = 256  # bytes of a lease
+POLL = 0.05  # seconds between two looks whether another process has let a key go
 TRIES = 4  # a process that only looks holds the lock for a moment
 
 
@@ -75,6 +78,75 @@ def holder_of(folder: Path, name: str = LOCK) -> str:
         return _holder(file, folder / name, fcntl.LOCK_SH)
     finally:
         os.close(file)
+
+
+@contextmanager
+def exclusive(file: IO[bytes]) -> Iterator[None]:
+    """Wait until no other process holds this open file, then hold it: for work of a moment; raises OSError."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+class KeyLocks:
+    """A lock for each key: a byte of a file, locked by the process that holds it; and the same between threads.
+
+    `sleep` is called between two tries; `fix` is what to do where the file cannot be made.
+    """
+
+    def __init__(self, path: Path, sleep: Callable[[float], None], fix: str) -> None:
+        self._path, self._sleep, self._fix = path, sleep, fix
+        self._file: int | None = None
+        self._held: set[int] = set()
+        self._freed = threading.Condition()
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[None]:
+        """Hold the lock of a key, a hexadecimal text, once whoever holds it has let it go."""
+        byte = int(key[:15], 16)
+        with self._freed:
+            while byte in self._held:
+                self._freed.wait()
+            self._held.add(byte)
+        try:
+            shared = self._lock(byte)
+            try:
+                yield
+            finally:
+                if shared:
+                    fcntl.lockf(self._opened(), fcntl.LOCK_UN, 1, byte)
+        finally:
+            with self._freed:
+                self._held.discard(byte)
+                self._freed.notify_all()
+
+    def _lock(self, byte: int) -> bool:
+        """Return once no other process holds the byte; False on a file system without locks."""
+        while True:
+            try:
+                fcntl.lockf(self._opened(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            except (BlockingIOError, PermissionError):
+                self._sleep(POLL)
+            except OSError:
+                return False
+            else:
+                return True
+
+    def _opened(self) -> int:
+        """Return the file, open for as long as we live: closing it anywhere would free every lock of the process."""
+        with self._freed:
+            if self._file is None:
+                try:
+                    self._path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                except OSError as error:
+                    raise MaxiError(
+                        f"cannot keep what is answered in {self._path.parent}: {error.strerror or error}",
+                        self._fix,
+                    ) from error
+            return self._file
 
 
 def _holder(file: int, path: Path, kind: int) -> str:

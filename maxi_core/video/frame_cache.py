@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
+from maxi_core.system.files import identity
 from maxi_core.video.frames import Decoded
 from maxi_core.video.wire import pack, unpack
 
@@ -92,12 +93,10 @@ class FrameCache:
             return None
         video = job.video
         try:
-            path = video.path.resolve()
-            found = path.stat()
-        except OSError:
+            file = identity(video.path)
+        except (OSError, ValueError):
             return None
-        file = [os.fspath(path), found.st_size, found.st_mtime_ns, video.start, video.end]
-        request = [SCHEMA, self._key, *file, sorted(wanted)]
+        request = [SCHEMA, self._key, *file, video.start, video.end, sorted(wanted)]
         name = hashlib.sha256(json.dumps(request).encode()).hexdigest()
         return self._folder / name[:2] / (name + SUFFIX)
 

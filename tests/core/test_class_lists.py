@@ -137,8 +137,14 @@ def test_what_is_no_list_of_names_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("content", ["step 0\nstep 1\nstep 2\n", "1 lap\n2 lap\n", "7 lap\n9 lap\n"])
+def test_numbers_that_alone_tell_names_apart_belong_to_them(tmp_path: Path, content: str) -> None:
+    found = read_class_list(written(tmp_path, "actions.txt", content))
+    assert [one.name for one in found.names] == content.splitlines()
+
+
 def test_numbers_that_belong_to_the_names_are_kept_below_a_header(tmp_path: Path) -> None:
-    names = "100 meter sprint\n200 meter sprint\n"
+    names = "100 meter sprint\n200 meter relay\n"
     path = written(tmp_path, "a.txt", "name\n" + names)
     assert list(read_dictionary(path).entries) == names.splitlines()
     with pytest.raises(UsageError, match="if they belong to the names, name above them"):

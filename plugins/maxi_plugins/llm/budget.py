@@ -1,6 +1,5 @@
 """What an endpoint was asked in all, on disk, and the caps on it that are never crossed."""
 
-import fcntl
 import json
 import math
 import os
@@ -11,6 +10,7 @@ from threading import Lock
 from typing import BinaryIO, cast
 
 from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.system.locks import exclusive
 from maxi_plugins.llm.endpoint import RESUME
 from maxi_plugins.llm.exchange import Request, prompt_of, reply_text
 
@@ -83,9 +83,9 @@ class Budget:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, self._path.open("a+b", buffering=0) as opened:
                 file = cast(BinaryIO, opened)
-                fcntl.flock(file, fcntl.LOCK_EX)
-                self._catch_up(file)
-                yield file
+                with exclusive(file):
+                    self._catch_up(file)
+                    yield file
         except OSError as error:
             raise MaxiError(
                 f"cannot count what is spent in {self._path}: {error.strerror or error}",

@@ -4,20 +4,19 @@ The store of `maxi bags` has what was made of replies, for one source with its o
 as soon as it has come, whatever is made of it, and whatever ends the process after that.
 """
 
-import fcntl
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from threading import Condition, Lock
+from threading import Lock
 from typing import BinaryIO, cast
 
 from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import write_text
+from maxi_core.system.locks import KeyLocks
 from maxi_core.system.store import digest
 from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, prompt_of
 
@@ -25,7 +24,6 @@ logger = logging.getLogger("maxi")
 
 SCHEMA = 1
 LOCKS = "requests.lock"
-POLL = 0.05  # seconds between two looks at what another process asks
 
 
 class ResponseCache:
@@ -80,65 +78,6 @@ def _write(path: Path, request: Request, turn: int, exchange: Exchange) -> None:
 def _check(row: Mapping[str, object]) -> str:
     parts = [row[name] for name in ("schema", "asked", "turn", "sent", "response")]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-class KeyLocks:
-    """A lock for each key: a byte of a file, locked by the process that holds it; and the same between threads.
-
-    `sleep` is called between two tries; `fix` is what to do where the file cannot be made.
-    """
-
-    def __init__(self, path: Path, sleep: Callable[[float], None], fix: str) -> None:
-        self._path, self._sleep, self._fix = path, sleep, fix
-        self._file: int | None = None
-        self._held: set[int] = set()
-        self._freed = Condition()
-
-    @contextmanager
-    def held(self, key: str) -> Iterator[None]:
-        """Hold the lock of a key, a hexadecimal text, once whoever holds it has let it go."""
-        byte = int(key[:15], 16)
-        with self._freed:
-            while byte in self._held:
-                self._freed.wait()
-            self._held.add(byte)
-        try:
-            shared = self._lock(byte)
-            try:
-                yield
-            finally:
-                if shared:
-                    fcntl.lockf(self._opened(), fcntl.LOCK_UN, 1, byte)
-        finally:
-            with self._freed:
-                self._held.discard(byte)
-                self._freed.notify_all()
-
-    def _lock(self, byte: int) -> bool:
-        """Return once no other process holds the byte; False on a file system without locks."""
-        while True:
-            try:
-                fcntl.lockf(self._opened(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-            except (BlockingIOError, PermissionError):
-                self._sleep(POLL)
-            except OSError:
-                return False
-            else:
-                return True
-
-    def _opened(self) -> int:
-        """Return the file, open for as long as we live: closing it anywhere would free every lock of the process."""
-        with self._freed:
-            if self._file is None:
-                try:
-                    self._path.parent.mkdir(parents=True, exist_ok=True)
-                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-                except OSError as error:
-                    raise MaxiError(
-                        f"cannot keep what is answered in {self._path.parent}: {error.strerror or error}",
-                        self._fix,
-                    ) from error
-            return self._file
 
 
 class Replay:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from maxi_core.errors import MaxiError
+from maxi_core.system.locks import KeyLocks
 from maxi_plugins.gpt3 import Gpt3
-from maxi_plugins.llm.cache import KeyLocks
 from tests.plugins.asking import expanded
 from tests.plugins.loopback import LIST, Reply, Server, chat, entry_of, serving
 
@@ -174,7 +174,7 @@ def test_two_processes_at_once_ask_each_question_once(server: Server) -> None:
 
 def test_a_lock_goes_with_its_process(tmp_path: Path) -> None:
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom maxi_plugins.llm.cache import KeyLocks\n"
+        "import sys, time\nfrom pathlib import Path\nfrom maxi_core.system.locks import KeyLocks\n"
         "with KeyLocks(Path(sys.argv[1]), time.sleep, '').held('0f' * 16):\n"
         "    print('held', flush=True)\n    time.sleep(60)"
     )
