@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -97,6 +98,15 @@ def read_skipped(folder: Path) -> list[dict[str, object]]:
     path = folder / SKIPPED
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return [json.loads(line) for line in lines]
+
+
+def texts_of(folder: Path) -> tuple[str, ...]:
+    """Return the sources of texts that the recipe of a run names, by their short names; () if it cannot be read."""
+    try:
+        named = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))["sources"]["texts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(str(name).rpartition(":")[2] for name in named) if isinstance(named, list) else ()
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:

@@ -157,6 +157,13 @@ class BagIndex:
         """Return how many of the bags have no text besides the matched entry."""
         return int((self._index.rows["items"][self._places] == 0).sum())
 
+    @property
+    def entries(self) -> int:
+        """Return how many different entries the bags that are trained on are matched to."""
+        import numpy as np
+
+        return len(np.unique(self._index.rows["entry"][self._places]))
+
     def __len__(self) -> int:
         """Return how many bags are trained on."""
         return len(self._places)

@@ -44,6 +44,11 @@ class Examples(Protocol):
         """Return how many examples have no text besides what they are matched to."""
         ...
 
+    @property
+    def entries(self) -> int:
+        """Return how many different entries they are matched to."""
+        ...
+
     def __len__(self) -> int:
         """Return how many there are."""
         ...
@@ -111,6 +116,11 @@ class Labelled:
     def empty(self) -> int:
         """Return 0: nobody expects texts of labels."""
         return 0
+
+    @property
+    def entries(self) -> int:
+        """Return how many different classes the videos are of."""
+        return len({group for _, group in self._pairs})
 
     def __len__(self) -> int:
         """Return how many videos there are."""

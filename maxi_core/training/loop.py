@@ -182,7 +182,8 @@ def train(
 
     Everything random comes from (seed, epoch, video) and (seed, step, rank), so a run that goes on at `start` with the
     same weights and optimizer sees and does what an unbroken one does. `scaler` belongs to amp_fp16. Raises
-    NotFiniteError before the optimizer would step on what is not finite, MaxiError if memory or a rank is lost.
+    NotFiniteError before the optimizer would step on what is not finite, MaxiError if memory or a rank is lost, or if
+    no step of the first epoch has a gradient.
     """
     device = model.device
     per_epoch = steps_per_epoch(batches, plan.accumulate, ranks.world)
@@ -190,7 +191,7 @@ def train(
     schedule = Schedule(plan.lr, total, plan.warmup)
     forward = _parallel(model, ranks)
     classes = batches.class_tokens if plan.loss == "ce" else None
-    clock, skipped, seen = Clock(), 0, 0
+    clock, skipped, seen, moved = Clock(), 0, 0, start > 0
     model.train()
     for epoch in range(start // per_epoch, plan.epochs):
         first = max(start, epoch * per_epoch)
@@ -234,6 +235,12 @@ def train(
                 if scaler is not None:
                     scaler.update()
                 model.floor_sigma(plan.sigma_floor)
+                moved = moved or norm > 0
+                if not moved and number + 1 == per_epoch:
+                    raise MaxiError(
+                        f"no step of the first epoch had a gradient: the loss {plan.loss} stays {mean:.4f}",
+                        "look at the bags: maxi stats RUN",
+                    )
                 seen += len(videos) * ranks.world
                 speed, waited = clock.lap(len(videos) * ranks.world)
                 yield Step(

@@ -37,6 +37,23 @@ class _Gather(torch.autograd.Function):
         return total.chunk(dist.get_world_size())[dist.get_rank()]
 
 
+def constant_because(name: Loss, batch: int, entries: int, *, alike: bool) -> str:
+    """Return why a loss is the same whatever the model does, and so has no gradient; "" if it may have one.
+
+    `batch` is how many videos meet in it, `entries` how many different ones the videos are matched to (for `ce`: how
+    many classes there are), `alike` whether all bags of one entry hold the same texts.
+    """
+    if name == "ce":
+        return "there is one class alone" if entries == 1 else ""
+    if batch == 1:
+        return "one video at a time meets no other bag than its own"
+    if entries > 1 or (name in ("mil_nce_pairs", "mil_nce_instance") and not alike):
+        return ""
+    return "all videos are matched to the same entry" + (
+        ", and all bags are the same" if name.startswith("mil_nce_") else ""
+    )
+
+
 @dataclass(frozen=True)
 class Bags:
     """The bags of a micro-batch: `index` (B, N) rows of the prompts' features, `groups` (B,) the matched entries."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maxi_core.bags.bag import BAGS
-from maxi_core.bags.run import read_manifest
+from maxi_core.bags.run import read_manifest, texts_of
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan, Examples, labelled
 from maxi_core.batches.loader import Batches
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import SIGMA, VideoCLIP
 from maxi_core.clip.temporal_record import temporal_maker
-from maxi_core.errors import UsageError
+from maxi_core.errors import MaxiError, UsageError
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
@@ -27,6 +27,7 @@ from maxi_core.settings.sections import EvalSection, VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
 from maxi_core.training.metrics_log import make_reports
+from maxi_core.training.objective import constant_because
 from maxi_core.training.options import TrainSection
 from maxi_core.training.run import Resuming, SavePlan, TrainJob, Validate
 from maxi_core.training.trainable import choose_trainable
@@ -56,7 +57,8 @@ def make_training(
 ) -> TrainJob:
     """Load the model, open the bags and settle everything; raises UsageError for what is missing or does not fit.
 
-    A `dry` job writes nothing and reports to nobody.
+    A `dry` job writes nothing and reports to nobody. Raises MaxiError for a loss without a gradient, and for bags that
+    are all empty though their recipe names sources of texts.
     """
     recipe = with_temporal(catalog, recipe)
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
@@ -70,6 +72,7 @@ def make_training(
     log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
     batches = Batches(source.examples, plan, model.tokenize, model.image_size, video, log)
     per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
+    _check_gradient(source, section, ranks.world)
     warmup = round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup
     loop = LoopPlan(
         section.loss, section.epochs, section.lr, warmup, section.accum_freq, section.precision,
@@ -132,6 +135,25 @@ def _source(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Sou
     checksum = sums.get(BAGS, "") if isinstance(sums, dict) else ""
     dictionary = made_of.get("dictionary", "") if isinstance(made_of, dict) else ""
     return Source(examples, f"{len(examples)} bags of {section.run.name}", checksum[:12], dictionary)
+
+
+def _check_gradient(source: Source, section: TrainSection, world: int) -> None:
+    """Raise MaxiError where a training cannot learn anything, or not what its bags were made for."""
+    examples, name = source.examples, section.loss
+    empty = examples.empty == len(examples)
+    met = section.batch_size * (world if section.gather else 1)
+    entries = len(examples.classes) if name == "ce" else examples.entries
+    alike = empty or (entries == 1 and len({frozenset(examples[n].texts) for n in range(len(examples))}) == 1)
+    why = constant_because(name, met, entries, alike=alike)
+    if why:
+        fix = "raise --batch-size" if met == 1 and name != "ce" else "use videos of several entries, or another --loss"
+        raise MaxiError(f"the loss {name} has no gradient on {source.name}: {why}", fix)
+    if empty and section.run is not None and name != "ce" and (texts := texts_of(section.run)):
+        named = " and ".join(texts)
+        raise MaxiError(
+            f"all {source.name} are empty, though texts of {named} were asked for",
+            f"see maxi show {section.run}; to train on the matched entries alone: maxi bags --without {','.join(texts)}",
+        )
 
 
 def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Source:

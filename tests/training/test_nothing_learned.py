@@ -1,0 +1,110 @@
+"""A training that cannot come to anything is refused before the work, in one line, with exit code 1."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import torch
+
+from maxi_core.errors import MaxiError
+from maxi_core.training.objective import Bags, constant_because, loss_of
+from maxi_core.training.options import Loss
+from tests.batches.runs import bag, write_run
+from tests.training.runs import steps
+from tests.training.test_train_command import arguments
+
+Maxi = Callable[..., Any]
+
+
+def run_of(world: Path, folder: Path, entries: Sequence[str], texts: Sequence[Sequence[str]]) -> Path:
+    """Write a run whose videos are the world's, with these entries and texts in turn; return its folder's parent."""
+    clips = world / "clips"
+    bags = [
+        bag(f"{n}.mp4", entries[n % len(entries)], n / 100, texts[n % len(texts)], path=clips / f"{n}.mp4")
+        for n in range(8)
+    ]
+    write_run(folder, bags)
+    (folder / "model").symlink_to(world / "model")
+    return folder
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_a_loss_that_is_said_to_be_constant_has_no_gradient_and_no_other(loss: Loss) -> None:
+    torch.manual_seed(0)
+    for batch, entries, alike in [(1, 1, False), (4, 1, False), (4, 1, True), (4, 2, False), (4, 2, True)]:
+        size = 1 if loss == "ce" else 3
+        count = entries if loss == "ce" else (entries * size if alike else batch * size)
+        videos = torch.randn(batch, 5, dtype=torch.float64, requires_grad=True)
+        texts = torch.randn(count, 5, dtype=torch.float64)
+        groups = torch.arange(batch) % entries
+        own = groups if alike else torch.arange(batch)
+        bags = Bags(own[:, None] * size + torch.arange(size), groups)
+        loss_of(loss, videos, texts, torch.tensor(10.0, dtype=torch.float64), bags).backward()
+        assert videos.grad is not None
+        moved = float(videos.grad.abs().max()) > 1e-12
+        assert bool(constant_because(loss, batch, entries, alike=alike)) is not moved, (batch, entries, alike)
+
+
+@pytest.mark.parametrize("loss", [loss for loss in get_args(Loss) if loss != "ce"])
+@pytest.mark.parametrize(
+    ("entries", "texts", "more", "said"),
+    [
+        (["waving"], [["wave", "greet"]], [], "matched to the same entry"),
+        (["waving"], [[]], [], "matched to the same entry"),
+        (["waving", "riding"], [["wave"], ["ride"]], ["--batch-size", "1"], "one video at a time"),
+    ],
+)
+def test_one_entry_or_one_video_at_a_time_is_refused(
+    world: Path, tmp_path: Path, maxi: Maxi, loss: str, entries, texts, more, said: str
+) -> None:
+    here = run_of(world, tmp_path / "here", entries, texts)
+    ran = maxi(*arguments(here, tmp_path / "out", "--loss", loss, *more))
+    assert ran.code == 1
+    assert len(ran.err.splitlines()) == 1
+    assert f"the loss {loss} has no gradient on 8 bags of run: " in ran.err
+    assert said in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_entry_is_refused_where_only_the_share_that_is_kept_has_one(
+    world: Path, tmp_path: Path, maxi: Maxi
+) -> None:
+    here = run_of(world, tmp_path / "here", ["riding", "riding", "riding", "waving"], [["wave"], ["greet"]])
+    ran = maxi(*arguments(here, tmp_path / "out", "--keep", "0.125", "--batch-size", "1"))
+    assert (ran.code, "one video at a time" in ran.err) == (1, True)
+
+
+def test_one_class_has_no_gradient_under_ce(world: Path, tmp_path: Path, maxi: Maxi) -> None:
+    here = run_of(world, tmp_path / "here", ["waving"], [[]])
+    ran = maxi(*arguments(here, tmp_path / "out", "--loss", "ce"))
+    assert (ran.code, "there is one class alone" in ran.err) == (1, True)
+
+
+def test_bags_that_are_all_empty_are_refused_if_texts_were_asked_for_and_only_then(
+    world: Path, tmp_path: Path, maxi: Maxi
+) -> None:
+    here = run_of(world, tmp_path / "here", ["waving", "riding"], [[]])
+    recipe = here / "run" / "recipe.toml"
+    recipe.write_text('[sources]\ntexts = ["maxi:blip"]\n')
+    ran = maxi(*arguments(here, tmp_path / "out"))
+    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+    assert "all 8 bags of run are empty, though texts of blip were asked for" in ran.err
+    recipe.write_text("[sources]\ntexts = []\n")
+    assert maxi(*arguments(here, tmp_path / "out", "--epochs", "1")).code == 0
+
+
+def test_one_empty_bag_among_others_is_no_fault(world: Path, tmp_path: Path, maxi: Maxi) -> None:
+    here = run_of(world, tmp_path / "here", ["waving", "riding"], [["wave"], [], ["ride"]])
+    (here / "run" / "recipe.toml").write_text('[sources]\ntexts = ["maxi:blip"]\n')
+    ran = maxi(*arguments(here, tmp_path / "out", "--epochs", "1", "--json"))
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["steps"] == 2
+
+
+def test_an_epoch_without_any_gradient_ends_the_training(world: Path, tmp_path: Path) -> None:
+    here = run_of(world, tmp_path / "here", ["waving"], [["wave"]])
+    _, taken = steps(here, loss="mil_nce", epochs=3)
+    with pytest.raises(MaxiError, match="no step of the first epoch had a gradient"):
+        list(taken)
