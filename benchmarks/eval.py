@@ -57,7 +57,7 @@ def batches(options: argparse.Namespace) -> dict[str, tuple[float, str, float]]:
     handle.remove()
 
     def product() -> Tensor:  # a video at a time, as evaluation does
-        features = [torch.from_numpy(encode_views(model, protocol, one)) for one in frames]
+        features = [torch.as_tensor(encode_views(model, protocol, one)) for one in frames]
         return torch.cat(features) @ texts
 
     ways: dict[str, Callable[[], Tensor]] = {

@@ -39,7 +39,6 @@ def compare(
     """
     from maxi_core.evaluation.comparing import FORMATS
     from maxi_core.evaluation.comparing import compare as run
-    from maxi_core.evaluation.saving import plain
 
     if not scores:
         raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
@@ -47,7 +46,7 @@ def compare(
     found = run(scores, metrics=_names(metrics), tables=wanted, seed=seed, over=over)
     if json:
         lines = [asdict(line) for line in found.lines]
-        show_json(plain({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)}))
+        show_json({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)})
         return
     if format == "table":
         _show(found)

@@ -260,7 +260,7 @@ def _missing(split: "Split", ids: Sequence[str]) -> None:
 
 
 def _finish(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool) -> None:
-    from maxi_core.evaluation.saving import plain, save
+    from maxi_core.evaluation.saving import save
 
     for scores, folder in zip(evaluated.models, folders, strict=True):
         save(scores, folder)
@@ -271,7 +271,7 @@ def _finish(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quie
             for scores, folder in zip(evaluated.models, folders, strict=True)
         ]
         seconds = {"whole": evaluated.clock.whole, "encoded": evaluated.clock.encoded, "shares": shares}
-        show_json(plain({"schema": SCHEMA, "models": models, "seconds": seconds}))
+        show_json({"schema": SCHEMA, "models": models, "seconds": seconds})
         return
     for scores, folder in zip(evaluated.models, folders, strict=True):
         show_scores(scores, folder)

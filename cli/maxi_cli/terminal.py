@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from maxi_core.errors import UsageError
+from maxi_core.system.files import to_json
 from maxi_core.system.secrets import masked, without_secrets
 
 if TYPE_CHECKING:
@@ -47,15 +48,15 @@ def _console(*, stderr: bool) -> "Console":
 
 def show_json(document: Mapping[str, object]) -> None:
     """Print a document for programs, without secrets; ASCII, so that any name survives any terminal."""
-    sys.stdout.write(json.dumps(masked(document), indent=2, default=str) + "\n")
+    sys.stdout.write(to_json(masked(document), indent=2) + "\n")
 
 
 def show_json_list(head: Mapping[str, object], key: str, items: Iterable[Mapping[str, object]]) -> None:
     """Print a document whose last value is a list of any length, one item a line, as they come."""
-    opening = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in head.items())
+    opening = "".join(f"{json.dumps(name)}: {to_json(value)}, " for name, value in head.items())
     sys.stdout.write(f"{{{opening}{json.dumps(key)}: [")
     for number, item in enumerate(items):
-        sys.stdout.write((",\n  " if number else "\n  ") + json.dumps(masked(item), default=str))
+        sys.stdout.write((",\n  " if number else "\n  ") + to_json(masked(item)))
     sys.stdout.write("\n]}\n")
 
 

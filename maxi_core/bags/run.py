@@ -15,7 +15,7 @@ from maxi_core.bags.shard import at_work
 from maxi_core.errors import UsageError
 from maxi_core.plugin.calls import notes
 from maxi_core.system.environment import versions
-from maxi_core.system.files import utc_stamp, write_lines, write_text
+from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
 from maxi_core.system.locks import InUseError, locked
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import digest
@@ -111,7 +111,7 @@ def texts_of(folder: Path) -> tuple[str, ...]:
 
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
     """Write the manifest, without secrets."""
-    write_text(folder / MANIFEST, json.dumps(masked(manifest), indent=2, default=str) + "\n")
+    write_text(folder / MANIFEST, to_json(masked(manifest), indent=2) + "\n")
 
 
 # One `maxi bags` run, from a settled recipe to the files in its folder.

@@ -111,15 +111,19 @@ def _is_record(temporal: object) -> bool:
 
 
 def read_weights(folder: Path) -> "dict[str, Tensor]":
-    """Return the weights of a checkpoint on the CPU; raises UsageError if the file is damaged."""
+    """Return the weights of a checkpoint on the CPU; raises UsageError if the file is damaged, MaxiError for NaN."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from maxi_core.clip.model import check_finite
+
     file = own_file(folder, WEIGHTS)
     try:
-        return load_file(file)
+        weights = load_file(file)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{folder / WEIGHTS} cannot be read: {error}", "name another checkpoint") from None
+    check_finite(str(folder), weights)
+    return weights
 
 
 def build(config: Mapping[str, Any], preprocess: Mapping[str, Any], weights: Path | None = None) -> "nn.Module":

@@ -8,7 +8,7 @@ from torch import nn
 from maxi_core.clip.checkpoints import ABOUT, build, read_weights
 from maxi_core.clip.device import pick_device
 from maxi_core.clip.image_tower import IMAGENET, Normalisation, Statistics
-from maxi_core.clip.model import Pooling, VideoCLIP, identity_of, mean_over_frames, own_statistics
+from maxi_core.clip.model import Pooling, VideoCLIP, check_finite, identity_of, mean_over_frames, own_statistics
 from maxi_core.clip.model_rules import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
 from maxi_core.clip.temporal_record import MakeTemporal, as_record, module_for
@@ -42,7 +42,7 @@ def load_model(
     model without, or the one that the checkpoint names. Raises UsageError where the two differ, for a module that is
     not here or not used (neither was given), for a name or folder that is not right, for weights that want the other
     activation (QuickGELU or GELU) or do not fit, with the keys that are missing or too many, and for a device that is
-    not there; MaxiError for weights that cannot be fetched.
+    not there; MaxiError for weights that cannot be fetched or are not finite.
     """
     found = find_model(name, catalog)
     recorded = found.about.get("temporal")
@@ -50,6 +50,8 @@ def load_model(
     where = pick_device(device)
     tokenizing = _tokenizing(found)
     clip, tokenizer = _made(found, tokenizing)
+    if found.checkpoint is None:
+        check_finite(name, clip.state_dict())
     own = _statistics(found, clip)
     identity = "" if found.checkpoint is not None else identity_of(clip.state_dict(), found.config)
     before = _shape_of(clip.visual)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from maxi_core.clip.image_tower import Statistics, encode_images, encode_patches, normalise
 from maxi_core.clip.textual import encode_text
 from maxi_core.clip.tokens import Tokenizing, Tokens, tokenize
-from maxi_core.errors import UsageError
+from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.roles import tell_frames
 
 SIGMA = 0.02  # where training starts
@@ -202,6 +202,13 @@ def identity_of(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> str
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def check_finite(name: str, weights: Mapping[str, Tensor], what: str = "weights") -> None:
+    """Raise MaxiError that names the model and the first tensors in which a number is NaN or infinite."""
+    broken = [key for key, value in weights.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if broken:
+        raise MaxiError(f"the {what} of '{name}' hold NaN or infinite numbers: {_some(broken)}", "name another model")
 
 
 def _side(name: str, clip: nn.Module) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maxi_core.clip.model import VideoCLIP
+from maxi_core.clip.model import VideoCLIP, check_finite
 from maxi_core.clip.textual import encode_text
 from maxi_core.errors import MaxiError
 from maxi_core.prompts import MATCHING, fill
@@ -37,6 +37,7 @@ def entry_features(
     features = _read(path, key, (len(entries), model.width))
     if features is None:
         features = torch.cat(list(_blocks(model, entries, templates)))
+        check_finite(model.name, {"the dictionary": features}, "text features")
         _write(path, key, features)
     return features.to(model.device)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.device import autocast
-from maxi_core.clip.model import VideoCLIP
+from maxi_core.clip.model import VideoCLIP, check_finite
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill
 from maxi_core.settings.sections import VideoOptions
@@ -35,15 +35,18 @@ STRIPPED = "have the name of a special token in them, which was taken out"
 Features = NDArray[np.float32]
 
 
-def encode_views(model: VideoCLIP, protocol: Protocol, frames: Pixels) -> Features:
-    """Return the features of one video's views, frames (T * C, H, W, 3) uint8 -> (V, D) of length 1.
+def encode_views(model: VideoCLIP, protocol: Protocol, frames: Pixels) -> Features | Failed:
+    """Return the features of one video's views, frames (T * C, H, W, 3) uint8 -> (V, D) of length 1, if all are finite.
 
     Each video goes through the model by itself, so nothing else changes a bit of a feature.
     """
     views = protocol.view(frames, model.image_size)  # (V, T, 3, S, S)
     with torch.inference_mode(), autocast(model.device, protocol.precision):
         features = model.encode_video(views)
-    return np.asarray(features.float().cpu().numpy(), dtype=np.float32)
+    found = np.asarray(features.float().cpu().numpy(), dtype=np.float32)
+    if not np.isfinite(found).all():
+        return VideoFailed(f"the model {model.name} gives no finite feature of it", "not-finite")
+    return found
 
 
 def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> Features:
@@ -54,6 +57,7 @@ def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> 
             logger.warning("%d of %d class names %s: '%s'", len(places), len(names), what, names[places[0]])
     with torch.inference_mode():
         features = model.encode_text(tokens.ids)
+    check_finite(model.name, {"the class names": features}, "text features")
     return np.asarray(features.float().cpu().numpy(), dtype=np.float32)
 
 
@@ -166,9 +170,8 @@ def _encode(
             features = encode_views(model, protocol, frames[f"{CONSUMER} {place}"])
             clock.model += time.perf_counter() - computing
             clock.encoded += 1
-            if not np.isfinite(features).all():
-                problem = VideoFailed(f"the model {model.name} gives no finite feature of it", "not-finite")
-                found[key] = problem
+            if isinstance(features, Failed):
+                problem = found[key] = features
                 continue
             found[key] = features
             if cache is not None:

@@ -68,7 +68,11 @@ def predict(
         if isinstance(frames, Failed):
             yield Prediction(video, (), frames)
             continue
-        cosines = encode_views(model, protocol, frames[CONSUMER]).astype(np.float64) @ texts  # (V, C)
+        features = encode_views(model, protocol, frames[CONSUMER])
+        if isinstance(features, Failed):
+            yield Prediction(video, (), features)
+            continue
+        cosines = features.astype(np.float64) @ texts  # (V, C)
         shares, means = softmax(cosines / model.sigma).mean(axis=0), cosines.mean(axis=0)
         best = np.argsort(-(means if len(cosines) == 1 else shares), kind="stable")[:top]
         guesses = tuple(Guess(names[place], float(shares[place]), float(means[place])) for place in best)

@@ -5,7 +5,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from maxi_core.errors import UsageError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.evaluating import ModelScores
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
-from maxi_core.system.files import write_lines, write_text
+from maxi_core.system.files import to_json, write_lines, write_text
 from maxi_core.types import Failed
 from maxi_core.video.skips import skip_record, to_line
 
@@ -55,7 +55,7 @@ def save(scores: ModelScores, folder: Path) -> list[dict[str, Any]]:
     replaced = {record["benchmark"] for record in fresh}
     kept = [record for record in read_scores(folder / SCORES, may_miss=True) if record["benchmark"] not in replaced]
     records = [*kept, *fresh]
-    write_text(folder / SCORES, json.dumps([plain(record) for record in records], indent=1) + "\n")
+    write_text(folder / SCORES, to_json(records, indent=1) + "\n")
     lines = {
         to_line(skip_record(str(video.path), failed, "eval")): None
         for result in scores.results
@@ -86,15 +86,6 @@ def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
 
 def _file_name(result: Result) -> str:
     return re.sub(r"[^\w.+-]+", "-", f"{result.split.benchmark}-{result.split.name}")
-
-
-def plain(value: Any) -> Any:
-    """Return values as JSON has them: nan is null."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _predictions(result: Result) -> Iterator[str]:

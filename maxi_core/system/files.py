@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import io
+import json
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,6 +97,19 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all; raises MaxiError with path and bytes."""
     with whole_file(path) as file:
         file.write(text.encode())
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """Return plain values as JSON that every reader takes: a number that is not finite is null."""
+    return json.dumps(_finite(value), indent=indent, default=str)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> str:

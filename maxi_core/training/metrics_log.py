@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import write_lines
+from maxi_core.system.files import to_json, write_lines
 
 SCHEMA = 1
 
@@ -21,7 +21,7 @@ class MetricsFile:
 
     def __init__(self, path: Path, start: int = 0, reports: tuple[Report, ...] = ()) -> None:
         self._path, self._reports = path, reports
-        write_lines(path, [json.dumps(record) for record in read_metrics(path) if record["step"] <= start])
+        write_lines(path, [to_json(record) for record in read_metrics(path) if record["step"] <= start])
         self._file: IO[str] | None = None
 
     def __enter__(self) -> "MetricsFile":
@@ -36,7 +36,7 @@ class MetricsFile:
         """Write one record; raises MaxiError if it cannot be written."""
         assert self._file is not None
         try:
-            self._file.write(json.dumps({"schema": SCHEMA, **record}) + "\n")
+            self._file.write(to_json({"schema": SCHEMA, **record}) + "\n")
             self._file.flush()
         except OSError as error:
             raise MaxiError(f"cannot write {self._path}: {error.strerror or error}", "make room there") from error
@@ -72,7 +72,7 @@ def draw_curve(metrics: Path, picture: Path) -> None:
     """
     from PIL import Image, ImageDraw
 
-    records = [record for record in read_metrics(metrics) if not record.get("skipped") and "loss" in record]
+    records = [one for one in read_metrics(metrics) if not one.get("skipped") and one.get("loss") is not None]
     if len(records) < 2:
         return
     steps, losses = [record["step"] for record in records], [record["loss"] for record in records]

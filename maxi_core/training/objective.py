@@ -49,9 +49,8 @@ def constant_because(name: Loss, batch: int, entries: int, *, alike: bool) -> st
         return "one video at a time meets no other bag than its own"
     if entries > 1 or (name in ("mil_nce_pairs", "mil_nce_instance") and not alike):
         return ""
-    return "all videos are matched to the same entry" + (
-        ", and all bags are the same" if name.startswith("mil_nce_") else ""
-    )
+    same = ", and all bags are the same" if name.startswith("mil_nce_") else ""
+    return f"all videos are matched to the same entry{same}"
 
 
 @dataclass(frozen=True)

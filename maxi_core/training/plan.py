@@ -152,7 +152,7 @@ def _check_gradient(source: Source, section: TrainSection, world: int) -> None:
         named = " and ".join(texts)
         raise MaxiError(
             f"all {source.name} are empty, though texts of {named} were asked for",
-            f"see maxi show {section.run}; to train on the matched entries alone: maxi bags --without {','.join(texts)}",
+            f"see maxi show {section.run}; for the matched entries alone: maxi bags --without {','.join(texts)}",
         )
 
 

@@ -1,6 +1,5 @@
 """One `maxi train` run: the loop with checkpoints, metrics, validation and resuming around it, in a run folder."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
@@ -16,7 +15,7 @@ from maxi_core.clip.checkpoints import checkpoints_of, read_weights
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import MaxiError
 from maxi_core.system.environment import versions
-from maxi_core.system.files import utc_stamp, write_text
+from maxi_core.system.files import to_json, utc_stamp, write_text
 from maxi_core.system.locks import locked
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.system.secrets import without_secrets
@@ -155,7 +154,7 @@ class _Run:
         except NotFiniteError as error:
             if self.ranks.first:
                 said = {"schema": SCHEMA, "step": error.step, "videos": error.videos, "message": error.problem}
-                write_text(job.out / "nonfinite.json", json.dumps(said, indent=2) + "\n")
+                write_text(job.out / "nonfinite.json", to_json(said, indent=2) + "\n")
             raise
         return self._finish(step, start)
 
@@ -237,7 +236,7 @@ class _Run:
                 about, files = self._about(number, per_epoch, share), job.model.tokenizing.files
                 last = save_checkpoint(job.out, step_name(number, share), weights, about, tokenizer=files)
             draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
-            write_text(job.out / MANIFEST, json.dumps(self._manifest(number, last), indent=2, default=str) + "\n")
+            write_text(job.out / MANIFEST, to_json(self._manifest(number, last), indent=2) + "\n")
             return str(last)
 
         checkpoint = Path(str(self._once(finish)))

@@ -102,11 +102,15 @@ def _kept(folder: Path) -> Iterator[Path]:
 
 
 def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCaptioner:
-    """Load the captioner of a folder; raises UsageError if it is no whole BLIP captioner or the device is not there."""
+    """Load the captioner of a folder.
+
+    Raises UsageError if it is no whole BLIP captioner or the device is not there, MaxiError for weights with NaN.
+    """
     import torch
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
     from maxi_core.clip.device import pick_device
+    from maxi_core.clip.model import check_finite
     from maxi_plugins.blip_attention import FastAttention
 
     where = pick_device(device)
@@ -125,6 +129,7 @@ def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCapti
             f"captioner {folder} is no BLIP captioner: {len(missing)} weights are missing, such as {missing[0]}",
             "name one such as Salesforce/blip-image-captioning-large",
         )
+    check_finite(f"captioner {folder}", model.state_dict())
     for layer in model.vision_model.encoder.layers:
         layer.self_attn = FastAttention(layer.self_attn)
     ready = model.to(where, torch.bfloat16 if precision == "bf16" else torch.float32).eval()

@@ -220,7 +220,7 @@ def test_an_empty_dictionary_is_refused(videos: list[Video]) -> None:
 def test_a_model_whose_features_are_not_finite_matches_nothing(videos: list[Video], tmp_path: Path) -> None:
     folder = shutil.copytree(MODEL, tmp_path / "broken")
     weights = load_file(folder / "open_clip_model.safetensors")
-    weights["visual.proj"][0, 0] = float("nan")
+    weights["visual.proj"][:] = 3e38
     save_file(weights, folder / "open_clip_model.safetensors")
     answers = matches(videos[:2], model=str(folder))
     assert [type(answer) for answer in answers] == [Failed, Failed]

@@ -68,9 +68,7 @@ def test_one_entry_or_one_video_at_a_time_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_one_entry_is_refused_where_only_the_share_that_is_kept_has_one(
-    world: Path, tmp_path: Path, maxi: Maxi
-) -> None:
+def test_a_batch_of_one_is_refused_where_a_share_is_kept(world: Path, tmp_path: Path, maxi: Maxi) -> None:
     here = run_of(world, tmp_path / "here", ["riding", "riding", "riding", "waving"], [["wave"], ["greet"]])
     ran = maxi(*arguments(here, tmp_path / "out", "--keep", "0.125", "--batch-size", "1"))
     assert (ran.code, "one video at a time" in ran.err) == (1, True)
