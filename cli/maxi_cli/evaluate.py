@@ -35,8 +35,8 @@ from maxi_cli.flags import (
     read_recipe,
 )
 from maxi_cli.progress import follow
-from maxi_cli.terminal import note, show_json, stdout, visible
-from maxi_core.errors import UsageError
+from maxi_cli.terminal import complain, note, show_json, stdout, visible
+from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from maxi_core.clip.model import VideoCLIP
@@ -264,6 +264,20 @@ def _finish(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quie
 
     for scores, folder in zip(evaluated.models, folders, strict=True):
         save(scores, folder)
+    _show(evaluated, folders, json=json, quiet=quiet)
+    lost = {result.split.label: result for scores in evaluated.models for result in scores.results}
+    useless = [result for result in lost.values() if result.record["mostly_skipped"]]
+    for result in useless:
+        first = result.skipped[0][1].reason
+        complain(
+            f"{len(result.skipped)} of {len(result.videos)} videos of {result.split.label} could not be used and count "
+            f"as wrong, the first: {first}; these are no scores of the model: correct --videos, or the list"
+        )
+    if useless:
+        raise typer.Exit(ExitCode.SKIPPED)
+
+
+def _show(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool) -> None:
     shares = evaluated.clock.shares()
     if json:
         models = [

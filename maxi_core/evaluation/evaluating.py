@@ -69,7 +69,7 @@ def evaluate(
     benchmarks that cannot be placed, TooManySkippedError when more videos fail than `reading.max_skipped`.
     """
     protocol, reading = protocol or Protocol(), reading or VideoOptions()
-    placed = _placed(benchmarks, reading, missing if ranks.first else lambda _split, _ids: None)
+    placed = place(benchmarks, reading, missing if ranks.first else lambda _split, _ids: None)
     # what is missing last: a list that begins with it is not yet hopeless
     found_first = sorted((video for split in placed for video in split[2]), key=lambda video: not video.path.exists())
     videos = keyed(found_first)
@@ -107,9 +107,10 @@ def folder_of(benchmark: OpenedBenchmark) -> Path:
     return benchmark.videos
 
 
-def _placed(
+def place(
     benchmarks: Sequence[OpenedBenchmark], reading: VideoOptions, missing: Missing
 ) -> list[tuple[OpenedBenchmark, Split, tuple[Video, ...]]]:
+    """Return each split with its videos in the order of its samples; `missing` hears which are nowhere."""
     found = []
     for benchmark in benchmarks:
         places = Places(folder_of(benchmark), allow_outside=reading.allow_outside_root)

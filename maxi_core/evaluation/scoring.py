@@ -76,6 +76,7 @@ def score_split(
         "metrics": found,
         "n": len(labels),
         "skipped": len(skipped),
+        "mostly_skipped": mostly(len(skipped), len(labels)),
         "classes": len(split.classes),
         "classes_without_videos": int(np.isnan(by_class).sum()),
     }
@@ -87,6 +88,11 @@ def score_split(
         record["groups"] = _by_group(benchmark, groups, labels, scores, by_class)
     record |= _circumstances(model, protocol, benchmark, split, decoder)
     return Result(record, split, scores, by_class, tuple(videos), skipped, tuple(groups))
+
+
+def mostly(skipped: int, videos: int) -> bool:
+    """Whether more than half of the videos are skipped, so that a metric over all says little of the model."""
+    return 2 * skipped > videos
 
 
 def _scores(
@@ -216,6 +222,7 @@ def mean_record(results: Sequence[Result]) -> dict[str, Any]:
         key: value for key, value in first.items() if all(result.record.get(key) == value for result in results[1:])
     }
     counts = {key: sum(result.record[key] for result in results) for key in ("n", "skipped")}
+    counts["mostly_skipped"] = any(result.record["mostly_skipped"] for result in results)
     record = {
         **same,
         "split": "mean",

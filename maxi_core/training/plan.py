@@ -16,8 +16,10 @@ from maxi_core.clip.model import SIGMA, VideoCLIP
 from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
-from maxi_core.evaluation.evaluating import evaluate
+from maxi_core.evaluation.benchmarks.splits import Split
+from maxi_core.evaluation.evaluating import evaluate, place
 from maxi_core.evaluation.protocol import Protocol
+from maxi_core.evaluation.scoring import mostly
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.roles import Temporal
 from maxi_core.plugin.world_paths import world_path
@@ -241,9 +243,16 @@ def make_validation(
 ) -> Callable[[VideoCLIP], Mapping[str, float]]:
     """Return what evaluates a model on the benchmarks, in order: `benchmark:split metric` -> score in percent.
 
-    Raises UsageError for a benchmark that is not there. Features are not kept, as weights change.
+    Raises UsageError for a benchmark that is not there, or most of its videos. Features are not kept, as weights change.
     """
     benchmarks = [open_benchmark(name, catalog, data_root=data_root, spelling=protocol.spelling) for name in names]
+
+    def missing(split: Split, ids: Sequence[str]) -> None:
+        if mostly(len(ids), len(split.samples)):
+            what = f"{len(ids)} of {len(split.samples)} videos of {split.label} are missing, such as {ids[0]}"
+            raise UsageError(f"{what}: its score would say nothing of the training", "correct --val or --data-root")
+
+    place(benchmarks, reading, missing)
 
     def validate(model: VideoCLIP) -> dict[str, float]:
         found = evaluate([model], benchmarks, protocol, reading=reading)

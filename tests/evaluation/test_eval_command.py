@@ -135,3 +135,35 @@ def test_too_many_skipped_videos_end_with_code_3_and_all_with_code_1(maxi, world
     ran = maxi("eval", *common)
     assert ran.code == 1
     assert "not one of 2 videos could be used" in ran.err
+
+
+def mostly_missing(world, folder: Path) -> Path:
+    (folder / "videos").mkdir(parents=True)
+    (folder / "videos" / "00.mp4").write_bytes((world.benchmark / "videos" / "00.mp4").read_bytes())
+    for name in ("split.txt", "labels.csv"):
+        (folder / name).write_text((world.benchmark / name).read_text())
+    return folder
+
+
+def test_scores_of_a_benchmark_that_is_mostly_missing_are_said_to_be_none(maxi, world, tmp_path: Path) -> None:
+    words = arguments(world, tmp_path / "out")
+    words[2] = str(mostly_missing(world, tmp_path / "bench"))
+    ran = maxi("eval", *words)
+    assert ran.code == 3
+    assert ran.err.splitlines()[-1].startswith("maxi: error: 11 of 12 videos of bench:1 could not be used")
+    (record,) = json.loads((tmp_path / "out" / folder_name(str(world.model)) / "scores.json").read_text())
+    assert (record["mostly_skipped"], record["skipped"], record["n"]) == (True, 11, 12)
+    ran = maxi("eval", *words, "--json")
+    assert (ran.code, json.loads(ran.out)["models"][0]["scores"][0]["mostly_skipped"]) == (3, True)
+    assert maxi("eval", *words, "--max-skipped", "10").code == 3
+
+
+def test_a_few_missing_videos_leave_the_scores_as_they_are(maxi, world, tmp_path: Path) -> None:
+    bench = mostly_missing(world, tmp_path / "bench")
+    for number in range(1, 6):
+        (bench / f"videos/{number:02d}.mp4").write_bytes((world.benchmark / f"videos/{number:02d}.mp4").read_bytes())
+    words = arguments(world, tmp_path / "out")
+    words[2] = str(bench)
+    assert maxi("eval", *words).code == 0
+    (record,) = json.loads((tmp_path / "out" / folder_name(str(world.model)) / "scores.json").read_text())
+    assert (record["mostly_skipped"], record["skipped"]) == (False, 6)

@@ -106,3 +106,16 @@ def test_an_epoch_without_any_gradient_ends_the_training(world: Path, tmp_path: 
     _, taken = steps(here, loss="mil_nce", epochs=3)
     with pytest.raises(MaxiError, match="no step of the first epoch had a gradient"):
         list(taken)
+
+
+def test_a_validation_whose_videos_are_mostly_missing_is_refused_before_the_first_step(
+    world: Path, tmp_path: Path, maxi: Maxi
+) -> None:
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val" / "0.mp4").write_bytes((world / "clips" / "0.mp4").read_bytes())
+    rows = "".join(f"{number}.mp4,{('waving', 'riding')[number % 2]}\n" for number in range(4))
+    (tmp_path / "val" / "small.csv").write_text("path,label\n" + rows)
+    ran = maxi(*arguments(world, tmp_path / "out", "--val", str(tmp_path / "val" / "small.csv")))
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert "3 of 4 videos of small" in ran.err
+    assert not (tmp_path / "out").exists()
