@@ -35,6 +35,10 @@ class UsageError(MaxiError):
     exit_code = ExitCode.USAGE
 
 
+class CannotTellError(MaxiError):
+    """What was tried does not tell whether it would work, as an endpoint that lists no models."""
+
+
 class PluginError(UsageError):
     """A plugin that was asked for is missing, ambiguous or broken."""
 

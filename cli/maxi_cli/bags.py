@@ -121,12 +121,14 @@ def show_made(job: "Job", made: "Made") -> None:
 
 
 def show_skipped(path: "Path", records: "Sequence[Mapping[str, object]]") -> None:
-    """Print the first things that were left out, and where all are."""
+    """Print what was left out, by stage and reason, and where all of it is."""
+    from maxi_core.video.skips import grouped
+
     console = stdout()
-    for record in records[:3]:
-        console.print(visible(f"skipped at {record['stage']}: {record['video']}: {record['message']}"), style="yellow")
-    if len(records) > 3:
-        console.print(visible(f"... {len(records)} skipped in all: {path}"), style="yellow")
+    for line in grouped(records):
+        console.print(visible(line), style="yellow", soft_wrap=True)
+    if records:
+        console.print(visible(f"{len(records)} skipped in all: {os.path.relpath(path)}"), style="yellow")
 
 
 SCHEMA = 1
@@ -155,7 +157,7 @@ def bags(
     frame_cache: FrameCacheFlag = None,
     clip_seconds: ClipSecondsFlag = None,
     allow_outside_root: OutsideFlag = None,
-    max_skipped: Annotated[int | None, typer.Option(help="Stop when more videos cannot be used.")] = None,
+    max_skipped: Annotated[int | None, typer.Option(help="Stop when more is skipped, at any stage.")] = None,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Answer one of N shares; the last one makes the bags.")
     ] = None,
@@ -258,6 +260,7 @@ def merge(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace bags that were made of something else.")
     ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first fault of a source.")] = False,
     decoder: DecoderFlag = None,
     plugin: PluginFlag = None,
     no_plugin: NoPluginFlag = None,
@@ -279,7 +282,7 @@ def merge(
     catalog = read_catalog(no_plugin, plugin)
     recipe = read_recipe(catalog, settled, None, {"bags.out": run, "video.decoder": decoder}, sources=True, typed=False)
     with plugins_at_work():
-        job = make_job(catalog, recipe, tuple(sys.argv), strict=False, overwrite=overwrite)
+        job = make_job(catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite)
     with plugins_at_work(), log_to(job.out / "run.log"):
         made = run_merge(job, progress(quiet=quiet))
     report(job, made, json=json)

@@ -22,7 +22,7 @@ from maxi_cli.flags import (
     read_recipe,
 )
 from maxi_cli.progress import follow
-from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_cli.terminal import complain, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -93,8 +93,12 @@ def predict(
         write_strip(found, strip, reading)
         note(f"the strip is in {strip}")
     show_json(_as_json(model, section.prompt, found)) if json else _show(found)
-    if found and all(one.failed for one in found):
+    lost = sum(one.failed is not None for one in found)
+    if found and lost == len(found):
         raise typer.Exit(ExitCode.FAILED)
+    if reading.max_skipped is not None and lost > reading.max_skipped:
+        complain(f"{lost} of {len(found)} could not be used, and video.max_skipped is {reading.max_skipped}")
+        raise typer.Exit(ExitCode.SKIPPED)
     if not found:
         raise typer.Exit(ExitCode.NOTHING)
 

@@ -20,8 +20,8 @@ from maxi_cli.flags import (
     read_catalog,
     read_recipe,
 )
-from maxi_cli.terminal import log_to, note, show_json, stdout, visible
-from maxi_core.errors import UsageError
+from maxi_cli.terminal import complain, log_to, note, show_json, stdout, visible
+from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from maxi_core.system.ranks import Ranks
@@ -142,6 +142,12 @@ def _train(job: "TrainJob", ranks: "Ranks", *, json: bool, quiet: bool) -> None:
         show_json({"schema": SCHEMA, **_as_json(job, trained)})
     else:
         _show(job, trained)
+    videos = job.batches.per_epoch() * job.batch_size
+    if 2 * trained.broken > videos:
+        complain(
+            f"{trained.broken} of {videos} videos could not be read: it was trained on the few others, again and again"
+        )
+        raise typer.Exit(ExitCode.SKIPPED)
 
 
 def _say_what(job: "TrainJob", ranks: "Ranks") -> None:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.order_check import OrderCheck
-from maxi_core.errors import PluginError
+from maxi_core.errors import CannotTellError, MaxiError, PluginError
 from maxi_core.plugin.calls import Calls, call, one_line
 from maxi_core.plugin.roles import Source
 from maxi_core.types import Failed
@@ -31,12 +31,20 @@ GRACE = 5.0  # seconds for calls that are under way when the run ends by an erro
 class Asker(Generic[Question, Answer]):
     """One source in one run; `asked` counts the items it was really asked, `off` says why it was switched off.
 
-    With `strict` a fault raises PluginError. A MaxiError is the source's own word to the user: it ends the run.
+    `before` is called before the source is opened. With `strict` a fault raises PluginError. A MaxiError is the source's own word to the user: it ends the run.
     """
 
-    def __init__(self, source: Source, method: Method, answers: Answers[Question, Answer], *, strict: bool) -> None:
+    def __init__(
+        self,
+        source: Source,
+        method: Method,
+        answers: Answers[Question, Answer],
+        *,
+        strict: bool,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
         self.source, self.name, self.answers, self.asked, self.off = source, source.label, answers, 0, ""
-        self._method, self._strict, self._faults = method, strict, 0
+        self._method, self._strict, self._faults, self._before = method, strict, 0, before
         self._calls = Calls(self.name, source.concurrency)
         self._batch: list[Item] = []
         self._asking: set[str] = set()  # keys in the batch and in calls
@@ -49,9 +57,15 @@ class Asker(Generic[Question, Answer]):
     def open(self) -> None:
         """Open the source if that was not done; one that cannot be opened is switched off."""
         if not self._opened:
+            self._before()
             self._opened = True
             self._calls.submit(self._open)
             self._calls.next()
+
+    def probe(self, *, certain: bool) -> None:
+        """Try what the source stands on, at no cost; raises what it says is wrong, or only warns unless `certain`."""
+        self._calls.submit(partial(self._probe, certain))
+        self._calls.next()
 
     def take(self, question: Question, key: str, item: object) -> None:
         """Put a question into the batch, or keep why it cannot be asked (an item that is Failed)."""
@@ -78,7 +92,17 @@ class Asker(Generic[Question, Answer]):
         """Close the source; calls that are under way get a few seconds, and what they bring is kept."""
         if self._opened:
             call(self.name, "when it was closed", self.source.close)
-            self._calls.close(GRACE)
+        self._calls.close(GRACE)
+
+    def _probe(self, certain: bool) -> None:
+        try:
+            what = call(self.name, "when it was probed", self.source.probe)[1]
+        except MaxiError as error:
+            if certain and not isinstance(error, CannotTellError):
+                raise
+            what = str(error)
+        if what:
+            log.warning("source '%s' could not be tried before the work: %s", self.name, one_line(what))
 
     def _open(self) -> None:
         if what := call(self.name, "when it was opened", self.source.open)[1]:

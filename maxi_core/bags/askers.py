@@ -9,7 +9,7 @@ from typing import Any
 
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.asker import Asker
-from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
+from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec, text_key
 from maxi_core.plugin.calls import fingerprint
 from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Matcher, Source
 from maxi_core.settings.options import deciding
@@ -65,7 +65,8 @@ class Askers:
 def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict: bool) -> Iterator[Askers]:
     """Open the store for all sources, and close them and it in the end.
 
-    Each source is asked for its fingerprint first, so a missing key or model is seen before any work is done.
+    Each source is asked for its fingerprint first, so a missing key or model is seen before any work is done. A wrong
+    one is seen before the first video is matched: sources of texts that can be tried at no cost (`probe`) are.
     """
     with ExitStack() as stack:
 
@@ -75,22 +76,42 @@ def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict
             codec: Codec[Any, Any],
             *more: object,
             costly: bool = False,
+            before: Callable[[], None] = lambda: None,
         ) -> Asker[Any, Any]:
             about = store_about(source, sources.reading, *more)
             part = stack.enter_context(Store(store / store_name(about), about, costly=costly))
-            asker: Asker[Any, Any] = Asker(source, method, Answers(source.label, codec, part), strict=strict)
+            asker: Asker[Any, Any] = Asker(
+                source, method, Answers(source.label, codec, part), strict=strict, before=before
+            )
             stack.callback(asker.close)
             return asker
 
         matcher, augmenter = sources.matcher, sources.augmenter
         entries = digest(dictionary.entries)
+        expanders = tuple(ready(one, one.expand, TEXTS_OF_ENTRY, costly=True) for one in sources.expanders)
+        captioners = tuple(
+            ready(one, one.caption, TEXTS_OF_VIDEO, costly=one.costs_money) for one in sources.captioners
+        )
+
+        def probe() -> None:
+            """Try the sources of texts before the first new video is matched: a wrong key is no news after hours."""
+            keys = [text_key(entry) for entry in dictionary.entries]
+            for asker in (*expanders, *captioners):
+                known = 0 if asker in captioners else sum(not asker.wanted(key) for key in keys)
+                if known < len(keys) and type(asker.source).probe is not Source.probe:
+                    asker.probe(certain=not known)  # some are known: perhaps all that will be needed
+
         yield Askers(
-            expanders=tuple(ready(one, one.expand, TEXTS_OF_ENTRY, costly=True) for one in sources.expanders),
-            captioners=tuple(
-                ready(one, one.caption, TEXTS_OF_VIDEO, costly=one.costs_money) for one in sources.captioners
-            ),
+            expanders=expanders,
+            captioners=captioners,
             augmenter=ready(augmenter, augmenter.augment, FORMS_OF_TEXT) if augmenter else None,
-            matcher=ready(matcher, lambda clips: matcher.match(clips, dictionary), match_codec(dictionary), entries),
+            matcher=ready(
+                matcher,
+                lambda clips: matcher.match(clips, dictionary),
+                match_codec(dictionary),
+                entries,
+                before=probe,
+            ),
         )
 
 

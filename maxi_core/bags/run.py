@@ -146,17 +146,16 @@ class Made:
 
 
 class Skips:
-    """What a run leaves out, as records; unusable videos are counted, and too many end the run."""
+    """What a run leaves out at any stage, as records; too many end the run."""
 
     def __init__(self, most: int | None) -> None:
         self.records: list[dict[str, object]] = []
-        self.videos = SkipLog(None, most, "bags")
+        self.videos = SkipLog(None, most, "bags", "videos, entries and texts")
 
     def skip(self, item: str, failed: Failed, stage: str, source: str) -> None:
         """Record one video, entry or text; raises TooManySkippedError."""
         self.records.append(skip_record(item, failed, stage, source))
-        if stage == "match":
-            self.videos.skip(item, failed, source)
+        self.videos.skip(f"{stage} of {item}" if source and stage != "match" else item, failed, source)
 
     def write(self, path: Path) -> None:
         """Write the records, whole or not at all."""

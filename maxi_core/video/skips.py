@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,14 +116,34 @@ def to_line(record: dict[str, object]) -> str:
     return line if line.isprintable() else json.dumps(record)
 
 
+def grouped(records: Iterable[Mapping[str, object]], most: int = 5) -> list[str]:
+    """Return what was left out, by stage, source and reason: the `most` largest groups in a line each, then the rest.
+
+    A video that cannot be read is known by the short name of its problem, all else by its message.
+    """
+    groups: dict[tuple[str, ...], list[Mapping[str, object]]] = {}
+    for record in records:
+        error, message = str(record.get("error")), str(record.get("message"))
+        reason = message.replace(str(record.get("video")), "...") if error == "failed" else error
+        groups.setdefault((str(record.get("stage")), str(record.get("source")), reason), []).append(record)
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    lines = [
+        f"skipped at {stage}{f' by {source}' if source else ''}: {len(found)} x {found[0].get('message')}"
+        f" ({found[0].get('video')}{', ...' if len(found) > 1 else ''})"
+        for (stage, source, _), found in ordered[:most]
+    ]
+    rest = ordered[most:]
+    return lines + ([f"... and {sum(len(found) for _, found in rest)} more for {len(rest)} reasons"] if rest else [])
+
+
 class SkipLog:
     """Counts videos as they are used or left out, writes a record of each of the latter, and says when to stop.
 
-    `most` is how many may be left out (None: any number, unless nothing but failures come).
+    `most` is how many may be left out (None: any number, unless nothing but failures come), `what` what is counted.
     """
 
-    def __init__(self, path: Path | None, most: int | None, stage: str) -> None:
-        self._path, self._most, self._stage = path, most, stage
+    def __init__(self, path: Path | None, most: int | None, stage: str, what: str = "videos") -> None:
+        self._path, self._most, self._stage, self._what = path, most, stage, what
         self._first: list[str] = []
         self.used = 0
         self.skipped = 0
@@ -139,7 +160,7 @@ class SkipLog:
         if self._path is not None:
             self._append(to_line(skip_record(video, failed, self._stage, source)))
         if self._most is not None and self.skipped > self._most:
-            raise self._error(f"more than --max-skipped {self._most} videos could not be used")
+            raise self._error(f"more than --max-skipped {self._most} {self._what} could not be used")
         if self.used == 0 and self.skipped == HOPELESS:
             raise self._error(f"the first {HOPELESS} videos could not be used")
 

@@ -248,7 +248,7 @@ def test_too_many_unusable_videos_stop_the_run_with_the_first_reasons(world) -> 
         world.add(f"later broken {place}.mp4")
     ran = world.bags("--max-skipped", "1")
     assert ran.code == ExitCode.SKIPPED
-    assert "more than --max-skipped 1 videos could not be used" in ran.err
+    assert "more than --max-skipped 1 videos, entries and texts could not be used" in ran.err
     assert "the file is broken" in ran.err
     assert not (world.out / "bags.jsonl").exists()
 
@@ -327,3 +327,56 @@ def test_names_that_are_run_together_are_matched_with_their_words_apart(world) -
     again = world.bags("--names", "written", "--overwrite")
     assert "words apart" not in again.err
     assert {record["match"]["entry"] for record in world.records()} <= {"RidingABike", "juggling_balls"}
+
+
+@pytest.mark.parametrize("stage", ["caption", "expand", "augment"])
+def test_what_any_stage_leaves_out_counts_for_max_skipped_and_is_shown_by_reason(world, fake_dist, stage: str) -> None:
+    role, method, question = {
+        "caption": ("Captioner", "caption", "clips"),
+        "expand": ("Expander", "expand", "entries"),
+        "augment": ("Augmenter", "augment", "texts"),
+    }[stage]
+    fake_dist(
+        "mute",
+        f"""
+        from maxi_core import {role}, Failed, hookimpl
+
+        class Mute({role}):
+            '''Says nothing.'''
+            name = "mute"
+            batch = 1
+            frames = None
+            def {method}(self, {question}):
+                return [Failed("it is mute today") for _ in {question}]
+
+        @hookimpl
+        def maxi_register_sources():
+            return [Mute]
+        """,
+    )
+    cast = "toymatch,toygpt,mute" if stage == "augment" else "toymatch,toygpt,mute,toyverbs"
+    ran = world.bags("--max-skipped", "1", sources=cast)
+    assert ran.code == ExitCode.SKIPPED, ran.err
+    assert "more than --max-skipped 1 videos, entries and texts could not be used" in ran.err
+    assert f"{stage} of " in ran.err
+    ran = world.bags(sources=cast)
+    shown = [line for line in ran.out.splitlines() if line.startswith("skipped at")]
+    assert len(shown) == 1
+    assert shown[0].startswith(f"skipped at {stage} by mute: ")
+    assert " x it is mute today (" in shown[0]
+
+
+def test_what_was_skipped_is_shown_by_reason_the_most_frequent_first() -> None:
+    from maxi_core.types import Failed
+    from maxi_core.video.skips import VideoFailed, grouped, skip_record
+
+    empty = VideoFailed("the file is empty (0 bytes)", "empty")
+    records = [skip_record(f"{n}.mp4", empty, "match", "dictionary") for n in range(3)]
+    records.insert(1, skip_record("jumping", Failed("no phrases for 'jumping'"), "expand", "gpt3"))
+    records.append(skip_record("waving", Failed("no phrases for 'waving'"), "expand", "gpt3"))
+    records.append(skip_record("4.mp4", Failed("dark"), "caption", "blip"))
+    assert grouped(records, 2) == [
+        "skipped at match by dictionary: 3 x the file is empty (0 bytes) (0.mp4, ...)",
+        "skipped at expand by gpt3: 2 x no phrases for 'jumping' (jumping, ...)",
+        "... and 1 more for 1 reasons",
+    ]

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, field_validator
 
 from maxi_core import Failed, Options, Source, WorldPath
-from maxi_core.errors import MaxiError, UsageError
+from maxi_core.errors import CannotTellError, MaxiError, UsageError
 from maxi_core.recipe.parts import MARK
 from maxi_core.system.files import maxi_home, write_text
 from maxi_core.system.secrets import is_secret
@@ -25,6 +25,8 @@ logger = logging.getLogger("maxi")
 Plain: TypeAlias = bool | int | float | str | list[str] | list[int] | list[float]
 Extra: TypeAlias = Plain | dict[str, Plain | dict[str, Plain]]  # as deep as a recipe is read with ease
 OWN_FIELDS = ("messages", "prompt", "stream", "stream_options", "n")
+# of an endpoint that has no list, or no time for it: it may answer questions all the same
+NO_LIST = ("(404)", "answered 405", "answered 429", "answered 5", "no list of models")
 REFUSED = "refused.json"  # parameters that the model does not take, and its words
 
 
@@ -130,26 +132,37 @@ class LanguageModel:
     def probe(self, model: str | None) -> dict[str, str]:
         """Return what the endpoint says of itself and of a model, asking only for the list of its models.
 
-        Raises MaxiError if it cannot be asked or does not list the model.
+        Raises MaxiError if it cannot be asked or does not list the model, CannotTellError if it has no list.
         """
+        fix = "see OPENAI_BASE_URL and OPENAI_API_KEY"
         try:
             models = self.endpoint.models()
         except LookupError as reason:
-            raise MaxiError(str(reason), "see OPENAI_BASE_URL and OPENAI_API_KEY") from None
+            without = any(sign in str(reason) for sign in NO_LIST)
+            raise (CannotTellError if without else MaxiError)(str(reason), fix) from None
+        except Exception as error:  # of the HTTP library, for proxies and certificates
+            why = f"{type(error).__name__}: {error}"
+            raise MaxiError(f"no connection can be set up ({why})", "see HTTPS_PROXY and SSL_CERT_FILE") from None
         finally:
             self.endpoint.close()
         offered = offer(models)
-        if model is not None and model not in models:
+        if model is not None and not any(_same(model, listed) for listed in models):
             fix = f"choose another {self._label}.model"
-            raise MaxiError(f"{address()} does not list the model '{model}'{offered}", fix)
+            kind = MaxiError if models else CannotTellError
+            raise kind(f"{address()} does not list the model '{model}'{offered}", fix)
         found = {
             "address": address(),
             "model": model or f"none: {_model_fix(self._label)}",
             "models": offered.strip(" ()").removeprefix("it offers ") or "none",
         }
-        if model is not None and (day := models[model]):
+        if model is not None and (day := models.get(model)):
             found["warning"] = f"the model is shut down on {day}: choose another {self._label}.model in time"
         return found
+
+
+def _same(model: str, listed: str) -> bool:
+    """Whether a name in the list is this model: some list `llama3:latest` or `models/llama3` and take `llama3`."""
+    return listed == model or listed.startswith(f"{model}:") or listed.endswith(f"/{model}")
 
 
 def language_model(source: Source, request: Request, useful: Callable[[object], bool]) -> LanguageModel:
