@@ -161,7 +161,7 @@ def bags(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Answer one of N shares; the last one makes the bags.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write and ask nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it costs and what would fail.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Use a run folder that was made of something else.")
     ] = False,
@@ -177,7 +177,7 @@ def bags(
 
     Example: maxi bags clips/ --dictionary actions.txt --sources gpt3,blip --out runs/mine
     """
-    from maxi_core.bags.plan import plan
+    from maxi_core.bags.cost import in_lines, plan
     from maxi_core.bags.run import run_job
     from maxi_core.bags.shard import FOLDER, parse_shard, shard_of_environment
     from maxi_core.bags.sharing import run_shard
@@ -195,7 +195,14 @@ def bags(
         job = _job(catalog, recipe, strict=strict, overwrite=overwrite, dry=dry_run)
     if dry_run:
         job = job if part is None else replace(job, videos=part.share(job.videos))
-        show_json({"schema": SCHEMA, **plan(job)}) if json else _show_plan(plan(job))
+        with plugins_at_work():
+            planned = plan(job)
+        if json:
+            show_json({"schema": SCHEMA, **planned})
+        for line in () if json else in_lines(planned):
+            stdout().print(visible(line), soft_wrap=True)
+        if planned["fails"]:
+            raise typer.Exit(ExitCode.FAILED)
         return
     if part is None:
         with plugins_at_work(), log_to(job.out / "run.log"):
@@ -244,12 +251,6 @@ def _job(catalog: "Catalog", recipe: "Recipe", *, strict: bool, overwrite: bool,
         if wanted[key] is None:
             raise UsageError(f"which {key}? neither {flag} nor [bags] {key} says", f"type {flag} or set bags.{key}")
     return make_job(catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, dry=dry)
-
-
-def _show_plan(plan: dict[str, object]) -> None:
-    console = stdout()
-    for key, value in plan.items():
-        console.print(visible(f"{key:12} {value}"), soft_wrap=True)
 
 
 # `maxi merge`: the bags of a run whose shares were answered by many workers.

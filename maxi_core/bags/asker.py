@@ -5,6 +5,7 @@ again in halves until the one bad item is alone, and whatever is wrong carries t
 """
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -31,7 +32,8 @@ GRACE = 5.0  # seconds for calls that are under way when the run ends by an erro
 class Asker(Generic[Question, Answer]):
     """One source in one run; `asked` counts the items it was really asked, `off` says why it was switched off.
 
-    `before` is called before the source is opened. With `strict` a fault raises PluginError. A MaxiError is the source's own word to the user: it ends the run.
+    `before` is called before the source is opened. With `strict` a fault raises PluginError. A MaxiError is the source's
+    own word to the user: it ends the run.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Asker(Generic[Question, Answer]):
         self._calls = Calls(self.name, source.concurrency)
         self._batch: list[Item] = []
         self._asking: set[str] = set()  # keys in the batch and in calls
+        self._seconds: list[float] = []  # that each call took
         self._opened, self._order = False, OrderCheck(self.name, answers.store, source.batch)
 
     def wanted(self, key: str) -> bool:
@@ -90,6 +93,8 @@ class Asker(Generic[Question, Answer]):
 
     def close(self) -> None:
         """Close the source; calls that are under way get a few seconds, and what they bring is kept."""
+        at_once = max(1, min(self.source.concurrency, len(self._seconds)))
+        self.answers.store.note_speed(self.asked, sum(self._seconds) / at_once)
         if self._opened:
             call(self.name, "when it was closed", self.source.close)
         self._calls.close(GRACE)
@@ -116,7 +121,9 @@ class Asker(Generic[Question, Answer]):
 
     def _answer(self, batch: list[Item]) -> None:
         """Answer a batch, in a thread, and keep the answers at once: a kill costs what is being asked and no more."""
+        began = time.perf_counter()
         heard = self._halved(batch)
+        self._seconds.append(time.perf_counter() - began)
         self._order.look(heard, lambda items: [answer for _, answer in self._halved(items)])
         for (question, key, _), answer in heard:
             self.answers.keep(question, key, answer)

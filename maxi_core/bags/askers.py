@@ -138,8 +138,11 @@ def _folder(ref: str) -> str:
     return ref.replace(":", ".")  # no file name on some systems may hold a colon
 
 
-def unknown(store: Path, source: Source, keys: Iterable[str]) -> int:
+def unknown(store: Path, source: Source, keys: Iterable[str], *more: object) -> tuple[int, float | None]:
     """Return how many questions a source was never asked with these options, as far as can be seen without asking it.
+
+    And the seconds that an answer of it took when that was last measured, None if it never was. `more` as in
+    `store_about`.
 
     Its fingerprint is not looked at, since that may need a model or a network.
     """
@@ -147,16 +150,18 @@ def unknown(store: Path, source: Source, keys: Iterable[str]) -> int:
         opened = [
             stack.enter_context(Store(path.parent, {}))
             for path in store.glob(f"{_folder(source.ref or source.name)}-*/{ABOUT}")
-            if _says(path, source)
+            if _says(path, source, more)
         ]
-        return sum(not any(key in part for part in opened) for key in keys)
+        seconds = next((speed for part in opened if (speed := part.speed()) is not None), None)
+        return sum(not any(key in part for part in opened) for key in keys), seconds
 
 
-def _says(path: Path, source: Source) -> bool:
+def _says(path: Path, source: Source, more: tuple[object, ...]) -> bool:
     """Whether an about file is of this source with these options; one that is damaged is of nobody."""
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    mine = (source.ref or source.name, source.version, masked(deciding(source.settled or source.options)))
-    return isinstance(about, dict) and (about.get("source"), about.get("version"), about.get("options")) == mine
+    mine = {"source": source.ref or source.name, "version": source.version, "more": list(more)}
+    mine["options"] = masked(deciding(source.settled or source.options))
+    return isinstance(about, dict) and all(about.get(key) == value for key, value in mine.items())

@@ -1,10 +1,8 @@
-"""From a settled recipe to a job, and what that job would cost."""
+"""From a settled recipe to a job."""
 
-import shutil
 from pathlib import Path
 
-from maxi_core.bags.askers import Sources, store_about, store_name, unknown
-from maxi_core.bags.codecs import text_key
+from maxi_core.bags.askers import Sources, store_about, store_name
 from maxi_core.bags.run import Job
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.plugin.calls import inject
@@ -44,13 +42,6 @@ def injected(
         if keep:
             part.put(key, dictionary.name, {"name": made.name, "entries": list(made.entries)})
         return made
-
-
-# for the estimate of a dry run
-TOKENS_OF_A_QUESTION = 25  # `Generate 5 phrases to describe the action of ... in simple words.` and a chat's frame
-TOKENS_OF_A_REPLY = 40  # five phrases of about six tokens, numbered
-BYTES_OF_AN_ANSWER = 300
-BYTES_OF_A_BAG = 2500
 
 
 def make_job(
@@ -94,30 +85,3 @@ def make_job(
         strict,
         overwrite,
     )
-
-
-def plan(job: Job) -> dict[str, object]:
-    """Return what the job would do and cost at most, by what is known now; nothing is written and nobody asked."""
-    entries = job.dictionary.entries
-    calls: dict[str, int] = {}
-    for source in job.sources.texts:
-        if isinstance(source, Expander):
-            calls[source.label] = min(unknown(job.store, source, map(text_key, entries)), len(job.videos))
-    captioners = sum(isinstance(source, Captioner) for source in job.sources.texts)
-    answers = len(job.videos) * (1 + captioners) + sum(calls.values())
-    disk = answers * BYTES_OF_AN_ANSWER + len(job.videos) * BYTES_OF_A_BAG
-    return {
-        "videos": len(job.videos),
-        "dictionary": f"{job.dictionary.name} ({len(entries)} entries)",
-        "keep": job.keep,
-        "calls": calls,
-        "tokens": sum(calls.values()) * (TOKENS_OF_A_QUESTION + TOKENS_OF_A_REPLY),
-        "disk": f"about {disk / 1e6:.1f} MB, {_free(job.out) / 1e9:.0f} GB are free",
-        "run": str(job.out),
-        "store": str(job.store),
-    }
-
-
-def _free(folder: Path) -> int:
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    return shutil.disk_usage(there).free

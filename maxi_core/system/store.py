@@ -26,6 +26,7 @@ from maxi_core.system.secrets import masked
 
 SCHEMA = 1
 ABOUT = "about.json"  # in each folder: what its answers depend on, for people
+SPEED = "speed.json"  # in each folder: how many answers took how many seconds, in the last run that asked
 CHECKED = "order-checked"  # in a folder whose source was seen to answer each question of a batch at its place
 _names = count()
 
@@ -73,6 +74,20 @@ class Store:
             self._checked = True
             with suppress(OSError):  # then it is seen again the next time
                 (self.folder / CHECKED).touch()
+
+    def note_speed(self, items: int, seconds: float) -> None:
+        """Remember how long new answers took, for estimates; where that cannot be written there is none."""
+        if items and self.folder.is_dir():
+            with suppress(MaxiError):
+                write_text(self.folder / SPEED, json.dumps({"items": items, "seconds": round(seconds, 3)}) + "\n")
+
+    def speed(self) -> float | None:
+        """Return the seconds of an answer as last measured, None if they never were."""
+        try:
+            said = json.loads((self.folder / SPEED).read_bytes())
+            return float(said["seconds"]) / int(said["items"])
+        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, RecursionError):
+            return None
 
     def __contains__(self, key: str) -> bool:
         return bytes.fromhex(key) in self._places

@@ -243,7 +243,8 @@ def make_validation(
 ) -> Callable[[VideoCLIP], Mapping[str, float]]:
     """Return what evaluates a model on the benchmarks, in order: `benchmark:split metric` -> score in percent.
 
-    Raises UsageError for a benchmark that is not there, or most of its videos. Features are not kept, as weights change.
+    Raises UsageError for a benchmark that is not there, or most of its videos. Features are not kept: weights
+    change.
     """
     benchmarks = [open_benchmark(name, catalog, data_root=data_root, spelling=protocol.spelling) for name in names]
 

@@ -380,3 +380,38 @@ def test_what_was_skipped_is_shown_by_reason_the_most_frequent_first() -> None:
         "skipped at expand by gpt3: 2 x no phrases for 'jumping' (jumping, ...)",
         "... and 1 more for 1 reasons",
     ]
+
+
+def test_a_dry_run_says_in_text_what_each_stage_takes_and_how_long(world) -> None:
+    first = world.bags("--dry-run").out.splitlines()
+    assert first[:5] == [
+        f"6 videos, {world.folder / 'actions.txt'} (4 entries), keep 1",
+        "match by toymatch: 6 videos at most",
+        "caption by toyblip: 6 videos at most",
+        "expand by toygpt: 4 calls at most, about 260 tokens",
+        first[4],
+    ]
+    assert first[4].startswith("disk: about ")
+    assert "{" not in "".join(first)
+    world.bags()
+    world.add("new.mp4")
+    said = world.bags("--dry-run", "--keep", "0.5").out.splitlines()
+    assert said[0].startswith("7 videos, ")
+    assert said[1].startswith("match by toymatch: 1 videos at most, 6 of 7 are known, about ")
+    assert said[1].endswith(" at the speed of the last run")
+    document = json.loads(world.bags("--dry-run", "--json", "-o", "toymatch.seed=1").out)
+    assert [stage["seconds"] is None for stage in document["stages"]] == [True, False, False]
+
+
+def test_a_dry_run_says_what_would_fail_and_ends_with_code_1(world) -> None:
+    (world.videos / "empty.mp4").touch()
+    ran = world.bags("--dry-run")
+    assert "1 of 7 videos would be skipped, the first: empty.mp4: the file is empty (0 bytes)" in ran.out
+    assert ran.code == ExitCode.DONE
+    for path in world.videos.iterdir():
+        path.write_bytes(b"")
+    ran = world.bags("--dry-run")
+    assert ran.code == ExitCode.FAILED
+    assert "would fail: not one of 7 videos can be read, the first: clip 0.mp4: the file is empty" in ran.out
+    (world.folder / "run").write_text("a file in its place")
+    assert "would fail: nothing can be written into " in world.bags("--dry-run").out

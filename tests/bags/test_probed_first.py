@@ -105,3 +105,12 @@ def test_a_probe_that_breaks_is_warned_of_and_no_end(world, fake_dist) -> None:
     ran = world.bags(sources="toymatch,probed,toyverbs")
     assert ran.code == ExitCode.DONE
     assert "source 'probed' could not be tried before the work: raised ValueError: no luck" in ran.err
+
+
+def test_a_dry_run_says_that_the_endpoint_would_fail_and_asks_no_question(world, server: Server) -> None:
+    assert bags(world, "--dry-run").code == ExitCode.DONE
+    ran = bags(world, "--dry-run", model="small-modle")
+    assert ran.code == ExitCode.FAILED
+    assert "would fail: gpt3: " in ran.out
+    assert "does not list the model 'small-modle'" in ran.out
+    assert (server.requests, world.asked(), (world.folder / "store").exists()) == ([], {}, False)

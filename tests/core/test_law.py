@@ -85,7 +85,7 @@ def found_in(folder: Path) -> dict[tuple[str, str], list[int]]:
 # (file, literal) -> how often, and why it is no plugin's name there
 EXEMPT = {
     ("bags/run.py", "dictionary"): (1, "key of manifest.json"),
-    ("bags/plan.py", "dictionary"): (1, "key of what a dry run says"),
+    ("bags/cost.py", "dictionary"): (2, "key of what a dry run says"),
     ("bags/released.py", "gpt3"): (1, "who wrote the phrases in the authors' released files"),
     ("bags/released.py", "blip"): (1, "who wrote the captions in the authors' released files"),
     ("clip/checkpoints.py", "mean"): (1, "key of maxi.json: the mean of the pixels"),
