@@ -32,8 +32,8 @@ GRACE = 5.0  # seconds for calls that are under way when the run ends by an erro
 class Asker(Generic[Question, Answer]):
     """One source in one run; `asked` counts the items it was really asked, `off` says why it was switched off.
 
-    `before` is called before the source is opened. With `strict` a fault raises PluginError. A MaxiError is the source's
-    own word to the user: it ends the run.
+    `before` is called before the source is opened. With `strict` a fault raises PluginError. A MaxiError is the
+    source's own word to the user: it ends the run.
     """
 
     def __init__(

@@ -4,7 +4,6 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -173,7 +172,6 @@ def run_job(job: Job, progress: NewProgress) -> Made:
         if busy := at_work(job.out):
             raise InUseError(f"{job.out} is in use by {busy}", "wait for it, or choose another --out")
         manifest = begin(job)
-        _clear(job.out)
         made, checksum = _make(job, manifest, progress)
         write_text(job.out / RECIPE, job.recipe)
         noted = {source.label: found for source in job.sources.every() if (found := notes(source))}
@@ -248,13 +246,6 @@ def _make(job: Job, manifest: dict[str, object], progress: NewProgress) -> tuple
         raise
     skips.write(job.out / SKIPPED)
     return Made(tally, tuple(sizes), tuple(skips.records)), checksum
-
-
-def _clear(folder: Path) -> None:
-    """Delete what killed runs have left half written; the folder must be locked."""
-    for path in folder.glob(f".{BAGS}.*"):
-        with suppress(OSError):
-            path.unlink()
 
 
 def made_of(job: Job) -> dict[str, str]:

@@ -17,7 +17,7 @@ from maxi_core.bags.bag import BAGS, from_line
 from maxi_core.bags.bag import SCHEMA as BAG_SCHEMA
 from maxi_core.batches.batch import Example
 from maxi_core.errors import MaxiError, UsageError, nearest
-from maxi_core.system.files import maxi_home, whole_file
+from maxi_core.system.files import maxi_home, sweep, whole_file
 from maxi_core.system.locks import exclusive
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def index_of(bags: Path, file: IO[bytes]) -> IndexFile:
             found = _read(path, about)
             if found is None:
                 logger.info("making an index of %s, once", bags)
+                sweep(path.parent, f"{path.name}*")
                 _make(path, about, bags, file)
                 found = _read(path, about)
     assert found is not None

@@ -3,6 +3,7 @@
 They are written by `maxi_core.training.checkpoint`.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,6 +75,32 @@ def find_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def checksums_of(folder: Path) -> str:
+    """Return the SHA-256 of weights and state below a folder, a line each, as `sha256sum -c` reads them."""
+    names = [WEIGHTS, *sorted(str(path.relative_to(folder)) for path in (folder / STATE).glob("*"))]
+    return "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
+
+
+def check_whole(folder: Path, name: str) -> None:
+    """Raise UsageError if a file of a checkpoint is not what was written, by the checksums in DONE.
+
+    A checkpoint without them, of an earlier maxi, is taken as it is.
+    """
+    try:
+        lines = (folder / DONE).read_text(encoding="utf-8").splitlines()
+        wanted = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
+        if not lines or (name in wanted and _sha256(folder / name) == wanted[name]):
+            return
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder / name} cannot be checked: {error}", "name another checkpoint") from None
+    raise UsageError(f"{folder / name} is damaged: it is not what was saved (see {DONE})", "name another checkpoint")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_about(folder: Path) -> Mapping[str, Any]:
     """Return what a checkpoint says of itself; raises UsageError if it is not what this maxi writes."""
     path = folder / ABOUT
@@ -118,6 +145,7 @@ def read_weights(folder: Path) -> "dict[str, Tensor]":
     from maxi_core.clip.model import check_finite
 
     file = own_file(folder, WEIGHTS)
+    check_whole(folder, WEIGHTS)
     try:
         weights = load_file(file)
     except (OSError, SafetensorError) as error:

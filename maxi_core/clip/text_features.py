@@ -14,7 +14,7 @@ from maxi_core.clip.model import VideoCLIP, check_finite
 from maxi_core.clip.textual import encode_text
 from maxi_core.errors import MaxiError
 from maxi_core.prompts import MATCHING, fill
-from maxi_core.system.files import maxi_home, whole_file
+from maxi_core.system.files import maxi_home, sweep, whole_file
 
 logger = logging.getLogger("maxi")
 
@@ -81,6 +81,7 @@ def _read(path: Path, key: str, shape: tuple[int, int]) -> Tensor | None:
 def _write(path: Path, key: str, features: Tensor) -> None:
     """Write a cache file whole or not at all; a cache that cannot be written costs time and nothing else."""
     body = bytearray(features.numpy().tobytes())
+    sweep(path.parent)
     try:
         with whole_file(path) as file:
             file.write(_checksum(key, body) + body)

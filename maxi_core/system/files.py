@@ -1,11 +1,14 @@
 """Files that are written whole or not at all, and the one clock that goes into them."""
 
 import errno
+import fcntl
 import hashlib
 import io
 import json
 import math
 import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -43,6 +46,34 @@ def utc_stamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_PARTIAL = re.compile(r"\..+[.-][0-9a-f]{8}")  # how files and folders are called while they are made
+
+
+def partial_of(path: Path, mark: str = ".") -> Path:
+    """Return a name beside `path` for what is on its way to it, which `sweep` knows again."""
+    return path.with_name(f".{path.name[:200]}{mark}{os.urandom(4).hex()}")
+
+
+def hold(handle: int) -> None:
+    """Mark an open file or folder as one that a living process is making; the mark goes with the process."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes have left half made of `name` in a folder; what is being made stays."""
+    for path in folder.glob(f".{name}"):
+        if not _PARTIAL.fullmatch(path.name):
+            continue
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            finally:
+                os.close(handle)
+
+
 class _Whole(io.FileIO):
     """A file on its way to `path`, with the permissions that the umask leaves; a write that fails names path and bytes.
 
@@ -50,8 +81,9 @@ class _Whole(io.FileIO):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}"), "xb")
+        super().__init__(partial_of(path), "xb")
         self.path = path
+        hold(self.fileno())
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write to the disk; raises MaxiError."""

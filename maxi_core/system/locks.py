@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import utc_stamp
+from maxi_core.system.files import sweep, utc_stamp
 
 log = logging.getLogger("maxi")
 
@@ -55,6 +55,7 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
         stop = threading.Event()
         lease = {"pid": os.getpid(), "host": socket.gethostname(), "since": utc_stamp(), "beat": 0}
         _write(file, path, lease)
+        sweep(folder)
         beating = threading.Thread(target=_beat, args=(path, lease, stop), daemon=True, name="maxi lease")
         beating.start()
         try:

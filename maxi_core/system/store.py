@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from maxi_core.errors import MaxiError
-from maxi_core.system.files import write_text
+from maxi_core.system.files import sweep, write_text
 from maxi_core.system.secrets import masked
 
 SCHEMA = 1
@@ -57,6 +57,7 @@ class Store:
         self._own: FileIO | None = None
         self._unsynced = 0
         self._checked = (folder / CHECKED).exists()
+        sweep(folder)
         for path in sorted(folder.glob("*.jsonl")):
             self._read(path)
 

@@ -1,7 +1,7 @@
 """Checkpoints, written: a folder is complete when its last file is, and until then it does not count (method.md).
 
 Weights and optimizer are safetensors, the rest JSON. Everything goes into a folder of another name first, is forced to
-the disk, the folder is renamed, and DONE is written last: a process may be killed anywhere in between.
+the disk, the folder is renamed, and DONE is written last, with checksums: a process may be killed anywhere between.
 """
 
 import json
@@ -24,7 +24,9 @@ from maxi_core.clip.checkpoints import (
     SCHEMA,
     STATE,
     WEIGHTS,
+    check_whole,
     checkpoints_of,
+    checksums_of,
     complete,
     find_checkpoint,
 )
@@ -60,6 +62,8 @@ def save_checkpoint(
 
     Raises MaxiError that names the folder and the bytes where it cannot be written.
     """
+    from safetensors import SafetensorError
+
     parent = run / CHECKPOINTS
     partial, final = parent / f"{PARTIAL}{name}", parent / name
     size = sum(tensor.nbytes for tensor in [*weights.values(), *(state.tensors.values() if state else ())])
@@ -75,15 +79,16 @@ def save_checkpoint(
             _write_tensors(partial / STATE / OPTIMIZER, state.tensors)
             _write(partial / STATE / NOTES, json.dumps(state.notes, indent=2) + "\n")
             _to_disk(partial / STATE)
+        checksums = checksums_of(partial)
         _to_disk(partial)
         if final.exists():  # of an earlier try at the same step
             shutil.rmtree(_set_aside(final))
         partial.rename(final)
         _to_disk(parent)
-        _write(final / DONE, "")
+        _write(final / DONE, checksums)
         _to_disk(final)
-    except OSError as error:
-        why = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or str(error)
         raise MaxiError(f"cannot write the checkpoint {final} ({size} bytes): {why}", "make room there") from error
     return final
 
@@ -115,11 +120,30 @@ def read_state(checkpoint: Path) -> State:
     folder = checkpoint / STATE
     if not folder.is_dir():
         raise UsageError(f"{checkpoint} has no {STATE}/: training cannot go on from it", "begin with it: --model")
+    for name in (NOTES, OPTIMIZER):
+        check_whole(checkpoint, f"{STATE}/{name}")
     try:
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        if not isinstance(notes, dict):
+            raise ValueError(f"{NOTES} holds no table")
         return State(load_file(folder / OPTIMIZER), notes)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise UsageError(f"{folder} cannot be read: {error}", "resume from another checkpoint") from None
+
+
+def check_notes(checkpoint: Path, notes: Mapping[str, Any]) -> None:
+    """Raise UsageError unless the notes of a checkpoint are what a training goes on with."""
+    best, step = notes.get("best"), notes.get("step")
+    wrong = {
+        "settings": not isinstance(notes.get("settings"), dict),
+        "step": not isinstance(step, int) or step < 0,
+        "scores": not isinstance(notes.get("scores", {}), dict),
+        "best": not (best is None or (isinstance(best, list) and [type(part) for part in best] == [str, float])),
+        "scaler": not isinstance(notes.get("scaler"), dict | None),
+    }
+    if named := [key for key, is_wrong in wrong.items() if is_wrong]:
+        said = f"{checkpoint / STATE / NOTES} is damaged: {', '.join(named)}"
+        raise UsageError(said, "resume from another checkpoint")
 
 
 def restore(model: VideoCLIP, optimizer: Optimizer, state: State) -> None:
@@ -158,7 +182,10 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         if value.data_ptr() in seen and value.numel():
             whole[key] = value.clone()
         seen[value.data_ptr()] = key
+    path.touch()
+    allowed = path.stat().st_mode  # what the umask leaves: safetensors lets nobody else read
     save_file(whole, path)
+    path.chmod(allowed)
     _to_disk(path)
 
 

@@ -25,7 +25,10 @@ class MetricsFile:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> "MetricsFile":
-        self._file = self._path.open("a", encoding="utf-8")
+        try:
+            self._file = self._path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise MaxiError(f"cannot write {self._path}: {error.strerror or error}", "make room there") from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,12 +50,16 @@ class MetricsFile:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the records of a metrics file; a line that was cut off, and all after it, count as not there."""
     records: list[dict[str, Any]] = []
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    try:
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", "chmod u+r it, or delete it") from None
     for line in lines:
         try:
             record = json.loads(line)
-            record["step"]
-        except (ValueError, KeyError, TypeError):
+            if not isinstance(record["step"], int):
+                break
+        except (ValueError, KeyError, TypeError, RecursionError):
             break
         records.append(record)
     return records

@@ -21,6 +21,7 @@ from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.system.secrets import without_secrets
 from maxi_core.training.checkpoint import (
     about_checkpoint,
+    check_notes,
     check_same,
     clean,
     copy_of,
@@ -167,6 +168,7 @@ class _Run:
             return 0
         checkpoint = Path(chosen)
         state = read_state(checkpoint)
+        check_notes(checkpoint, state.notes)
         if not job.resuming.force:
             check_same(state.notes["settings"], job.settings)
         self.model.load_weights(read_weights(checkpoint))
@@ -271,11 +273,11 @@ class _Run:
     def _once(self, work: Callable[[], Any]) -> Any:
         """Do work on rank 0 and return its answer on every rank; where it fails there, it fails on all."""
         answer: Any = None
-        error: MaxiError | None = None
+        error: Exception | None = None
         if self.ranks.first:
             try:
                 answer = work()
-            except MaxiError as caught:
+            except Exception as caught:  # whatever it is, the other ranks wait for an answer
                 error = caught
         if self.ranks.world == 1:
             if error:

@@ -2,9 +2,10 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from maxi_core.system.files import hold, partial_of, sweep
 
 WORLD_VERSION = "5"
 
@@ -21,15 +22,18 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
     """Return the cache folder `name`, filled by `make` if it does not exist yet.
 
     `make` fills a folder beside it that is renamed when it is complete. Two processes may do so at once: the first to
-    finish wins. One that is killed leaves only its own folder, whose name begins with a dot.
+    finish wins. What one that is killed leaves is removed by the next.
     """
     final = sandbox_home() / name
     if final.is_dir():
         return final
     final.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=final.parent))
+    sweep(final.parent)
+    part = partial_of(final, "-")
+    part.mkdir()
+    handle = os.open(part, os.O_RDONLY)
+    hold(handle)
     try:
-        part.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         make(part)
         try:
             part.rename(final)
@@ -37,6 +41,7 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
             if not final.is_dir():
                 raise
     finally:
+        os.close(handle)
         shutil.rmtree(part, ignore_errors=True)
     return final
 

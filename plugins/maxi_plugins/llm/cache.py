@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import write_text
+from maxi_core.system.files import sweep, write_text
 from maxi_core.system.locks import KeyLocks
 from maxi_core.system.store import digest
 from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, prompt_of
@@ -42,6 +42,7 @@ class ResponseCache:
         sleep: Callable[[float], None],
     ) -> None:
         self._inner, self._folder, self._useful = inner, folder, useful
+        sweep(folder)
         self._locks = KeyLocks(folder / LOCKS, sleep, fix=f"choose another {label}.exchanges")
 
     def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
