@@ -162,6 +162,6 @@ def _says(path: Path, source: Source, more: tuple[object, ...]) -> bool:
         about = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    mine = {"source": source.ref or source.name, "version": source.version, "more": list(more)}
+    mine: dict[str, object] = {"source": source.ref or source.name, "version": source.version, "more": list(more)}
     mine["options"] = masked(deciding(source.settled or source.options))
     return isinstance(about, dict) and all(about.get(key) == value for key, value in mine.items())
