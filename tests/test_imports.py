@@ -102,6 +102,9 @@ def test_the_public_names_of_the_core_come_without_torch() -> None:
         ("bash", "maxi bags --sources dictionary,ver", "dictionary,verbs"),
         ("bash", "maxi bags -o video.dec", "video.decoder="),
         ("bash", "maxi plugins --no-plugin mea", "mean"),
+        ("bash", "maxi check --decoder dec", "decord"),
+        ("zsh", "maxi check -o train.loss=mil_m", "train.loss=mil_max"),
+        ("fish", "maxi check sand", "sandbox"),
     ],
 )
 def test_completion_offers_names_without_anything_heavy(shell: str, typed: str, offered: str) -> None:

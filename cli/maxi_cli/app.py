@@ -7,6 +7,7 @@ import typer
 from maxi_cli.bags import bags, merge
 from maxi_cli.check import check
 from maxi_cli.check_plugin import check_plugin
+from maxi_cli.command import Command
 from maxi_cli.compare import compare
 from maxi_cli.data import data
 from maxi_cli.demo import demo
@@ -31,22 +32,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command()(demo)
-app.command()(bags)
-app.command()(show)
-app.command()(stats)
-app.command()(merge)
-app.command()(train)
-app.command()(ensemble)
-app.command("eval")(evaluate)
-app.command()(compare)
-app.command()(predict)
+app.command(cls=Command)(demo)
+app.command(cls=Command)(bags)
+app.command(cls=Command)(show)
+app.command(cls=Command)(stats)
+app.command(cls=Command)(merge)
+app.command(cls=Command)(train)
+app.command(cls=Command)(ensemble)
+app.command("eval", cls=Command)(evaluate)
+app.command(cls=Command)(compare)
+app.command(cls=Command)(predict)
 app.add_typer(data)
-app.command()(check)
-app.command()(plugins)
-app.command("new-plugin")(new_plugin)
-app.command("check-plugin")(check_plugin)
-app.command()(env)
+app.command(cls=Command)(check)
+app.command(cls=Command)(plugins)
+app.command("new-plugin", cls=Command)(new_plugin)
+app.command("check-plugin", cls=Command)(check_plugin)
+app.command(cls=Command)(env)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,26 +1,12 @@
 """`maxi check`: what is wrong with videos, and what they are; nothing is changed or deleted."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import (
-    ConfigFlag,
-    DecoderFlag,
-    JsonFlag,
-    NoPluginFlag,
-    OptionFlag,
-    OutsideFlag,
-    PluginFlag,
-    QuietFlag,
-    RetriesFlag,
-    RootFlag,
-    VideoTimeoutFlag,
-    WorkersFlag,
-    read_catalog,
-    read_recipe,
-)
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag, QuietFlag, RootFlag, offering
 from maxi_cli.progress import Progress
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import ExitCode
@@ -31,24 +17,23 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
+@takes(
+    "video",
+    but=("video.frame_cache", "video.frame_cache_gb", "video.clip_seconds", "video.short_side", "video.square_pixels"),
+    said={"video.max_skipped": "Problems that are no reason for exit code 3; 0 if it is not set."},
+)
 def check(
-    videos: Annotated[str, typer.Argument(help="Folder, video, list, CSV or JSON lines of videos.")],
+    settings: Settings,
+    videos: Annotated[
+        str,
+        typer.Argument(
+            help="Folder, video, list, CSV or JSON lines of videos.", autocompletion=offering("world.videos")
+        ),
+    ],
     root: RootFlag = None,
     problems: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the problems to this file, as JSON lines.")
     ] = None,
-    decoder: DecoderFlag = None,
-    workers: WorkersFlag = None,
-    video_timeout: VideoTimeoutFlag = None,
-    retries: RetriesFlag = None,
-    max_skipped: Annotated[
-        int | None, typer.Option(help="Problems that are no reason for exit code 3; 0 if it is not set.")
-    ] = None,
-    allow_outside_root: OutsideFlag = None,
-    config: ConfigFlag = None,
-    option: OptionFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -61,13 +46,8 @@ def check(
     from maxi_core.video.check import check_videos, count, write_problems
     from maxi_core.video.inputs import find_videos
 
-    aliases: dict[str, Any] = {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
-    aliases |= {"video.retries": retries, "video.max_skipped": max_skipped}
-    aliases |= {"video.allow_outside_root": allow_outside_root}
-    catalog = read_catalog(no_plugin, plugin, config)
-    recipe = read_recipe(catalog, config, option, aliases)
-    options = recipe.core("video", VideoOptions)
-    place = world_path(catalog, "videos", videos) or videos
+    options = settings.recipe().core("video", VideoOptions)
+    place = world_path(settings.catalog, "videos", videos) or videos
     found = find_videos(place, root, allow_outside_root=options.allow_outside_root)
     if not len(found):
         note(f"there are no videos in {videos}")

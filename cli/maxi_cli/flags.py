@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.recipe.recipe import Recipe, Setting
+
+Completion: TypeAlias = Callable[[str], list[str]]
 
 # What the shell offers after TAB: names of plugins, sources and options, without loading anything heavy.
 
@@ -44,7 +47,7 @@ def complete_sources(incomplete: str) -> list[str]:
 
 
 def complete_option(incomplete: str) -> list[str]:
-    """Complete the `name.key=` of an option."""
+    """Complete the `name.key=` of an option, and behind it the value."""
     from maxi_core.settings.sections import CORE, core_section
 
     catalog = _catalog()
@@ -52,8 +55,51 @@ def complete_option(incomplete: str) -> list[str]:
         catalog.key(offer): offer.options for offer in catalog.offers if not offer.space
     }
     models |= {name: core_section(name) for name in CORE}
+    path, equals, typed = incomplete.partition("=")
+    section, _, key = path.rpartition(".")
+    if equals and section in models and key in models[section].model_fields:
+        return [f"{path}={value}" for value in completing(models[section], key)(typed)]
     paths = [f"{name}.{key}=" for name, model in models.items() for key in model.model_fields]
     return sorted(path for path in paths if path.startswith(incomplete))
+
+
+def completing(model: "type[BaseModel]", key: str) -> Completion:
+    """Return what completes the value of an option: one of a closed list, or a name; with commas in a list."""
+    from maxi_core.settings.option_types import alternatives
+    from maxi_core.settings.options import Flag, choices, is_list
+
+    kinds, many = alternatives(model.model_fields[key].annotation), is_list(model, key)
+    closed = ("true", "false") if bool in kinds else tuple(map(str, choices(model, key)))
+    return offering(Flag.of(model, key).names, *closed, many=many)
+
+
+def offering(what: str, *closed: str, many: bool = False) -> Completion:
+    """Return what completes one of `closed` or a name of `what`, see `Flag.names`; with `many`, the last one."""
+
+    def complete(incomplete: str) -> list[str]:
+        head, comma, last = incomplete.rpartition(",") if many else ("", "", incomplete)
+        names = [*closed, *(_names(what) if what else ())]
+        return [f"{head}{comma}{name}" for name in names if name.startswith(last) and name not in head.split(",")]
+
+    return complete
+
+
+def _names(what: str) -> list[str]:
+    from maxi_core.dictionaries import known_dictionaries
+    from maxi_core.errors import MaxiError
+    from maxi_core.plugin.world_paths import world_benchmarks, worlds_with
+
+    catalog = _catalog()
+    role, _, having = what.partition(".")
+    with suppress(MaxiError):
+        if having == "dictionary":  # which benchmarks have, too
+            return known_dictionaries(catalog)
+        if having:
+            return worlds_with(catalog, having)
+        names = [catalog.key(offer) for offer in catalog.offers if offer.role == role]
+        of_worlds = world_benchmarks(catalog).values() if role == "benchmark" else ()
+        return sorted([*names, *(name for names in of_worlds for name in names)])
+    return []
 
 
 def _catalog() -> "Catalog":
@@ -120,7 +166,6 @@ ClipSecondsFlag: TypeAlias = Annotated[
 OutsideFlag: TypeAlias = Annotated[
     bool | None, typer.Option("--allow-outside-root", help="Follow `..` and links out of the videos' folder.")
 ]
-FLAG_OF = {"video.timeout": "--video-timeout"}  # where a flag is not called after its key
 
 
 def read_catalog(
@@ -181,13 +226,16 @@ def read_recipe(
 
 def _from_flags(options: Iterable[str], aliases: Mapping[str, object]) -> "list[Setting]":
     from maxi_core.recipe.recipe import Setting, from_flag
+    from maxi_core.settings.options import Flag
+    from maxi_core.settings.sections import core_section
 
     settings = [from_flag(text) for text in options]
     for path, value in aliases.items():
         if value is None:
             continue
         section, _, key = path.partition(".")
-        flag = FLAG_OF.get(path, f"--{key.replace('_', '-')}")
+        flag = Flag.of(core_section(section), key).name
+        flag = f"--no-{flag[2:]}" if value is False else flag
         for other in settings:
             if (other.section, other.key.replace("-", "_")) == (section, key) and not _same(other, value):
                 raise UsageError(f"{flag} {value} and {other.origin} say different things", "give one of them")

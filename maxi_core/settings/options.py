@@ -3,7 +3,7 @@
 import tomllib
 from abc import ABC
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin
@@ -54,6 +54,31 @@ class WorldPath:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Marks how the command line shows an option where its key, type and description do not say.
+
+    `name` is the flag, `--key` if it is not given; `metavar` stands for its value. With `argument` it is typed without
+    a flag, as `KEY`. `required` says that a command which takes it cannot do without. `names` is what the shell offers:
+    the offers of a role, or the worlds that have something (`world.clip`); a `WorldPath` says so by itself.
+    """
+
+    name: str = ""
+    metavar: str = ""
+    argument: bool = False
+    required: bool = False
+    names: str = ""
+
+    @staticmethod
+    def of(model: type[BaseModel], key: str) -> "Flag":
+        """Return the mark of option `key`, with everything that was left open."""
+        field = model.model_fields[key]
+        said = next((mark for mark in field.metadata if isinstance(mark, Flag)), Flag())
+        path = next((mark for mark in field.metadata if isinstance(mark, WorldPath)), None)
+        name = said.name or (key.upper() if said.argument else f"--{key.replace('_', '-')}")
+        return replace(said, name=name, names=said.names or (f"world.{path.what}" if path else ""))
+
+
 class Configured(ABC):
     """What all that plugins offer shares: a `name`, a `role`, and `options` made from the nested `Options`.
 
@@ -86,12 +111,22 @@ class Configured(ABC):
 
 @dataclass(frozen=True, slots=True)
 class OptionHelp:
-    """One option as a person sees it: key, type in words, default, help."""
+    """One option as a person sees it: key, type in words, default, help, and what a number must be."""
 
     key: str
     type: str
     default: object
     help: str
+    bounds: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The help as a sentence with default and range behind it; what it says of none is the default."""
+        text, _, default = self.help.partition("; none: ")
+        default = default or ("" if self.default in (None, "", ()) else self.shown_default)
+        behind = [f"default: {default}"] if default else []
+        behind += [", ".join(f"x{bound}".replace(" ", "") for bound in self.bounds)] if self.bounds else []
+        return f"{text[:1].upper()}{text[1:]}." + (f"  [{'; '.join(behind)}]" if behind else "")
 
     @property
     def shown_default(self) -> str:
@@ -107,10 +142,13 @@ class OptionHelp:
 
 def describe(model: type[BaseModel]) -> list[OptionHelp]:
     """Return the options of a model in the order in which they are written."""
-    return [
-        OptionHelp(key, _type_in_words(field), _shown(field), field.description or "")
-        for key, field in model.model_fields.items()
-    ]
+    return [described(model, key) for key in model.model_fields]
+
+
+def described(model: type[BaseModel], key: str) -> OptionHelp:
+    """Return one option of a model as a person sees it."""
+    field = model.model_fields[key]
+    return OptionHelp(key, _type_in_words(field), _shown(field), field.description or "", tuple(bounds(field)))
 
 
 def _shown(field: FieldInfo) -> object:
@@ -182,10 +220,29 @@ def from_text(model: type[BaseModel], key: str, text: str) -> object:
         return None
     if any(get_origin(kind) is dict for kind in kinds):
         return _table(key, text)
-    if any(get_origin(kind) in (list, tuple) for kind in kinds):
+    if is_list(model, key):
         return [part.strip() for part in text.split(",") if part.strip()]
-    literals = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-    return next((choice for choice in literals if str(choice) == text), text)
+    return next((choice for choice in choices(model, key) if str(choice) == text), text)
+
+
+def is_list(model: type[BaseModel], key: str) -> bool:
+    """Return whether option `key` is typed as a list, with commas."""
+    return any(get_origin(kind) in (list, tuple) for kind in alternatives(model.model_fields[key].annotation))
+
+
+def choices(model: type[BaseModel], key: str) -> tuple[Any, ...]:
+    """Return the values of option `key`, or of its items, if they are a closed list; () if any value will do."""
+    kinds = alternatives(model.model_fields[key].annotation)
+    kinds += tuple(
+        kind for many in kinds if get_origin(many) in (list, tuple) for kind in alternatives(get_args(many)[0])
+    )
+    return tuple(choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind))
+
+
+def bounds(field: FieldInfo) -> list[str]:
+    """Return what a number must be, as `> 0` and `<= 1`; an empty list if any will do."""
+    rules = ((sign, getattr(rule, name, None)) for rule in field.metadata for name, sign in _SIGNS.items())
+    return [f"{sign} {bound}" for sign, bound in rules if bound is not None]
 
 
 def _table(key: str, text: str) -> object:
@@ -266,12 +323,7 @@ def _in_one_line(
 
 
 def _type_in_words(field: FieldInfo) -> str:
-    words = _annotation_in_words(field.annotation)
-    for rule in field.metadata:
-        for name, sign in _SIGNS.items():
-            if (bound := getattr(rule, name, None)) is not None:
-                words += f" {sign} {bound}"
-    return words
+    return " ".join([_annotation_in_words(field.annotation), *bounds(field)])
 
 
 def _annotation_in_words(annotation: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, PrivateAttr
 
 from maxi_core.recipe.defaults import DEFAULTS
-from maxi_core.settings.options import Options, WorldPath
+from maxi_core.settings.options import Flag, Options, WorldPath
 from maxi_core.texts import Spelling
 from maxi_core.video.decoders import Located, look_up
 
@@ -21,12 +21,16 @@ _SOURCES = DEFAULTS["sources"]
 class SourcesSection(Options):
     """Who plays which part in `maxi bags`; the defaults are the dictionary-only run (paper table 6, first row)."""
 
-    injector: str = Field(_SOURCES["injector"], description="changes the dictionary before matching; none: no change")
-    matcher: str = Field(_SOURCES["matcher"], description="matches each video to a dictionary entry")
+    injector: Annotated[str, Flag(names="injector")] = Field(
+        _SOURCES["injector"], description="changes the dictionary before matching; none: no change"
+    )
+    matcher: Annotated[str, Flag(names="matcher")] = Field(
+        _SOURCES["matcher"], description="matches each video to a dictionary entry"
+    )
     texts: tuple[str, ...] = Field(
         tuple(_SOURCES["texts"]), description="expanders and captioners that fill the bags, in order"
     )
-    augmenter: str = Field(
+    augmenter: Annotated[str, Flag(names="augmenter")] = Field(
         _SOURCES["augmenter"], description="turns texts into word forms; none puts the texts in as they are"
     )
 
@@ -34,14 +38,16 @@ class SourcesSection(Options):
 class BagsSection(Options):
     """What `maxi bags` works on and where it writes."""
 
-    videos: Annotated[str | None, WorldPath("videos", file=True)] = Field(
+    videos: Annotated[str | None, WorldPath("videos", file=True), Flag(argument=True, required=True)] = Field(
         None, description="folder, list, CSV or JSON lines of videos, or the name of a world"
     )
-    root: Path | None = Field(None, description="folder that the paths of a list start from; none: the list's own")
-    dictionary: Annotated[str | None, WorldPath("dictionary", file=True)] = Field(
-        None, description="file of action names in any usual form, or a known name"
+    root: Annotated[Path | None, Flag(metavar="FOLDER")] = Field(
+        None, description="folder that the paths of a list start from; none: the list's own"
     )
-    out: Path | None = Field(None, description="run folder")
+    dictionary: Annotated[str | None, WorldPath("dictionary", file=True), Flag(required=True)] = Field(
+        None, description="file of action names in any usual form, or a known name, such as kinetics400"
+    )
+    out: Annotated[Path | None, Flag(required=True)] = Field(None, description="run folder")
     store: Path | None = Field(None, description="folder that keeps all answers; none: $MAXI_HOME/store")
     names: Spelling = Field(
         "spaced", description="names are matched with their words apart (apply eye makeup), or as they are written"
@@ -73,7 +79,9 @@ class EvalSection(Options):
     out: Path = Field(Path("eval"), description="folder that gets one folder of scores for each model")
     store: Path | None = Field(None, description="folder that keeps the features; none: $MAXI_HOME/store")
     data_root: Path | None = Field(None, description="folder with one folder for each benchmark, named after it")
-    dictionary: str | None = Field(None, description="dictionary of training: adds scores by group of verbs")
+    dictionary: Annotated[str | None, Flag(names="world.dictionary")] = Field(
+        None, description="dictionary of training: adds scores by group of verbs"
+    )
 
 
 # section -> where its model is; a command that brings a section of its own adds a line here
@@ -104,7 +112,7 @@ MOST_WORKERS = 8  # more starve a disk before they feed a GPU; --workers goes be
 class VideoOptions(Options):
     """How videos are found, read and kept."""
 
-    decoder: str = Field(
+    decoder: Annotated[str, Flag(metavar="NAME", names="decoder")] = Field(
         default=DEFAULTS["video"]["decoder"], description="a decoder of a plugin, such as decord, or module:function"
     )
     workers: int | None = Field(
@@ -112,7 +120,7 @@ class VideoOptions(Options):
         ge=0,
         description="worker processes that decode ahead; 0 decodes in this one; none: one per core, up to 8",
     )
-    timeout: float = Field(
+    timeout: Annotated[float, Flag("--video-timeout", metavar="SECONDS")] = Field(
         default=60.0, gt=0, description="seconds after which a video that is still being read is given up"
     )
     retries: int = Field(default=1, ge=0, description="how often a video is tried again that killed its worker or hung")
@@ -122,10 +130,12 @@ class VideoOptions(Options):
     square_pixels: bool = Field(
         default=True, description="show non-square pixels in their shape, as players do; false: as they are stored"
     )
-    frame_cache: Path | None = Field(default=None, description="folder that keeps frames between runs; none: no cache")
+    frame_cache: Annotated[Path | None, Flag(metavar="FOLDER")] = Field(
+        default=None, description="folder that keeps frames between runs; none: no cache"
+    )
     frame_cache_gb: float = Field(default=20.0, ge=1, description="most gigabytes that the frame cache may hold")
     max_skipped: int | None = Field(default=None, ge=0, description="stop when more videos are skipped; none: no limit")
-    clip_seconds: float | None = Field(
+    clip_seconds: Annotated[float | None, Flag(metavar="SECONDS")] = Field(
         default=None, gt=0, description="cut videos into windows of this length; none: whole"
     )
     allow_outside_root: bool = Field(

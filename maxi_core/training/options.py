@@ -7,7 +7,7 @@ from pydantic import Field
 
 from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
-from maxi_core.settings.options import Options, WorldPath
+from maxi_core.settings.options import Flag, Options, WorldPath
 
 Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "nce", "ce"]
 Freeze = Literal["none", "image", "text", "both"]
@@ -17,19 +17,25 @@ Report = Literal["tensorboard", "wandb"]
 class TrainSection(Options):
     """What `maxi train` trains, on what, how long and how exactly."""
 
-    run: Path | None = Field(None, description="run folder of maxi bags; none with labels")
+    run: Annotated[Path | None, Flag(argument=True)] = Field(
+        None, description="run folder of maxi bags; none with labels"
+    )
     labels: Annotated[Path | None, WorldPath("labels")] = Field(
         None, description="list or folder of labelled videos to train on instead, or the name of a world; for ce"
     )
     videos: Path | None = Field(None, description="folder that the paths of labels start from; none: the list's own")
     shots: int | None = Field(None, ge=1, description="videos of each class, drawn by the seed; none: all")
-    model: str = Field("ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, world")
+    model: Annotated[str, Flag(names="world.clip")] = Field(
+        "ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, world"
+    )
     out: Path | None = Field(None, description="folder of this training; none: name, in the run folder")
     name: str = Field("train", description="what this training is called, in folders and reports")
     keep: float | None = Field(None, gt=0, le=1, description="share of all videos to train on; none: what the run kept")
 
     loss: Loss = Field("mil_nce", description="objective (method.md, losses)")
-    temporal: str | None = Field(None, description="temporal module; none: what the model has, or the mean over frames")
+    temporal: Annotated[str | None, Flag(names="temporal")] = Field(
+        None, description="temporal module; none: what the model has, or the mean over frames"
+    )
     frames: int = Field(16, ge=1, description="frames of each video")
     bag_size: int = Field(16, ge=1, description="texts of each bag in a step")
     template: str = Field(TRAINING, description="text1 of a prompt, with {} for the matched entry")
@@ -69,7 +75,7 @@ class TrainSection(Options):
 
     save_frequency: int = Field(1, ge=1, description="epochs between checkpoints")
     keep_last: int = Field(2, ge=1, description="checkpoints that are kept, beside the best one")
-    val: tuple[str, ...] = Field(
+    val: Annotated[tuple[str, ...], Flag(names="benchmark")] = Field(
         (), description="benchmarks to evaluate on while training; the first says what is best"
     )
     val_frequency: int = Field(1, ge=1, description="epochs between evaluations")

@@ -1,0 +1,166 @@
+"""A command whose flags are the options of sections: each is written once, as a field of its section."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+from typer.main import get_command
+
+from maxi_cli.flags import ConfigFlag, NoPluginFlag, OptionFlag, PluginFlag, completing, read_catalog, read_recipe
+from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.plugin.catalog import Catalog
+    from maxi_core.recipe.recipe import Recipe, Setting
+
+Run = TypeVar("Run", bound=Callable[..., None])
+SHARED: dict[str, Any] = {
+    "config": ConfigFlag, "option": OptionFlag, "plugin": PluginFlag, "no_plugin": NoPluginFlag,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The flags that `takes` gives to a command."""
+
+    paths: Sequence[str] = ()
+    but: Sequence[str] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
+    shared: Sequence[str] = ()
+
+    def options(self) -> Iterator[str]:
+        """Yield the paths of the options, as `train.lr`."""
+        from maxi_core.settings.sections import core_section
+
+        for path in self.paths:
+            section, _, one = path.partition(".")
+            for key in [one] if one else core_section(section).model_fields:
+                if f"{section}.{key}" not in self.but:
+                    yield f"{section}.{key}"
+
+
+def takes(
+    *paths: str,
+    but: Sequence[str] = (),
+    said: Mapping[str, str] | None = None,
+    shared: Sequence[str] = tuple(SHARED),
+) -> Callable[[Run], Run]:
+    """Give a command a flag for each option of whole sections (`video`) and for single ones (`eval.data_root`).
+
+    Those in `but` get none, those in `said` have another help there. `shared` are the flags that choose recipe and
+    plugins. The command gets a `Settings` as its context.
+    """
+
+    def mark(command: Run) -> Run:
+        command.__dict__["taken"] = Taken(paths, but, said or {}, shared)
+        return command
+
+    return mark
+
+
+class Settings(typer.Context):
+    """What was typed for the flags of `takes`, and the catalog and the recipe that follow from it."""
+
+    given: dict[str, Any]  # by path of the option, or name of what is shared; None was not typed
+
+    @property
+    def aliases(self) -> dict[str, Any]:
+        """The options that have flags of their own, by path."""
+        return {path: value for path, value in self.given.items() if path not in SHARED}
+
+    @cached_property
+    def catalog(self) -> "Catalog":
+        """The plugins, with those of --plugin and --config."""
+        return read_catalog(self.given.get("no_plugin"), self.given.get("plugin"), self.given.get("config"))
+
+    def recipe(self, more: "Iterable[Setting]" = (), *, sources: bool = False) -> "Recipe":
+        """Settle the recipe as `read_recipe` does; raises UsageError for a required option that nobody set, too."""
+        from maxi_core.settings.options import Flag
+        from maxi_core.settings.sections import core_section
+
+        config, options = self.given.get("config"), self.given.get("option")
+        recipe = read_recipe(self.catalog, config, options, self.aliases, more=more, sources=sources)
+        for path in self.aliases:
+            section, _, key = path.partition(".")
+            flag = Flag.of(core_section(section), key)
+            if flag.required and getattr(recipe.sections[section], key) is None:
+                what = f"which {key}? neither {flag.name} nor [{section}] {key} says"
+                raise UsageError(what, f"type {flag.name} or set {path}")
+        return recipe
+
+
+class Command(TyperCommand):
+    """A command with the flags of `takes`; they are made when they are wanted, so `maxi --help` reads no options."""
+
+    context_class = Settings
+
+    @cached_property
+    def _taken(self) -> dict[str, Any]:
+        """The parameters by path, and those that are shared by name."""
+        taken: Taken = getattr(self.callback, "taken", Taken())
+        made = {path: _parameter(path, taken.said.get(path, "")) for path in taken.options()}
+        made |= {name: _typed(name, SHARED[name]) for name in taken.shared}
+
+        def holder() -> None: ...
+
+        holder.__dict__["__signature__"] = Signature(list(made.values()))
+        app = typer.Typer(add_completion=False)
+        app.command()(holder)
+        return dict(zip(made, get_command(app).params, strict=True))
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters of the function, those that it takes, and --help."""
+        *own, helps = super().get_params(ctx)
+        return [*own, *self._taken.values(), helps]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what was typed for the flags that it takes is in the context."""
+        ctx.given = {path: ctx.params.pop(param.name) for path, param in self._taken.items()}
+        return super().invoke(ctx)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of all parameters, the options of each section by themselves."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):
+            title = "Arguments" if param.param_type_name == "argument" else param.rich_help_panel or "Options"
+            if (row := param.get_help_record(ctx)) is not None:
+                groups.setdefault(title, []).append(row)
+        for title, rows in groups.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def _typed(name: str, annotation: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _parameter(path: str, said: str) -> Parameter:
+    """Return the parameter of one option: its flag or argument, type, help and completion."""
+    from maxi_core.settings.option_types import alternatives
+    from maxi_core.settings.options import Flag, choices, described, is_list
+    from maxi_core.settings.sections import core_section
+
+    section, _, key = path.partition(".")
+    model = core_section(section)
+    flag, closed, kinds = Flag.of(model, key), choices(model, key), alternatives(model.model_fields[key].annotation)
+    kind = next((kind for kind in (bool, int, float) if kind in kinds), str)
+    metavar = "|".join(map(str, closed)) or ("path" if Path in kinds else "str")
+    metavar = flag.metavar or (f"<{metavar},...>" if is_list(model, key) else f"<{metavar}>")
+    required = "  [required, here or in maxi.toml]" if flag.required else ""
+    shown: dict[str, Any] = {
+        "help": said or described(model, key).sentence + required,
+        "autocompletion": completing(model, key),
+        "show_default": False,
+    }
+    if flag.argument:
+        return _typed(key, Annotated[(Path if Path in kinds else kind) | None, typer.Argument(**shown)])
+    if kind is str or flag.metavar:
+        shown["metavar"] = metavar
+    name = f"{flag.name}/--no-{flag.name[2:]}" if kind is bool else flag.name
+    return _typed(key, Annotated[kind | None, typer.Option(name, rich_help_panel=f"Options of [{section}]", **shown)])
