@@ -4,30 +4,12 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import (
-    ClipSecondsFlag,
-    ConfigFlag,
-    DecoderFlag,
-    FrameCacheFlag,
-    JsonFlag,
-    NamesFlag,
-    NoPluginFlag,
-    OptionFlag,
-    OutsideFlag,
-    PluginFlag,
-    QuietFlag,
-    RetriesFlag,
-    RootFlag,
-    VideoTimeoutFlag,
-    WorkersFlag,
-    complete_sources,
-    read_catalog,
-    read_recipe,
-)
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag, QuietFlag, complete_sources, read_recipe
 from maxi_cli.progress import progress
 from maxi_cli.terminal import complain, log_to, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
@@ -38,7 +20,6 @@ if TYPE_CHECKING:
 
     from maxi_core.bags.run import Job, Made
     from maxi_core.bags.sharing import Share
-    from maxi_core.plugin.catalog import Catalog
     from maxi_core.recipe.recipe import Recipe
 
 # What `maxi bags` and `maxi merge` show of what they made.
@@ -134,30 +115,16 @@ def show_skipped(path: "Path", records: "Sequence[Mapping[str, object]]") -> Non
 SCHEMA = 1
 
 
+@takes("bags", "video")
 def bags(
-    videos: Annotated[
-        str | None, typer.Argument(help="Folder, list, CSV or JSON lines of videos, or sandbox.", show_default=False)
-    ] = None,
-    dictionary: Annotated[
-        str | None, typer.Option(help="File of action names, or a known name: kinetics400, minikinetics, sandbox.")
-    ] = None,
-    names: NamesFlag = None,
+    settings: Settings,
     sources: Annotated[
         str | None, typer.Option(help="Sources by name, with commas.", autocompletion=complete_sources)
     ] = None,
-    without: Annotated[str | None, typer.Option(help="Sources of the recipe to leave out, with commas.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
-    keep: Annotated[float | None, typer.Option(help="Share of videos with the best matches that get texts.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder that keeps all answers.")] = None,
-    root: RootFlag = None,
-    decoder: DecoderFlag = None,
-    workers: WorkersFlag = None,
-    video_timeout: VideoTimeoutFlag = None,
-    retries: RetriesFlag = None,
-    frame_cache: FrameCacheFlag = None,
-    clip_seconds: ClipSecondsFlag = None,
-    allow_outside_root: OutsideFlag = None,
-    max_skipped: Annotated[int | None, typer.Option(help="Stop when more is skipped, at any stage.")] = None,
+    without: Annotated[
+        str | None,
+        typer.Option(help="Sources of the recipe to leave out, with commas.", autocompletion=complete_sources),
+    ] = None,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Answer one of N shares; the last one makes the bags.")
     ] = None,
@@ -166,10 +133,6 @@ def bags(
         bool, typer.Option("--overwrite", help="Use a run folder that was made of something else.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first fault of a source.")] = False,
-    config: ConfigFlag = None,
-    option: OptionFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -178,21 +141,15 @@ def bags(
     Example: maxi bags clips/ --dictionary actions.txt --sources gpt3,blip --out runs/mine
     """
     from maxi_core.bags.cost import in_lines, plan
+    from maxi_core.bags.plan import make_job
     from maxi_core.bags.run import run_job
     from maxi_core.bags.shard import FOLDER, parse_shard, shard_of_environment
     from maxi_core.bags.sharing import run_shard
 
     part = shard_of_environment(os.environ) if shard is None else parse_shard(shard)
-    catalog = read_catalog(no_plugin, plugin, config)
-    aliases: dict[str, Any] = {"bags.videos": videos, "bags.dictionary": dictionary, "bags.keep": keep}
-    aliases |= {"bags.names": names}
-    aliases |= {"bags.out": out, "bags.store": store, "bags.root": root}
-    aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
-    aliases |= {"video.retries": retries, "video.frame_cache": frame_cache, "video.clip_seconds": clip_seconds}
-    aliases |= {"video.allow_outside_root": allow_outside_root, "video.max_skipped": max_skipped}
-    recipe = _recipe(catalog, config, option, aliases, sources, without)
+    recipe = _recipe(settings, sources, without)
     with plugins_at_work():
-        job = _job(catalog, recipe, strict=strict, overwrite=overwrite, dry=dry_run)
+        job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, dry=dry_run)
     if dry_run:
         job = job if part is None else replace(job, videos=part.share(job.videos))
         with plugins_at_work():
@@ -214,57 +171,39 @@ def bags(
     report_share(job, share, json=json)
 
 
-def _recipe(
-    catalog: "Catalog",
-    config: Path | None,
-    option: list[str] | None,
-    aliases: dict[str, Any],
-    sources: str | None,
-    without: str | None,
-) -> "Recipe":
+def _recipe(settings: Settings, sources: str | None, without: str | None) -> "Recipe":
     from maxi_core.recipe.parts import cast_parts, drop_parts
     from maxi_core.recipe.recipe import Setting
     from maxi_core.settings.sections import SourcesSection
 
     parts: list[Setting] = []
     if sources is not None:
-        named = cast_parts(catalog, _names(sources))
+        named = cast_parts(settings.catalog, _names(sources))
         parts += [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
     if without is not None:
-        now = read_recipe(catalog, config, option, aliases, more=parts).core("sources", SourcesSection)
-        left = drop_parts(catalog, now, _names(without))
+        now = settings.recipe(parts).core("sources", SourcesSection)
+        left = drop_parts(settings.catalog, now, _names(without))
         parts += [Setting("sources", key, who, "--without", typed=False) for key, who in left.items()]
-    return read_recipe(catalog, config, option, aliases, more=parts, sources=True)
+    return settings.recipe(parts, sources=True)
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _job(catalog: "Catalog", recipe: "Recipe", *, strict: bool, overwrite: bool, dry: bool) -> "Job":
-    from maxi_core.bags.plan import make_job
-    from maxi_core.settings.sections import BagsSection
-
-    section = recipe.core("bags", BagsSection)
-    wanted = {"videos": section.videos, "dictionary": section.dictionary, "out": section.out}
-    for key, flag in (("videos", "VIDEOS"), ("dictionary", "--dictionary"), ("out", "--out")):
-        if wanted[key] is None:
-            raise UsageError(f"which {key}? neither {flag} nor [bags] {key} says", f"type {flag} or set bags.{key}")
-    return make_job(catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, dry=dry)
 
 
 # `maxi merge`: the bags of a run whose shares were answered by many workers.
 
 
+@takes("video.decoder", shared=("plugin", "no_plugin"))
 def merge(
+    settings: Settings,
     run: Annotated[Path, typer.Argument(help="Run folder of maxi bags --shard.", show_default=False)],
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace bags that were made of something else.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first fault of a source.")] = False,
-    decoder: DecoderFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -280,10 +219,10 @@ def merge(
     settled = run / FOLDER / RECIPE
     if not settled.is_file():
         raise UsageError(f"no share of {run} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
-    catalog = read_catalog(no_plugin, plugin)
-    recipe = read_recipe(catalog, settled, None, {"bags.out": run, "video.decoder": decoder}, sources=True, typed=False)
+    aliases = {"bags.out": run, **settings.aliases}
+    recipe = read_recipe(settings.catalog, settled, None, aliases, sources=True, typed=False)
     with plugins_at_work():
-        job = make_job(catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite)
+        job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite)
     with plugins_at_work(), log_to(job.out / "run.log"):
         made = run_merge(job, progress(quiet=quiet))
     report(job, made, json=json)

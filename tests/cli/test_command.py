@@ -42,6 +42,20 @@ def test_help_shows_defaults_and_ranges(maxi) -> None:
     assert "Problems that are no reason for exit code 3" in text  # what it means in this command
 
 
+def test_help_says_what_is_required_wherever_it_is_set(maxi, tmp_path, monkeypatch) -> None:
+    text = " ".join(maxi("bags", "--help").out.split())
+    assert text.count("[required, here or in maxi.toml]") == 3
+    monkeypatch.chdir(tmp_path)
+    assert "which dictionary? neither --dictionary nor [bags] dictionary says" in maxi("bags", ".", "--out", "x").err
+    (tmp_path / "maxi.toml").write_text("[bags]\ndictionary = 'actions.txt'\nout = 'x'\n")
+    assert "which videos? neither VIDEOS nor [bags] videos says" in maxi("bags").err
+
+
+def test_an_empty_value_of_a_flag_is_none_as_that_of_an_option_is(maxi, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "which out?" in maxi("bags", ".", "--dictionary", "actions.txt", "--out", "").err
+
+
 def test_a_flag_wins_over_variable_and_file_and_can_say_no(maxi, tmp_path, monkeypatch) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "away").mkdir()
