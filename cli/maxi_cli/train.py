@@ -2,24 +2,12 @@
 
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import (
-    ConfigFlag,
-    DecoderFlag,
-    FrameCacheFlag,
-    JsonFlag,
-    NoPluginFlag,
-    OptionFlag,
-    PluginFlag,
-    QuietFlag,
-    WorkersFlag,
-    read_catalog,
-    read_recipe,
-)
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag, QuietFlag
 from maxi_cli.terminal import complain, log_to, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
@@ -30,56 +18,15 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
+@takes("train", "video", "eval.data_root", but=("video.clip_seconds", "video.short_side"))
 def train(
-    run: Annotated[Path | None, typer.Argument(help="Run folder of maxi bags.", show_default=False)] = None,
-    model: Annotated[str | None, typer.Option(help="ARCH/TAG, checkpoint, run or export folder, sandbox.")] = None,
-    keep: Annotated[float | None, typer.Option(help="Share of all videos to train on, the best matched.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of this training; else NAME in the run folder.")] = None,
-    name: Annotated[str | None, typer.Option(help="What this training is called.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="mil_nce, mil_nce_pairs, mil_nce_instance, mil_max, nce or ce.")
-    ] = None,
-    temporal: Annotated[str | None, typer.Option(help="Temporal module (see maxi plugins).")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Videos on each rank at once.")] = None,
-    accum_freq: Annotated[int | None, typer.Option(help="Batches whose gradients are one step.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Times that every video is seen.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    wd: Annotated[float | None, typer.Option(help="Weight decay.")] = None,
-    warmup: Annotated[int | None, typer.Option(help="Steps of warm-up; else the first 5 epochs.")] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames of each video.")] = None,
-    bag_size: Annotated[int | None, typer.Option(help="Texts of each bag in a step.")] = None,
-    freeze: Annotated[str | None, typer.Option(help="Towers not to train: none, image, text or both.")] = None,
-    ensemble: Annotated[float | None, typer.Option(help="Share of the original to mix in at the end.")] = None,
-    gather: Annotated[bool | None, typer.Option("--gather", help="Take negatives from all ranks.")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32, amp_bf16 or amp_fp16.")] = None,
-    grad_checkpointing: Annotated[
-        bool | None, typer.Option("--grad-checkpointing", help="Half the memory for a third more time.")
-    ] = None,
-    grad_clip_norm: Annotated[float | None, typer.Option(help="Longest gradient.")] = None,
-    skip_nonfinite: Annotated[int | None, typer.Option(help="Steps that may be left out for NaN.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Everything random comes from it.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="List or folder of labelled videos, for --loss ce.")] = None,
-    videos: Annotated[Path | None, typer.Option(help="Folder that the paths of --labels start from.")] = None,
-    shots: Annotated[int | None, typer.Option(help="Labelled videos of each class.")] = None,
-    val: Annotated[str | None, typer.Option(help="Benchmarks to evaluate on while training, with commas.")] = None,
-    val_frequency: Annotated[int | None, typer.Option(help="Epochs between evaluations.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder with one folder for each benchmark.")] = None,
-    save_frequency: Annotated[int | None, typer.Option(help="Epochs between checkpoints.")] = None,
-    report_to: Annotated[str | None, typer.Option(help="tensorboard, wandb, with commas.")] = None,
+    settings: Settings,
     resume: Annotated[str | None, typer.Option(help="latest, or a checkpoint folder of this training.")] = None,
     force_resume: Annotated[bool, typer.Option("--force-resume", help="Go on with other settings.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the checkpoints that are there.")] = False,
-    decoder: DecoderFlag = None,
-    workers: WorkersFlag = None,
-    frame_cache: FrameCacheFlag = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Take two steps, say what all take; write nothing.")
     ] = False,
-    config: ConfigFlag = None,
-    option: OptionFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -87,20 +34,6 @@ def train(
 
     Example: maxi train runs/mine --model ViT-B-16-quickgelu/openai --keep 0.9 --out runs/mine/vitb16
     """
-    catalog = read_catalog(no_plugin, plugin, config)
-    aliases: dict[str, Any] = {
-        "train.run": run, "train.model": model, "train.keep": keep, "train.out": out, "train.name": name,
-        "train.loss": loss, "train.temporal": temporal, "train.batch_size": batch_size, "train.accum_freq": accum_freq,
-        "train.epochs": epochs, "train.lr": lr, "train.wd": wd, "train.warmup": warmup, "train.frames": frames,
-        "train.bag_size": bag_size, "train.freeze": freeze, "train.ensemble": ensemble, "train.gather": gather,
-        "train.precision": precision, "train.grad_checkpointing": grad_checkpointing,
-        "train.grad_clip_norm": grad_clip_norm, "train.skip_nonfinite": skip_nonfinite, "train.seed": seed,
-        "train.device": device, "train.labels": labels, "train.videos": videos, "train.shots": shots, "train.val": val,
-        "train.val_frequency": val_frequency, "train.save_frequency": save_frequency, "train.report_to": report_to,
-        "eval.data_root": data_root, "video.decoder": decoder, "video.workers": workers,
-        "video.frame_cache": frame_cache,
-    }  # fmt: skip
-    recipe = read_recipe(catalog, config, option, aliases)
     from maxi_core.system.ranks import joined
     from maxi_core.training.options import TrainSection
     from maxi_core.training.plan import make_training
@@ -108,11 +41,12 @@ def train(
 
     if resume is not None and overwrite:
         raise UsageError("--resume goes on and --overwrite begins anew", "give one of them")
+    recipe = settings.recipe()
     resuming = Resuming(resume, force_resume, overwrite)
     wanted = recipe.core("train", TrainSection).device
     with joined(wanted) as (ranks, where):
         job = make_training(
-            catalog, recipe, tuple(sys.argv), device=where, ranks=ranks, resuming=resuming, dry=dry_run
+            settings.catalog, recipe, tuple(sys.argv), device=where, ranks=ranks, resuming=resuming, dry=dry_run
         )  # fmt: skip
         if ranks.first and not quiet:
             _say_what(job, ranks)

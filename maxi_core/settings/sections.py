@@ -72,10 +72,11 @@ class EvalSection(Options):
         "none: as written in maxi eval, apart in maxi predict",
     )
     normalisation: Literal["model", "imagenet"] | None = Field(
-        None, description="of the pixels; none: what the checkpoint was trained with, or the model's own"
+        None,
+        description="mean and deviation of the pixels; none: what the checkpoint was trained with, or the model's own",
     )
     precision: Literal["fp32", "amp_bf16"] = Field("fp32", description="of the frames; amp_bf16 rounds the scores")
-    device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
+    device: str = Field("auto", description="device: cpu, cuda, mps, or auto, the fastest that is there")
     out: Path = Field(Path("eval"), description="folder that gets one folder of scores for each model")
     store: Path | None = Field(None, description="folder that keeps the features; none: $MAXI_HOME/store")
     data_root: Path | None = Field(None, description="folder with one folder for each benchmark, named after it")

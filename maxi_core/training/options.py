@@ -38,11 +38,14 @@ class TrainSection(Options):
     )
     frames: int = Field(16, ge=1, description="frames of each video")
     bag_size: int = Field(16, ge=1, description="texts of each bag in a step")
-    template: str = Field(TRAINING, description="text1 of a prompt, with {} for the matched entry")
-    augmentation: Literal["paper", "spatial", "none"] = Field("paper", description="paper, without colour, or none")
+    template: str = Field(TRAINING, description="the first text of a prompt (text1), with {} for the matched entry")
+    augmentation: Literal["paper", "spatial", "none"] = Field(
+        "paper", description="of the frames: as in the paper, without its colour, or none"
+    )
     flip: bool = Field(True, description="mirror half of the videos; false where left and right are different actions")
     normalisation: Literal["model", "imagenet"] | None = Field(
-        None, description="of the pixels; none: what the checkpoint was trained with, or the model's own"
+        None,
+        description="mean and deviation of the pixels; none: what the checkpoint was trained with, or the model's own",
     )
 
     batch_size: int = Field(16, ge=1, description="videos on each rank at once")
@@ -50,7 +53,7 @@ class TrainSection(Options):
     epochs: int = Field(10, ge=1, description="times that every video is seen")
     lr: float = Field(5e-6, gt=0, description="highest learning rate")
     wd: float = Field(0.001, ge=0, description="weight decay, on all weights")
-    warmup: int | None = Field(None, ge=0, description="steps of warm-up from 0; none: warmup_epochs says")
+    warmup: int | None = Field(None, ge=0, description="steps of warm-up from 0; none: as warmup_epochs says")
     warmup_epochs: float = Field(5.0, ge=0, description="epochs of warm-up from 0")
     grad_clip_norm: float | None = Field(None, gt=0, description="longest gradient; none: no limit")
     sigma: float | None = Field(None, gt=0, description="temperature to begin with; none: 0.02, or the checkpoint's")
@@ -67,10 +70,10 @@ class TrainSection(Options):
     )
 
     precision: TrainingPrecision = Field(
-        "fp32", description="amp_bf16 and amp_fp16 are faster where the device has them"
+        "fp32", description="of the arithmetic; amp_bf16 and amp_fp16 are faster where the device has them"
     )
     grad_checkpointing: bool = Field(False, description="half the memory of the image tower for a third more time")
-    device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
+    device: str = Field("auto", description="device: cpu, cuda, mps, or auto, the fastest that is there")
     hold_gb: float = Field(2.0, ge=0, description="most gigabytes of decoded frames kept in memory between epochs")
 
     save_frequency: int = Field(1, ge=1, description="epochs between checkpoints")
@@ -79,4 +82,6 @@ class TrainSection(Options):
         (), description="benchmarks to evaluate on while training; the first says what is best"
     )
     val_frequency: int = Field(1, ge=1, description="epochs between evaluations")
-    report_to: tuple[Report, ...] = Field((), description="tensorboard, wandb; metrics.jsonl is always written")
+    report_to: tuple[Report, ...] = Field(
+        (), description="where metrics go beside metrics.jsonl, which is always written"
+    )
