@@ -8,31 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maxi_cli.command import Settings, takes
 from maxi_cli.flags import (
     AnnotationsFlag,
     BenchmarkFlag,
     ClassesFlag,
-    ConfigFlag,
-    DataRootFlag,
-    DecoderFlag,
-    FrameCacheFlag,
     JsonFlag,
     LabelsFlag,
     MultiLabelFlag,
-    NamesFlag,
-    NoPluginFlag,
-    OptionFlag,
-    OutsideFlag,
-    PluginFlag,
     QuietFlag,
-    RetriesFlag,
     TrustFlag,
     VideosFlag,
-    VideoTimeoutFlag,
-    WorkersFlag,
     named,
-    read_catalog,
-    read_recipe,
+    offering,
 )
 from maxi_cli.progress import follow
 from maxi_cli.terminal import complain, note, show_json, stdout, visible
@@ -114,40 +102,24 @@ SCHEMA = 1
 SHOWN = 3
 
 
+@takes("eval", "video", but=("video.clip_seconds", "video.short_side"))
 def evaluate(
+    settings: Settings,
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL...", help="Run, checkpoint or export folder, ARCH/TAG, or sandbox."),
+        typer.Argument(
+            metavar="MODEL...",
+            help="Run, checkpoint or export folder, ARCH/TAG, or sandbox.  [required]",
+            autocompletion=offering("world.clip"),
+        ),
     ] = None,
     benchmark: BenchmarkFlag = None,
     annotations: AnnotationsFlag = None,
     videos: VideosFlag = None,
-    data_root: DataRootFlag = None,
     labels: LabelsFlag = None,
     classes: ClassesFlag = None,
     trust: TrustFlag = None,
     multi_label: MultiLabelFlag = False,
-    names: NamesFlag = None,
-    prompt: Annotated[str | None, typer.Option(help="Prompt of a class name, with {} in its place.")] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames of each clip.")] = None,
-    views: Annotated[str | None, typer.Option(help="CLIPSxCROPS whose softmax is summed, such as 4x3.")] = None,
-    dictionary: Annotated[str | None, typer.Option(help="Dictionary of training: adds scores by group.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32 or amp_bf16.")] = None,
-    normalisation: Annotated[str | None, typer.Option(help="model or imagenet, against what the model says.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder that gets a folder of scores for each model.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder that keeps the features.")] = None,
-    decoder: DecoderFlag = None,
-    workers: WorkersFlag = None,
-    video_timeout: VideoTimeoutFlag = None,
-    retries: RetriesFlag = None,
-    frame_cache: FrameCacheFlag = None,
-    allow_outside_root: OutsideFlag = None,
-    max_skipped: Annotated[int | None, typer.Option(help="Stop when more videos cannot be used.")] = None,
-    config: ConfigFlag = None,
-    option: OptionFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -158,14 +130,7 @@ def evaluate(
     from maxi_core.evaluation.benchmarks.opening import open_benchmark
     from maxi_core.settings.sections import EvalSection, VideoOptions
 
-    catalog = read_catalog(no_plugin, plugin, config)
-    aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.names": names}
-    aliases |= {"eval.device": device, "eval.precision": precision, "eval.normalisation": normalisation}
-    aliases |= {"eval.out": out, "eval.store": store, "eval.data_root": data_root, "eval.dictionary": dictionary}
-    aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
-    aliases |= {"video.retries": retries, "video.frame_cache": frame_cache, "video.max_skipped": max_skipped}
-    aliases |= {"video.allow_outside_root": allow_outside_root}
-    recipe = read_recipe(catalog, config, option, aliases)
+    catalog, recipe = settings.catalog, settings.recipe()
     section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
     wanted = named(benchmark)
     if not models:

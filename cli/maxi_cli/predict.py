@@ -5,22 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from maxi_cli.command import Settings, takes
 from maxi_cli.evaluate import load
-from maxi_cli.flags import (
-    ConfigFlag,
-    DecoderFlag,
-    JsonFlag,
-    NamesFlag,
-    NoPluginFlag,
-    OptionFlag,
-    OutsideFlag,
-    PluginFlag,
-    QuietFlag,
-    VideoTimeoutFlag,
-    WorkersFlag,
-    read_catalog,
-    read_recipe,
-)
+from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import complain, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
@@ -34,28 +21,41 @@ SCHEMA = 1
 BAR = 20  # columns of a whole share
 
 
+@takes(
+    "eval",
+    "video",
+    but=(
+        *("eval.out", "eval.store", "eval.data_root", "eval.dictionary"),
+        *("video.clip_seconds", "video.short_side", "video.max_skipped"),
+    ),
+)
 def predict(
-    model: Annotated[str | None, typer.Argument(help="Run, checkpoint or export folder, ARCH/TAG, or sandbox.")] = None,
-    videos: Annotated[list[str] | None, typer.Argument(metavar="VIDEO...", help="Videos, folders or lists.")] = None,
+    settings: Settings,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="Run, checkpoint or export folder, ARCH/TAG, or sandbox.  [required]",
+            autocompletion=offering("world.clip"),
+        ),
+    ] = None,
+    videos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="VIDEO...", help="Videos, folders or lists.  [required]", autocompletion=offering("world.videos")
+        ),
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="Labels to choose from, with commas.")] = None,
-    dictionary: Annotated[str | None, typer.Option(help="Or a file of labels, or a known name: kinetics400.")] = None,
+    dictionary: Annotated[
+        str | None,
+        typer.Option(
+            help="Or a file of labels, or a known name, such as kinetics400.",
+            autocompletion=offering("world.dictionary"),
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Best labels that are shown.")] = 5,
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Slide a window of this length.")] = None,
     stride: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time between windows; none: no gap.")] = None,
     strip: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the windows as a PNG strip.")] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames of each video or window.")] = None,
-    views: Annotated[str | None, typer.Option(help="CLIPSxCROPS whose softmax is summed, such as 4x3.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Prompt of a label, with {} in its place.")] = None,
-    names: NamesFlag = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
-    decoder: DecoderFlag = None,
-    workers: WorkersFlag = None,
-    video_timeout: VideoTimeoutFlag = None,
-    allow_outside_root: OutsideFlag = None,
-    config: ConfigFlag = None,
-    option: OptionFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -68,12 +68,7 @@ def predict(
     from maxi_core.evaluation.protocol import Protocol, parse_views
     from maxi_core.settings.sections import EvalSection, VideoOptions
 
-    catalog = read_catalog(no_plugin, plugin, config)
-    aliases: dict[str, Any] = {"eval.frames": frames, "eval.views": views, "eval.prompt": prompt, "eval.device": device}
-    aliases |= {"eval.names": names}
-    aliases |= {"video.decoder": decoder, "video.workers": workers, "video.timeout": video_timeout}
-    aliases |= {"video.allow_outside_root": allow_outside_root}
-    recipe = read_recipe(catalog, config, option, aliases)
+    catalog, recipe = settings.catalog, settings.recipe()
     section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
     given = _labels(catalog, labels, dictionary)
     if model is None or not videos:

@@ -47,7 +47,7 @@ class Blip(Captioner):
         min_new_tokens: int = Field(0, ge=0, description="tokens of a caption at least")
         repetition_penalty: float = Field(1.0, gt=0, description="above 1, words that were said become less likely")
         precision: Precision = Field("fp32", description="of the weights; bf16 is for GPUs and CPUs that compute in it")
-        device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
+        device: str = Field("auto", description="device: cpu, cuda, mps, or auto, the fastest that is there")
 
         EFFORT = ("device",)
 

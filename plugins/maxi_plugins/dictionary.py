@@ -43,7 +43,7 @@ class DictionaryMatcher(Matcher):
         normalisation: Literal["model", "imagenet"] = Field(
             "model", description="mean and deviation of the pixels: the model's own, or ImageNet's as the authors' code"
         )
-        device: str = Field("auto", description="cpu, cuda, mps, or auto: the fastest that is there")
+        device: str = Field("auto", description="device: cpu, cuda, mps, or auto, the fastest that is there")
         precision: Literal["fp32", "amp_bf16"] = Field(
             "fp32",
             description="of the frames; amp_bf16 is faster where the device computes in bf16, and rounds the scores",
