@@ -14,6 +14,7 @@ from maxi_cli.demo import demo
 from maxi_cli.ensemble import ensemble
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
+from maxi_cli.flags import offering
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
@@ -60,7 +61,10 @@ def _show_version(wanted: bool) -> None:
 def root(
     context: typer.Context,
     log_level: Annotated[
-        str, typer.Option(metavar="LEVEL", help=f"What to log on stderr: {', '.join(LEVELS)}.")
+        str,
+        typer.Option(
+            metavar="LEVEL", help=f"What to log on stderr: {', '.join(LEVELS)}.", autocompletion=offering(closed=LEVELS)
+        ),
     ] = "warning",
     version: Annotated[  # noqa: ARG001 (its callback does the work)
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")

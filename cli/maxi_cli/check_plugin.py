@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import (
-    ConfigFlag,
-    JsonFlag,
-    NoPluginFlag,
-    OptionFlag,
-    PluginFlag,
-    complete_offer,
-    read_catalog,
-    read_recipe,
-)
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag, complete_offer
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
 
@@ -28,7 +20,9 @@ STYLES = {"kept": "green", "broken": "red", "not checked": "yellow"}
 INDENT = 13
 
 
+@takes()
 def check_plugin(
+    settings: Settings,
     name: Annotated[str, typer.Argument(help="A source or temporal module.", autocompletion=complete_offer)],
     full: Annotated[
         bool, typer.Option("--full", help="Ask it questions too; that may load models or cost money.")
@@ -37,10 +31,6 @@ def check_plugin(
         Path | None,
         typer.Option("--questions", help="What to ask it with --full: a file of texts, one a line, or videos."),
     ] = None,
-    config: ConfigFlag = None,
-    option: OptionFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Hold a source or temporal module to its contract, as far as nobody needs to be asked; with --full, to all of it.
@@ -51,9 +41,7 @@ def check_plugin(
     """
     from maxi_core.testing.contract import check_offer
 
-    catalog = read_catalog(no_plugin, plugin, config)
-    recipe = read_recipe(catalog, config, option)
-    found = check_offer(catalog, recipe, name, full=full, questions=questions)
+    found = check_offer(settings.catalog, settings.recipe(), name, full=full, questions=questions)
     if json:
         rows = [{"check": one.sentence, "state": one.state, "why": one.why or None} for one in found.findings]
         show_json({"schema": SCHEMA, "name": name, "checks": rows, "left_out": list(found.left_out)})

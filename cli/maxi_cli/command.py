@@ -11,15 +11,37 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from maxi_cli.flags import ConfigFlag, NoPluginFlag, OptionFlag, PluginFlag, completing, read_catalog, read_recipe
+from maxi_cli.flags import (
+    AnnotationsFlag,
+    BenchmarkFlag,
+    ClassesFlag,
+    ConfigFlag,
+    LabelsFlag,
+    MultiLabelFlag,
+    NoPluginFlag,
+    OptionFlag,
+    PluginFlag,
+    TrustFlag,
+    VideosFlag,
+    completing,
+    named,
+    read_catalog,
+    read_recipe,
+)
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.recipe.recipe import Recipe, Setting
+    from maxi_core.texts import Spelling
 
 Run = TypeVar("Run", bound=Callable[..., None])
-SHARED: dict[str, Any] = {
+BENCHMARK: dict[str, Any] = {
+    "benchmark": BenchmarkFlag, "annotations": AnnotationsFlag, "videos": VideosFlag, "labels": LabelsFlag,
+    "classes": ClassesFlag, "trust": TrustFlag, "multi_label": MultiLabelFlag,
+}  # fmt: skip
+RECIPE: dict[str, Any] = {
     "config": ConfigFlag, "option": OptionFlag, "plugin": PluginFlag, "no_plugin": NoPluginFlag,
 }  # fmt: skip
 
@@ -48,12 +70,12 @@ def takes(
     *paths: str,
     but: Sequence[str] = (),
     said: Mapping[str, str] | None = None,
-    shared: Sequence[str] = tuple(SHARED),
+    shared: Sequence[str] = tuple(RECIPE),
 ) -> Callable[[Run], Run]:
     """Give a command a flag for each option of whole sections (`video`) and for single ones (`eval.data_root`).
 
-    Those in `but` get none, those in `said` have another help there. `shared` are the flags that choose recipe and
-    plugins. The command gets a `Settings` as its context.
+    Those in `but` get none, those in `said` have another help there. `shared` are names of `RECIPE` and
+    `BENCHMARK`. The command gets a `Settings` as its context.
     """
 
     def mark(command: Run) -> Run:
@@ -71,7 +93,7 @@ class Settings(typer.Context):
     @property
     def aliases(self) -> dict[str, Any]:
         """The options that have flags of their own, by path."""
-        return {path: value for path, value in self.given.items() if path not in SHARED}
+        return {path: value for path, value in self.given.items() if "." in path}
 
     @cached_property
     def catalog(self) -> "Catalog":
@@ -93,6 +115,19 @@ class Settings(typer.Context):
                 raise UsageError(what, f"type {flag.name} or set {path}")
         return recipe
 
+    def benchmarks(self, recipe: "Recipe", spelling: "Spelling" = "written") -> "list[OpenedBenchmark]":
+        """Open what --benchmark names, with the flags that say where its files are; raises UsageError if it cannot."""
+        from maxi_core.evaluation.benchmarks.opening import open_benchmark
+        from maxi_core.settings.sections import EvalSection
+
+        names = named(self.given["benchmark"])
+        if len(names) > 1 and (self.given["annotations"] or self.given["videos"]):
+            raise UsageError("--annotations and --videos belong to one benchmark", "use --data-root for several")
+        where = {key: self.given[key] for key in ("annotations", "videos", "labels", "classes", "trust")}
+        where |= {"multi_label": bool(self.given["multi_label"]), "spelling": spelling}
+        root = recipe.core("eval", EvalSection).data_root
+        return [open_benchmark(name, self.catalog, data_root=root, **where) for name in names]
+
 
 class Command(TyperCommand):
     """A command with the flags of `takes`; they are made when they are wanted, so `maxi --help` reads no options."""
@@ -104,7 +139,7 @@ class Command(TyperCommand):
         """The parameters by path, and those that are shared by name."""
         taken: Taken = getattr(self.callback, "taken", Taken())
         made = {path: _parameter(path, taken.said.get(path, "")) for path in taken.options()}
-        made |= {name: _typed(name, SHARED[name]) for name in taken.shared}
+        made |= {name: _typed(name, (RECIPE | BENCHMARK)[name]) for name in taken.shared}
 
         def holder() -> None: ...
 

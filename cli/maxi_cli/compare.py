@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from maxi_cli.flags import JsonFlag
+from maxi_cli.flags import JsonFlag, offering
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -18,12 +18,22 @@ SCHEMA = 1
 
 
 def compare(
-    scores: Annotated[list[Path] | None, typer.Argument(metavar="SCORES...", help="scores.json files.")] = None,
-    metrics: Annotated[str, typer.Option(help="Metrics, with commas: top1, top5, mean_class, map, map_cosine.")] = (
-        "top1,top5,map"
-    ),
+    scores: Annotated[
+        list[Path] | None, typer.Argument(metavar="SCORES...", help="scores.json files.  [required]")
+    ] = None,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            help="Metrics, with commas: top1, top5, mean_class, map, map_cosine.",
+            autocompletion=offering("maxi_core.evaluation.benchmarks.benchmark:METRICS", many=True),
+        ),
+    ] = "top1,top5,map",
     tables: Annotated[
-        str, typer.Option(help="Published tables to put beside, with commas: 1 to 8, S9, S10, or none.")
+        str,
+        typer.Option(
+            help="Published tables to put beside, with commas: 1 to 8, S9, S10, or none.",
+            autocompletion=offering("maxi_core.evaluation.published:TABLES", many=True),
+        ),
     ] = "1,2",
     format: Annotated[Literal["table", "markdown", "csv", "latex"], typer.Option(help="Of what is printed.")] = "table",
     over: Annotated[

@@ -5,20 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import (
-    AnnotationsFlag,
-    BenchmarkFlag,
-    ClassesFlag,
-    DataRootFlag,
-    JsonFlag,
-    LabelsFlag,
-    MultiLabelFlag,
-    OutsideFlag,
-    TrustFlag,
-    VideosFlag,
-    named,
-    read_catalog,
-)
+from maxi_cli.command import BENCHMARK, RECIPE, Command, Settings, takes
+from maxi_cli.flags import JsonFlag, named, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -86,46 +74,26 @@ def list_known(json: JsonFlag = False) -> None:
     console.print("or a path: labels.csv and split.txt, a folder for each class, or a CSV path,label")
 
 
-@data.command()
+@data.command(cls=Command)
+@takes("eval.data_root", "video.allow_outside_root", shared=(*BENCHMARK, *RECIPE))
 def stats(
-    benchmark: BenchmarkFlag = None,
-    annotations: AnnotationsFlag = None,
-    videos: VideosFlag = None,
-    data_root: DataRootFlag = None,
-    labels: LabelsFlag = None,
-    classes: ClassesFlag = None,
-    trust: TrustFlag = None,
-    multi_label: MultiLabelFlag = False,
+    settings: Settings,
     durations: Annotated[bool, typer.Option("--durations", help="Open every video and say how long they are.")] = False,
-    allow_outside_root: OutsideFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Count videos, classes, labels of a video, durations, and what is missing on the disk.
 
     Example: maxi data stats -b ucf101,hmdb51 --data-root data
     """
-    from maxi_core.evaluation.benchmarks.opening import open_benchmark
     from maxi_core.evaluation.survey import survey
+    from maxi_core.settings.sections import VideoOptions
 
-    catalog = read_catalog()
+    recipe = settings.recipe()
+    outside = recipe.core("video", VideoOptions).allow_outside_root
     found = [
         one
-        for name in named(benchmark)
-        for one in survey(
-            open_benchmark(
-                name,
-                catalog,
-                annotations=annotations,
-                videos=videos,
-                data_root=data_root,
-                labels=labels,
-                classes=classes,
-                trust=trust,
-                multi_label=multi_label,
-            ),
-            durations=durations,
-            allow_outside=bool(allow_outside_root),
-        )
+        for benchmark in settings.benchmarks(recipe)
+        for one in survey(benchmark, durations=durations, allow_outside=outside)
     ]
     show_json({"schema": SCHEMA, "splits": [one.as_record() for one in found]}) if json else _show(found)
 
@@ -155,39 +123,21 @@ def _show(found: "list[Survey]") -> None:
             console.print(visible(f"{one.split.label}: missing: {some}"), style="yellow")
 
 
-@data.command()
+@data.command(cls=Command)
+@takes("eval.data_root", shared=(*BENCHMARK, *RECIPE))
 def convert(
-    benchmark: BenchmarkFlag = None,
-    annotations: AnnotationsFlag = None,
-    videos: VideosFlag = None,
-    data_root: DataRootFlag = None,
-    labels: LabelsFlag = None,
-    classes: ClassesFlag = None,
-    trust: TrustFlag = None,
-    multi_label: MultiLabelFlag = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for labels.csv and split*.txt.")] = None,
+    settings: Settings,
+    out: Annotated[Path | None, typer.Option(help="Folder for labels.csv and split*.txt.  [required]")] = None,
 ) -> None:
     """Turn the files of a benchmark into a labels CSV and split lists.
 
     Example: maxi data convert -b hmdb51 --annotations testTrainMulti_7030_splits --out lists/hmdb51
     """
     from maxi_core.evaluation.benchmarks.lists import Listing, Row, write_list
-    from maxi_core.evaluation.benchmarks.opening import open_benchmark
 
-    names = named(benchmark)
-    if out is None or len(names) != 1:
+    if out is None or len(named(settings.given["benchmark"])) != 1:
         raise UsageError("one benchmark goes into one folder", "name one with -b, and its folder with --out")
-    opened = open_benchmark(
-        names[0],
-        read_catalog(),
-        annotations=annotations,
-        videos=videos,
-        data_root=data_root,
-        labels=labels,
-        classes=classes,
-        trust=trust,
-        multi_label=multi_label,
-    )
+    (opened,) = settings.benchmarks(settings.recipe())
     for split in opened.splits:
         rows = tuple(
             Row(sample.path, tuple(split.classes[place] for place in sample.labels)) for sample in split.samples
@@ -200,13 +150,13 @@ def convert(
         note(f"{path}: {len(rows)} videos, {len(split.classes)} classes")
 
 
-@data.command()
+@data.command(cls=Command)
+@takes(shared=("benchmark", "annotations", *RECIPE))
 def shots(
-    benchmark: BenchmarkFlag = None,
-    annotations: AnnotationsFlag = None,
+    settings: Settings,
     count: Annotated[int, typer.Option("--shots", min=1, help="Videos of each class: 2, 4, 8, 16 in the paper.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for labels.csv and split.txt.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for labels.csv and split.txt.  [required]")] = None,
 ) -> None:
     """Draw K videos of each class from a training split, for few-shot training.
 
@@ -216,9 +166,9 @@ def shots(
     from maxi_core.evaluation.benchmarks.opening import training_split
     from maxi_core.evaluation.survey import few_shot
 
-    names = named(benchmark)
+    names, annotations = named(settings.given["benchmark"]), settings.given["annotations"]
     if out is None or len(names) != 1 or annotations is None:
         raise UsageError("one training split goes into one folder", "name it with -b, --annotations and --out")
-    chosen = few_shot(training_split(names[0], Annotations(annotations), read_catalog()), count, seed)
+    chosen = few_shot(training_split(names[0], Annotations(annotations), settings.catalog), count, seed)
     write_list(chosen, out / "split.txt", out / "labels.csv")
     note(f"{out / 'split.txt'}: {len(chosen.rows)} videos, {count} of each of {len(chosen.classes)} classes")

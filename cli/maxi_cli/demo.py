@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag, QuietFlag, read_catalog
+from maxi_cli.flags import JsonFlag, QuietFlag, offering, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, MaxiError, UsageError
 
@@ -24,7 +24,12 @@ SCHEMA = 1
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for all that is made.")] = Path("demo"),
     world: Annotated[
-        str | None, typer.Option(metavar="NAME", help="World whose demonstration is run, if several have one.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="World whose demonstration is run, if several have one.",
+            autocompletion=offering("world.demonstration"),
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind, with the seeds 0, 1, ...")] = 1,
     print_commands: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag, read_catalog
+from maxi_cli.flags import JsonFlag, offering, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -14,7 +14,12 @@ SCHEMA = 1
 
 
 def ensemble(
-    original: Annotated[str, typer.Argument(help="The model before training: ARCH/TAG, a folder, sandbox.")],
+    original: Annotated[
+        str,
+        typer.Argument(
+            help="The model before training: ARCH/TAG, a folder, sandbox.", autocompletion=offering("world.clip")
+        ),
+    ],
     trained: Annotated[str, typer.Argument(help="Checkpoint or run folder of maxi train.")],
     ratio: Annotated[
         str, typer.Option(help="Share of the original; several with commas make one checkpoint each.")

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import ConfigFlag, JsonFlag, NoPluginFlag, OptionFlag, PluginFlag, read_catalog, read_recipe
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
 
@@ -14,12 +15,10 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
+@takes()
 def env(
+    settings: Settings,
     llm: Annotated[bool, typer.Option("--llm", help="Try the endpoints that sources stand on, at no cost.")] = False,
-    config: ConfigFlag = None,
-    option: OptionFlag = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Print versions, devices, decoders, folders, keys as set or unset, and the settings that are not defaults.
@@ -29,8 +28,7 @@ def env(
     from maxi_core.recipe.probing import probe_sources
     from maxi_core.system import environment
 
-    catalog = read_catalog(no_plugin, plugin, config)
-    recipe = read_recipe(catalog, config, option)
+    catalog, recipe = settings.catalog, settings.recipe()
     report: dict[str, dict[str, str]] = {
         "versions": environment.versions(),
         "machine": environment.machine(),

@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maxi_cli.command import Settings, takes
-from maxi_cli.flags import (
-    AnnotationsFlag,
-    BenchmarkFlag,
-    ClassesFlag,
-    JsonFlag,
-    LabelsFlag,
-    MultiLabelFlag,
-    QuietFlag,
-    TrustFlag,
-    VideosFlag,
-    named,
-    offering,
-)
+from maxi_cli.command import BENCHMARK, RECIPE, Settings, takes
+from maxi_cli.flags import JsonFlag, QuietFlag, named, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import complain, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
@@ -102,7 +90,7 @@ SCHEMA = 1
 SHOWN = 3
 
 
-@takes("eval", "video", but=("video.clip_seconds", "video.short_side"))
+@takes("eval", "video", but=("video.clip_seconds", "video.short_side"), shared=(*BENCHMARK, *RECIPE))
 def evaluate(
     settings: Settings,
     models: Annotated[
@@ -113,13 +101,6 @@ def evaluate(
             autocompletion=offering("world.clip"),
         ),
     ] = None,
-    benchmark: BenchmarkFlag = None,
-    annotations: AnnotationsFlag = None,
-    videos: VideosFlag = None,
-    labels: LabelsFlag = None,
-    classes: ClassesFlag = None,
-    trust: TrustFlag = None,
-    multi_label: MultiLabelFlag = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -127,32 +108,15 @@ def evaluate(
 
     Example: maxi eval runs/mine/vitb16 --benchmark ucf101 --videos UCF-101 --annotations ucfTrainTestlist
     """
-    from maxi_core.evaluation.benchmarks.opening import open_benchmark
     from maxi_core.settings.sections import EvalSection, VideoOptions
 
-    catalog, recipe = settings.catalog, settings.recipe()
+    recipe = settings.recipe()
     section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
-    wanted = named(benchmark)
+    named(settings.given["benchmark"])
     if not models:
         raise UsageError("which model?", "name a run folder, a checkpoint, ARCH/TAG or sandbox before --benchmark")
-    if len(wanted) > 1 and (annotations or videos):
-        raise UsageError("--annotations and --videos belong to one benchmark", "use --data-root for several")
-    opened = [
-        open_benchmark(
-            name,
-            catalog,
-            annotations=annotations,
-            videos=videos,
-            data_root=section.data_root,
-            labels=labels,
-            classes=classes,
-            trust=trust,
-            multi_label=multi_label,
-            spelling=section.names or "written",
-        )
-        for name in wanted
-    ]
-    _run(catalog, models, opened, section, reading, json=json, quiet=quiet)
+    opened = settings.benchmarks(recipe, section.names or "written")
+    _run(settings.catalog, models, opened, section, reading, json=json, quiet=quiet)
 
 
 def _run(

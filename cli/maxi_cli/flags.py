@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -68,17 +69,20 @@ def completing(model: "type[BaseModel]", key: str) -> Completion:
     from maxi_core.settings.option_types import alternatives
     from maxi_core.settings.options import Flag, choices, is_list
 
-    kinds, many = alternatives(model.model_fields[key].annotation), is_list(model, key)
+    kinds = alternatives(model.model_fields[key].annotation)
     closed = ("true", "false") if bool in kinds else tuple(map(str, choices(model, key)))
-    return offering(Flag.of(model, key).names, *closed, many=many)
+    return offering(Flag.of(model, key).names, closed=closed, many=is_list(model, key))
 
 
-def offering(what: str, *closed: str, many: bool = False) -> Completion:
-    """Return what completes one of `closed` or a name of `what`, see `Flag.names`; with `many`, the last one."""
+def offering(*what: str, closed: Iterable[str] = (), many: bool = False) -> Completion:
+    """Return what completes one of `closed` or a name of `what`; with `many`, the last one behind commas.
+
+    `what` are as `Flag.names`, or say where a closed list stands: `module:NAME`.
+    """
 
     def complete(incomplete: str) -> list[str]:
         head, comma, last = incomplete.rpartition(",") if many else ("", "", incomplete)
-        names = [*closed, *(_names(what) if what else ())]
+        names = [*closed, *(name for one in what if one for name in _names(one))]
         return [f"{head}{comma}{name}" for name in names if name.startswith(last) and name not in head.split(",")]
 
     return complete
@@ -89,6 +93,9 @@ def _names(what: str) -> list[str]:
     from maxi_core.errors import MaxiError
     from maxi_core.plugin.world_paths import world_benchmarks, worlds_with
 
+    module, _, constant = what.partition(":")
+    if constant:
+        return list(getattr(import_module(module), constant))
     catalog = _catalog()
     role, _, having = what.partition(".")
     with suppress(MaxiError):
@@ -96,9 +103,9 @@ def _names(what: str) -> list[str]:
             return known_dictionaries(catalog)
         if having:
             return worlds_with(catalog, having)
-        names = [catalog.key(offer) for offer in catalog.offers if offer.role == role]
         of_worlds = world_benchmarks(catalog).values() if role == "benchmark" else ()
-        return sorted([*names, *(name for names in of_worlds for name in names)])
+        offered = [catalog.key(offer) for offer in catalog.offers if offer.role == role]
+        return sorted([*offered, *(name for names in of_worlds for name in names)])
     return []
 
 
@@ -117,7 +124,10 @@ CONFIG_FILE = Path("maxi.toml")
 ConfigFlag: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot, sandbox."
+        "--config",
+        metavar="FILE",
+        help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot, sandbox.",
+        autocompletion=offering("maxi_core.recipe.shipped:PAPERS", "world.recipe"),
     ),
 ]
 OptionFlag: TypeAlias = Annotated[
@@ -141,30 +151,8 @@ PluginFlag: TypeAlias = Annotated[
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 QuietFlag: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 
-# aliases of the [video] section, for every command that reads videos
 RootFlag: TypeAlias = Annotated[
     Path | None, typer.Option("--root", metavar="FOLDER", help="Folder that the paths of a list start from.")
-]
-DecoderFlag: TypeAlias = Annotated[
-    str | None, typer.Option("--decoder", metavar="NAME", help="A decoder, such as decord, or module:function.")
-]
-WorkersFlag: TypeAlias = Annotated[
-    int | None, typer.Option("--workers", help="Processes that decode ahead; 0: this one.")
-]
-VideoTimeoutFlag: TypeAlias = Annotated[
-    float | None, typer.Option("--video-timeout", metavar="SECONDS", help="Time after which a video is given up.")
-]
-RetriesFlag: TypeAlias = Annotated[
-    int | None, typer.Option("--retries", help="Tries more for a video that crashes or hangs.")
-]
-FrameCacheFlag: TypeAlias = Annotated[
-    Path | None, typer.Option("--frame-cache", metavar="FOLDER", help="Keep frames here between runs.")
-]
-ClipSecondsFlag: TypeAlias = Annotated[
-    float | None, typer.Option("--clip-seconds", metavar="SECONDS", help="Cut videos into windows of this length.")
-]
-OutsideFlag: TypeAlias = Annotated[
-    bool | None, typer.Option("--allow-outside-root", help="Follow `..` and links out of the videos' folder.")
 ]
 
 
@@ -267,23 +255,23 @@ def _is_set(name: str) -> bool:
 
 BenchmarkFlag = Annotated[
     list[str] | None,
-    typer.Option("--benchmark", "-b", help="Benchmarks, with commas: a known name, NAME:SPLIT, or a path."),
+    typer.Option(
+        "--benchmark",
+        "-b",
+        help="Benchmarks, with commas: a known name, NAME:SPLIT, or a path.  [required]",
+        autocompletion=offering("benchmark", many=True),
+    ),
 ]
 AnnotationsFlag = Annotated[
     Path | None, typer.Option(help="Folder of the annotation files of the one benchmark.", show_default=False)
 ]
 VideosFlag = Annotated[Path | None, typer.Option(help="Folder of its videos.", show_default=False)]
-DataRootFlag = Annotated[Path | None, typer.Option(help="Folder with one folder for each benchmark, named after it.")]
 LabelsFlag = Annotated[Path | None, typer.Option(help="CSV id,name of a list of your own.")]
 ClassesFlag = Annotated[Path | None, typer.Option(help="CSV id,name of the classes to keep: base or novel halves.")]
 TrustFlag = Annotated[
     Literal["lists", "official"] | None, typer.Option(help="Which side is right where lists and official files differ.")
 ]
 MultiLabelFlag = Annotated[bool, typer.Option("--multi-label", help="Videos of your own list may have several labels.")]
-NamesFlag = Annotated[
-    Literal["written", "spaced"] | None,
-    typer.Option(help="Names as written (default of eval), or with their words apart."),
-]
 
 
 def named(benchmarks: list[str] | None) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag, read_catalog
+from maxi_cli.flags import JsonFlag, offering, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 
 SCHEMA = 1
@@ -16,7 +16,10 @@ def new_plugin(
     role: Annotated[
         str,
         typer.Option(
-            metavar="ROLE", help="expander, captioner, matcher, augmenter, injector or temporal.", show_default=False
+            metavar="ROLE",
+            help="expander, captioner, matcher, augmenter, injector or temporal.",
+            show_default=False,
+            autocompletion=offering("maxi_core.testing.scaffold:KINDS"),
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder in which the new folder maxi-NAME goes.")] = Path(),

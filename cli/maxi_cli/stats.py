@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag, read_catalog
+from maxi_cli.flags import JsonFlag, offering, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ def stats(
     word: Annotated[str | None, typer.Option(help="Show which entries' bags hold this word, and from whom.")] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="CSV video,label, split list, or sandbox: gives the matching accuracy."),
+        typer.Option(
+            help="CSV video,label, split list, or sandbox: gives the matching accuracy.",
+            autocompletion=offering("world.labels"),
+        ),
     ] = None,
     json: JsonFlag = False,
 ) -> None:

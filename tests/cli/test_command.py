@@ -9,12 +9,14 @@ from maxi_cli.flags import complete_option, completing, offering
 from maxi_core.errors import ExitCode
 from maxi_core.settings.sections import CORE, core_section
 
-COMMANDS = {name: command for name, command in get_command(app).commands.items() if hasattr(command.callback, "taken")}
+GROUP = get_command(app).commands
+GROUP = {**GROUP, **{f"data {name}": command for name, command in GROUP["data"].commands.items()}}
+COMMANDS = {name: command for name, command in GROUP.items() if hasattr(command.callback, "taken")}
 FLAGS = [(name, path) for name, command in COMMANDS.items() for path in command.callback.taken.options()]
 
 
 def test_some_commands_take_sections() -> None:
-    assert {"bags", "check", "train"} <= set(COMMANDS)
+    assert {"bags", "train", "eval", "data stats"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize(("name", "path"), FLAGS, ids=str)
@@ -111,7 +113,7 @@ def test_tab_offers_the_options_of_plugins_too() -> None:
 
 
 def test_tab_offers_no_more_than_begins_so() -> None:
-    assert offering("world.recipe", "maxi-k400", "maxi-fewshot")("maxi-k") == ["maxi-k400"]
+    assert offering(closed=("maxi-k400", "maxi-fewshot"))("maxi-k") == ["maxi-k400"]
     assert "sandbox" in offering("world.recipe")("")
 
 
