@@ -191,8 +191,6 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-
-
 # `maxi merge`: the bags of a run whose shares were answered by many workers.
 
 
