@@ -1,4 +1,4 @@
-"""The six losses of docs/method.md, losses, by name, on logits: in log-sum-exp form, without loops over the batch.
+"""The eight losses of docs/method.md, losses, by name, on logits: in log-sum-exp form, without loops over the batch.
 
 `logits` (B, C, N) are cosines / sigma of B videos with the N texts of each of C bags; `positive` (B, C) bool says which
 bags have the label of each video, `own` (B,) the number of each video's own bag. Sums are taken in float32 at least, so
@@ -28,9 +28,7 @@ def mil_nce_pairs(logits: Tensor, positive: Tensor, pairs: float | None = None) 
     `pairs` is what the sum is divided by instead of the number of pairs here: their mean number per rank, where bags
     of other ranks are gathered.
     """
-    mass = _mass(logits)
-    lost = torch.where(positive, mass.logsumexp(dim=1, keepdim=True) - mass, 0)
-    return lost.sum() / (positive.sum() if pairs is None else pairs)
+    return pairs_one_way(_mass(logits), positive, pairs)
 
 
 def mil_nce_instance(logits: Tensor, own: Tensor) -> Tensor:
@@ -47,6 +45,24 @@ def mil_max(logits: Tensor, positive: Tensor) -> Tensor:
 def nce(logits: Tensor, positive: Tensor) -> Tensor:
     """Return symmetric NCE with the same-label mask for one text of each bag, the first: N is not looked at, B = C."""
     return mil_max(logits[:, :, :1], positive)
+
+
+def mil_max_pairs(logits: Tensor, positive: Tensor) -> Tensor:
+    """Return MIL-Max as the authors' code: mean over the pairs (i, j) of one label, both directions summed, B = C."""
+    best = logits.amax(dim=2)  # (B, B)
+    return pairs_one_way(best, positive) + pairs_one_way(best.T, positive.T)
+
+
+def nce_pairs(logits: Tensor, positive: Tensor) -> Tensor:
+    """Return `mil_max_pairs` for one text of each bag, the first: N is not looked at, B = C."""
+    return mil_max_pairs(logits[:, :, :1], positive)
+
+
+def pairs_one_way(scores: Tensor, positive: Tensor, pairs: float | None = None) -> Tensor:
+    """Return the mean of -log softmax(scores) over all positive (i, j), scores (B, C); `pairs` as in mil_nce_pairs."""
+    scores = _exact(scores)
+    lost = torch.where(positive, scores.logsumexp(dim=1, keepdim=True) - scores, 0)
+    return lost.sum() / (positive.sum() if pairs is None else pairs)
 
 
 def nce_one_way(scores: Tensor, positive: Tensor) -> Tensor:

@@ -37,6 +37,9 @@ class _Gather(torch.autograd.Function):
         return total.chunk(dist.get_world_size())[dist.get_rank()]
 
 
+ONE_WAY = ("mil_nce", "mil_nce_pairs", "mil_nce_instance")  # the others are symmetric
+
+
 def constant_because(name: Loss, batch: int, entries: int, *, alike: bool) -> str:
     """Return why a loss is the same whatever the model does, and so has no gradient; "" if it may have one.
 
@@ -47,9 +50,10 @@ def constant_because(name: Loss, batch: int, entries: int, *, alike: bool) -> st
         return "there is one class alone" if entries == 1 else ""
     if batch == 1:
         return "one video at a time meets no other bag than its own"
-    if entries > 1 or (name in ("mil_nce_pairs", "mil_nce_instance") and not alike):
+    told_apart = name.endswith("_pairs") or name == "mil_nce_instance"  # bags of one entry, from each other
+    if entries > 1 or (told_apart and not alike):
         return ""
-    same = ", and all bags are the same" if name.startswith("mil_nce_") else ""
+    same = ", and all bags are the same" if told_apart else ""
     return f"all videos are matched to the same entry{same}"
 
 
@@ -73,7 +77,9 @@ def loss_of(
     with torch.autocast(videos.device.type, enabled=False):
         if name == "ce":
             return losses.ce(scale * videos @ texts.T, bags.groups)
-        bag = bags.index[:, :1] if name == "nce" else bags.index  # the order of a bag is random: any one is the first
+        bag = (
+            bags.index[:, :1] if name in ("nce", "nce_pairs") else bags.index
+        )  # the order of a bag is random: any one is the first
         if world == 1:
             return _alone(name, videos, texts, scale, Bags(bag, bags.groups))
         return _across(name, videos, texts[bag], scale, bags.groups, rank, world)
@@ -87,6 +93,8 @@ def _alone(name: Loss, videos: Tensor, texts: Tensor, scale: Tensor, bags: Bags)
     own = torch.arange(batch, device=videos.device)
     if name in ("nce", "mil_max"):
         return losses.mil_max(logits, positive)  # of one text it is nce
+    if name in ("nce_pairs", "mil_max_pairs"):
+        return losses.mil_max_pairs(logits, positive)
     return _one_way(name, logits, positive, own, None)
 
 
@@ -97,10 +105,13 @@ def _across(name: Loss, videos: Tensor, texts: Tensor, scale: Tensor, groups: Te
     positive = groups[:, None] == everyone  # (B, W * B)
     logits = (scale * videos @ everything.view(-1, width).T).view(batch, -1, size)  # (B, W * B, N)
     own = torch.arange(batch, device=videos.device) + rank * batch
-    if name in ("nce", "mil_max"):
-        back = (scale * texts @ gather(videos).T).amax(dim=1)  # (B, N, W * B) -> (B, W * B)
-        return (losses.nce_one_way(logits.amax(dim=2), positive) + losses.nce_one_way(back, positive)) / 2
     pairs = float((everyone[:, None] == everyone).sum()) / world
+    if name not in ONE_WAY:
+        best = logits.amax(dim=2)
+        back = (scale * texts @ gather(videos).T).amax(dim=1)  # (B, N, W * B) -> (B, W * B)
+        if name in ("nce", "mil_max"):
+            return (losses.nce_one_way(best, positive) + losses.nce_one_way(back, positive)) / 2
+        return losses.pairs_one_way(best, positive, pairs) + losses.pairs_one_way(back, positive, pairs)
     return _one_way(name, logits, positive, own, pairs)
 
 

@@ -9,7 +9,7 @@ from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
 from maxi_core.settings.options import Flag, Options, WorldPath
 
-Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "nce", "ce"]
+Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "mil_max_pairs", "nce", "nce_pairs", "ce"]
 Freeze = Literal["none", "image", "text", "both"]
 Report = Literal["tensorboard", "wandb"]
 

@@ -1,4 +1,4 @@
-"""The six losses against the numbers of docs/method.md, losses, slow literal forms, and half precision at any scale."""
+"""The eight losses against the numbers of docs/method.md, losses, slow literal forms, and half precision at any scale."""
 
 import math
 from collections.abc import Callable
@@ -26,6 +26,8 @@ BAG_LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "mil_nce_instance": lambda logits, positive, own: losses.mil_nce_instance(logits, own),
     "mil_max": lambda logits, positive, own: losses.mil_max(logits, positive),
     "nce": lambda logits, positive, own: losses.nce(logits, positive),
+    "mil_max_pairs": lambda logits, positive, own: losses.mil_max_pairs(logits, positive),
+    "nce_pairs": lambda logits, positive, own: losses.nce_pairs(logits, positive),
 }
 
 
@@ -38,6 +40,13 @@ BAG_LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 )  # fmt: skip
 def test_the_losses_have_the_values_of_the_specification(name: str, logits: Tensor, value: float) -> None:
     assert float(BAG_LOSSES[name](logits, POSITIVE, OWN)) == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("mil_max", 0.988), ("mil_max_pairs", 2.907), ("nce", 1.102), ("nce_pairs", 3.661)]
+)
+def test_the_symmetric_losses_have_the_values_that_the_page_on_the_method_says(name: str, value: float) -> None:
+    assert float(BAG_LOSSES[name](STEPS, POSITIVE, OWN)) == pytest.approx(value, abs=5e-4)
 
 
 def literal(name: str, logits: Tensor, y: Tensor) -> float:
@@ -53,7 +62,13 @@ def literal(name: str, logits: Tensor, y: Tensor) -> float:
     elif name == "mil_nce_instance":
         terms = [-math.log(mass[i][i] / total[i]) for i in range(batch)]
     else:
-        best = [[max(s[i][j]) if name == "mil_max" else s[i][j][0] for j in range(batch)] for i in range(batch)]
+        best = [[max(s[i][j]) if "max" in name else s[i][j][0] for j in range(batch)] for i in range(batch)]
+        if name.endswith("_pairs"):
+            pairs = [(i, j) for i in range(batch) for j in range(batch) if same[i][j]]
+            columns = [sum(best[i][j] for i in range(batch)) for j in range(batch)]
+            return sum(
+                -math.log(best[i][j] / sum(best[i])) - math.log(best[i][j] / columns[j]) for i, j in pairs
+            ) / len(pairs)
         terms = []
         for table in (best, [list(column) for column in zip(*best, strict=True)]):
             for i in range(batch):
@@ -102,7 +117,8 @@ def test_losses_and_gradients_are_finite_however_far_the_positive_bag_is_behind(
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()  # type: ignore[arg-type]
     # the three others have a mass of 2, and the own one 2 exp(-d): for the losses with one text 1 and exp(-d)
-    assert float(loss.detach()) == pytest.approx(distance + math.log(3 + math.exp(-distance)), rel=1e-3)
+    ways = 2 if name in ("mil_max_pairs", "nce_pairs") else 1  # both directions are summed
+    assert float(loss.detach()) == pytest.approx(ways * (distance + math.log(3 + math.exp(-distance))), rel=1e-3)
 
 
 def test_a_batch_of_one_class_has_nothing_to_tell_apart() -> None:

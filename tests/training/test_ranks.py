@@ -59,6 +59,8 @@ TWO: dict[str, dict[str, Any]] = {  # what two ranks do, and what one does
     "gathered own bags": {"epochs": 1, "gather": True, "loss": "mil_nce_instance", "batch": {"batch_size": 4}},
     "gathered both ways": {"epochs": 1, "gather": True, "loss": "mil_max", "batch": {"batch_size": 4}},
     "gathered single texts": {"epochs": 1, "gather": True, "loss": "nce", "batch": {"batch_size": 4}},
+    "gathered pairs both ways": {"epochs": 1, "gather": True, "loss": "mil_max_pairs", "batch": {"batch_size": 4}},
+    "gathered pairs of texts": {"epochs": 1, "gather": True, "loss": "nce_pairs", "batch": {"batch_size": 4}},
 }
 ONE: dict[str, dict[str, Any]] = {
     "accumulation": {"epochs": 1, "accumulate": 2},
