@@ -24,7 +24,7 @@ class MaxiError(Exception):
     exit_code = ExitCode.FAILED
 
     def __init__(self, problem: str, fix: str = "") -> None:
-        super().__init__(f"{problem}; {fix}" if fix else problem)
+        super().__init__(f"{problem}{'' if problem.endswith('?') else ';'} {fix}" if fix else problem)
         self.problem = problem
         self.fix = fix
 

@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
         complain(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        complain(f"{error.format_message().rstrip('.')} {_help_of(error)}")
+        complain(f"{_said(error).rstrip('.')} {_help_of(error)}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
@@ -94,6 +94,18 @@ def _stdout_refuses(error: OSError) -> str:
 
 def _let_stdout_go() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _said(error: typer.TyperException) -> str:
+    """Return what typer says, and in our words what pydantic says through it."""
+    errors = getattr(error.__cause__, "errors", None)
+    if errors is not None:
+        from maxi_core.settings.options import why_refused
+
+        first = errors(include_url=False)[0]
+        value = "" if first["type"] == "value_error" else repr(first["input"])
+        error.message = f"{value}{why_refused(first)}".removeprefix(": ")
+    return error.format_message()
 
 
 def _help_of(error: typer.TyperException) -> str:

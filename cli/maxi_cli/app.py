@@ -15,6 +15,7 @@ from maxi_cli.ensemble import ensemble
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
 from maxi_cli.flags import offering
+from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
@@ -27,6 +28,7 @@ from maxi_core.version import __version__
 
 app = typer.Typer(
     name="maxi",
+    cls=CommandGroup,
     help="Zero-shot action recognition from unlabelled videos: match, expand, improve.",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # plain text: the same at any width and in any log
@@ -74,5 +76,4 @@ def root(
     if log_level.lower() not in LEVELS:
         raise UsageError(f"--log-level {log_level} is not a level", f"one of {', '.join(LEVELS)}")
     set_up_logs(log_level.lower())
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    show_help(context)

@@ -7,6 +7,7 @@ import typer
 
 from maxi_cli.command import BENCHMARK, RECIPE, Command, Settings, takes
 from maxi_cli.flags import JsonFlag, named, read_catalog
+from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -21,7 +22,9 @@ data = typer.Typer(
     help="Which benchmarks there are, what their files hold, and lists made of them.",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
-    no_args_is_help=True,
+    cls=CommandGroup,
+    invoke_without_command=True,
+    callback=show_help,
 )
 
 

@@ -314,12 +314,49 @@ def _in_one_line(
 ) -> UsageError:
     first = error.errors(include_url=False)[0]
     if not first["loc"]:  # a validator of the whole model
-        return UsageError(f"[{section}] {first['msg']}")
+        return UsageError(f"[{section}]{why_refused(first)}")
     key = str(first["loc"][0])
     if key in secret_options(model):
-        return UsageError(f"[{section}] {key} is not right: {first['msg'].lower()}", "it is a secret, and not shown")
-    what = f"[{section}] {key} = {first['input']!r} ({origins.get(key, 'default')}): {first['msg'].lower()}"
+        return UsageError(f"[{section}] {key}{why_refused(first)}", "it is a secret, and not shown")
+    what = f"[{section}] {key} = {first['input']!r} ({origins.get(key, 'default')}){why_refused(first)}"
     return UsageError(what, f"it takes {_type_in_words(model.model_fields[key])}")
+
+
+# Why pydantic does not take a value, in the words of whoever typed it.
+
+_NOT = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float", "int_parsing_size"), "is not a whole number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "is not true or false"),
+    **dict.fromkeys(("string_type", "string_unicode"), "is not a text"),
+    **dict.fromkeys(("list_type", "tuple_type"), "is not a list"),
+    **{"literal_error": "is not known", "path_type": "is not a path", "dict_type": "is not a table"},
+    "finite_number": "is not a finite number",
+}
+_BOUNDS = {"gt": "must be more than", "ge": "must be at least", "lt": "must be less than", "le": "must be at most"}
+
+
+def why_refused(error: Mapping[str, Any]) -> str:
+    """Return one entry of `ValidationError.errors()` as the end of a sentence about the value: ` is not a number`."""
+    kind, said = error["type"], error.get("ctx", {})
+    if kind in ("float_parsing", "float_type"):
+        return f" is not a number{_meant(str(error['input']))}"
+    if kind == "value_error":
+        return f": {said['error']}"
+    for key, words in _BOUNDS.items():
+        if key in said:
+            share = said[key] == 1 and key == "le"
+            return f" {words} {said[key]}{_meant(str(error['input']) + '%') if share else ''}"
+    return f" {_NOT[kind]}" if kind in _NOT else f": {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _meant(text: str) -> str:
+    """Return how to write a share in percent, or a number with a decimal comma."""
+    number = text.strip().removesuffix("%").strip().replace(",", ".")
+    try:
+        value = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        return ""
+    return f", write {value:g}"
 
 
 def _type_in_words(field: FieldInfo) -> str:

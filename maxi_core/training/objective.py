@@ -77,9 +77,8 @@ def loss_of(
     with torch.autocast(videos.device.type, enabled=False):
         if name == "ce":
             return losses.ce(scale * videos @ texts.T, bags.groups)
-        bag = (
-            bags.index[:, :1] if name in ("nce", "nce_pairs") else bags.index
-        )  # the order of a bag is random: any one is the first
+        single = name in ("nce", "nce_pairs")
+        bag = bags.index[:, :1] if single else bags.index  # the order of a bag is random: any one is the first
         if world == 1:
             return _alone(name, videos, texts, scale, Bags(bag, bags.groups))
         return _across(name, videos, texts[bag], scale, bags.groups, rank, world)

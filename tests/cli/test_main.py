@@ -165,3 +165,43 @@ def test_torchrun_can_start_the_command() -> None:
 def test_text_of_others_cannot_steer_the_terminal() -> None:
     assert visible("a\x1b[2Jb\rc\u202ed\ud800") == r"a\x1b[2Jb\rc\u202ed\ud800"
     assert visible("größe 日本 🎾") == "größe 日本 🎾"
+
+
+def test_a_group_alone_prints_its_help_and_no_error(maxi) -> None:
+    for group in ((), ("data",)):
+        ran = maxi(*group)
+        assert (ran.code, ran.err) == (ExitCode.DONE, "")
+        assert "Commands:" in ran.out
+
+
+def test_no_summary_of_a_command_is_cut(maxi, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in ("60", "80"):
+        monkeypatch.setenv("COLUMNS", columns)
+        for group in ((), ("data",)):
+            shown = maxi(*group, "--help").out
+            assert "..." not in shown.partition("Commands:")[2]
+            assert max(map(len, shown.splitlines())) <= int(columns)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--keep", "90%"), "'90%' is not a number, write 0.9 (see maxi bags -h)"),
+        (("--keep", "0,9"), "'0,9' is not a number, write 0.9"),
+        (("--keep", "90"), "[bags] keep = 90.0 (--keep) must be at most 1.0, write 0.9; it takes number > 0 and <= 1"),
+        (("-o", "bags.keep=90%"), "[bags] keep = '90%' (-o bags.keep=90%) is not a number, write 0.9; it takes number"),
+        (("--workers", "2.5"), "'2.5' is not a whole number"),
+        (("--workers", "-1"), "workers = -1 (--workers) must be at least 0; it takes integer or none >= 0"),
+        (("--video-timeout", "1m"), "'1m' is not a number"),
+        (("--names", "free"), "Invalid value for '--names': 'free' is not one of 'written', 'spaced' (see"),
+        (("-o", "video.allow_outside_root=maybe"), "is not true or false; it takes true or false"),
+        (("-o", "gpt3.concurrency=many"), "is not a whole number; it takes integer >= 1 and <= 256"),
+        (("-o", "eval.precision=bf16"), "precision = 'bf16' (-o eval.precision=bf16) is not known; it takes fp32 |"),
+    ],
+)
+def test_a_value_that_is_not_right_is_refused_in_plain_words(maxi, arguments, said: str) -> None:
+    ran = maxi("bags", "clips", *arguments)
+    assert ran.code == ExitCode.USAGE
+    assert said in ran.err
+    for word in ("Input should", "parse", "valid", "Value error"):
+        assert word not in ran.err.replace("Invalid value for", "")

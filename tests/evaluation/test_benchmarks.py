@@ -181,7 +181,7 @@ def test_an_unknown_benchmark_split_or_place_is_an_error_that_says_what_to_type(
         open_benchmark("ufc101", annotations=tmp_path)
     with pytest.raises(UsageError, match="ucf101 has no split '4'; its splits are 1, 2, 3"):
         open_benchmark("ucf101:4", annotations=tmp_path)
-    with pytest.raises(UsageError, match="where is ucf101\\?; name its files with --annotations"):
+    with pytest.raises(UsageError, match="where is ucf101\\? name its files with --annotations"):
         open_benchmark("ucf101")
     with pytest.raises(UsageError, match="it takes classInd.txt and testlist01.txt, or val1.txt and ucf_101_labels"):
         open_benchmark("ucf101", annotations=tmp_path)

@@ -1,4 +1,4 @@
-"""The eight losses against the numbers of docs/method.md, losses, slow literal forms, and half precision at any scale."""
+"""The losses against the numbers of docs/method.md, losses, slow literal forms, and half precision at any scale."""
 
 import math
 from collections.abc import Callable
@@ -66,9 +66,8 @@ def literal(name: str, logits: Tensor, y: Tensor) -> float:
         if name.endswith("_pairs"):
             pairs = [(i, j) for i in range(batch) for j in range(batch) if same[i][j]]
             columns = [sum(best[i][j] for i in range(batch)) for j in range(batch)]
-            return sum(
-                -math.log(best[i][j] / sum(best[i])) - math.log(best[i][j] / columns[j]) for i, j in pairs
-            ) / len(pairs)
+            lost = (-math.log(best[i][j] / sum(best[i])) - math.log(best[i][j] / columns[j]) for i, j in pairs)
+            return sum(lost) / len(pairs)
         terms = []
         for table in (best, [list(column) for column in zip(*best, strict=True)]):
             for i in range(batch):
