@@ -39,6 +39,12 @@ class CannotTellError(MaxiError):
     """What was tried does not tell whether it would work, as an endpoint that lists no models."""
 
 
+class NothingError(MaxiError):
+    """There is nothing to do."""
+
+    exit_code = ExitCode.NOTHING
+
+
 class PluginError(UsageError):
     """A plugin that was asked for is missing, ambiguous or broken."""
 

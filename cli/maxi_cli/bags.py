@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 
 def report(job: "Job", made: "Made", *, json: bool) -> None:
-    """Print the counts of a run; leaves with an exit code if there were no videos, or a source was of no use at all."""
+    """Print the counts of a run; leaves with an exit code if a source was of no use at all."""
     from maxi_core.bags.run import useless
 
     show_json({"schema": SCHEMA, **as_json(job, made)}) if json else show_made(job, made)
-    if not made.tally.videos:
-        raise typer.Exit(ExitCode.NOTHING)
     lines = useless(job.sources, made)
     for line in lines:
         complain(line)
@@ -83,9 +81,6 @@ def as_json(job: "Job", made: "Made") -> dict[str, object]:
 def show_made(job: "Job", made: "Made") -> None:
     """Print the counts of a run."""
     tally, console = made.tally, stdout()
-    if not tally.videos:
-        console.print("there are no videos")
-        return
     console.print(
         f"{tally.kept} bags of {tally.videos} videos: {tally.matched} matched, "
         f"{tally.kept} kept (score {tally.threshold:.4f} or better)"

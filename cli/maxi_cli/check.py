@@ -8,7 +8,7 @@ import typer
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, RootFlag, offering
 from maxi_cli.progress import Progress
-from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ SCHEMA = 1
 def check(
     settings: Settings,
     videos: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            help="Folder, video, list, CSV or JSON lines of videos.", autocompletion=offering("world.videos")
+            help="Videos, folders, or a list, CSV or JSON lines of videos.", autocompletion=offering("world.videos")
         ),
     ],
     root: RootFlag = None,
@@ -41,17 +41,12 @@ def check(
 
     Example: maxi check clips/ --problems bad.jsonl
     """
-    from maxi_core.plugin.world_paths import world_path
+    from maxi_core.plugin.world_paths import videos_of
     from maxi_core.settings.sections import VideoOptions
     from maxi_core.video.check import check_videos, count, write_problems
-    from maxi_core.video.inputs import find_videos
 
     options = settings.recipe().core("video", VideoOptions)
-    place = world_path(settings.catalog, "videos", videos) or videos
-    found = find_videos(place, root, allow_outside_root=options.allow_outside_root)
-    if not len(found):
-        note(f"there are no videos in {videos}")
-        raise typer.Exit(ExitCode.NOTHING)
+    found = videos_of(settings.catalog, videos, root, allow_outside_root=options.allow_outside_root)
     checked = []
     progress = Progress("checking", len(found), quiet=quiet)
     for one in progress.follow(check_videos(found, options)):

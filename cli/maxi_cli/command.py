@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -155,7 +155,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what was typed for the flags that it takes is in the context."""
-        ctx.given = {path: ctx.params.pop(param.name) for path, param in self._taken.items()}
+        ctx.given = {path: _one(param, ctx.params.pop(param.name)) for path, param in self._taken.items()}
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -169,6 +169,13 @@ class Command(TyperCommand):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+def _one(param: Any, value: Any) -> Any:
+    """Return what was typed for an argument that takes one or several; None if nothing was."""
+    if param.param_type_name != "argument" or not isinstance(value, (list, tuple)):
+        return value
+    return value[0] if len(value) == 1 else tuple(value) or None
 
 
 def _typed(name: str, annotation: Any) -> Parameter:
@@ -194,7 +201,9 @@ def _parameter(path: str, said: str) -> Parameter:
         "show_default": False,
     }
     if flag.argument:
-        return _typed(key, Annotated[(Path if Path in kinds else kind) | None, typer.Argument(**shown)])
+        several = any(get_origin(kind) in (list, tuple) for kind in kinds)
+        taken = list[str] if several else Path if Path in kinds else kind
+        return _typed(key, Annotated[taken | None, typer.Argument(**shown)])
     if kind is str or flag.metavar:
         shown["metavar"] = metavar
     name = f"{flag.name}/--no-{flag.name[2:]}" if kind is bool else flag.name

@@ -70,9 +70,9 @@ def predict(
 
     catalog, recipe = settings.catalog, settings.recipe()
     section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
-    given = _labels(catalog, labels, dictionary)
     if model is None or not videos:
         raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
+    given = _labels(catalog, labels, dictionary)
     if stride is not None and window is None:
         raise UsageError("--stride is the time between windows", "give --window too")
     asked = _windows(catalog, videos, window, stride, reading)
@@ -114,11 +114,9 @@ def _windows(
     catalog: "Catalog", videos: list[str], window: float | None, stride: float | None, reading: Any
 ) -> "list[Video]":
     from maxi_core.evaluation.predicting import sliding
-    from maxi_core.plugin.world_paths import world_path
-    from maxi_core.video.inputs import find_videos
+    from maxi_core.plugin.world_paths import videos_of
 
-    places = [world_path(catalog, "videos", place) or place for place in videos]
-    found = [video for place in places for video in find_videos(place, allow_outside_root=reading.allow_outside_root)]
+    found = list(videos_of(catalog, videos, allow_outside_root=reading.allow_outside_root))
     if window is None:
         return found
     return [part for video in found for part in sliding(video, window, window if stride is None else stride)]

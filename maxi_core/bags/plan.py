@@ -8,13 +8,12 @@ from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.plugin.calls import inject
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Injector, Matcher
-from maxi_core.plugin.world_paths import world_path
+from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
 from maxi_core.system.files import maxi_home
 from maxi_core.system.store import Store, digest
 from maxi_core.types import Dictionary
-from maxi_core.video.inputs import find_videos
 
 # The dictionary after an injector, which is asked once for all runs, since it may read a million captions.
 
@@ -58,7 +57,9 @@ def make_job(
     assert section.out is not None
     video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
     settled = recipe.to_toml()  # what it cannot hold is an error now
-    videos = world_path(catalog, "videos", section.videos) or section.videos
+    videos = videos_of(
+        catalog, section.videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root
+    )
     made = [recipe.make(catalog, name) for _, name in sources_of(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
     dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)
@@ -67,7 +68,7 @@ def make_job(
         if isinstance(source, Injector):
             dictionary = injected(source, dictionary, augmenter, store, video, keep=not dry)
     return Job(
-        find_videos(videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root),
+        videos,
         dictionary,
         Sources(
             next(source for source in made if isinstance(source, Matcher)),

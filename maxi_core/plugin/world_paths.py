@@ -7,15 +7,18 @@ none: then the installed plugins are looked at, and only for a name that may be 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
-from maxi_core.errors import PluginError, UsageError
+from maxi_core.errors import NothingError, PluginError, UsageError
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.roles import Demonstration, World, has
 from maxi_core.settings.options import WorldPath
+
+if TYPE_CHECKING:
+    from maxi_core.video.inputs import VideoList
 
 ROLE = World.role
 _NAME = re.compile(r"([\w.-]+:)?[a-z][a-z0-9-]*")  # of a world, maybe with its distribution before it
@@ -59,6 +62,28 @@ def world_path(catalog: Catalog | None, what: str, text: str) -> Path | None:
     if not path.exists():
         raise PluginError(f"the world '{offer.ref}' has no {what} at {path}, where it says it has")
     return path
+
+
+def videos_of(
+    catalog: Catalog,
+    places: str | Sequence[str],
+    root: Path | None = None,
+    clip_seconds: float | None = None,
+    *,
+    allow_outside_root: bool = False,
+) -> "VideoList":
+    """Return the videos of whatever was typed for them: names of worlds, or what `find_videos` takes.
+
+    Raises UsageError as `find_videos` does, and NothingError if there are none.
+    """
+    from maxi_core.video.inputs import find_videos
+
+    places = [places] if isinstance(places, str) else list(places)
+    paths = [world_path(catalog, "videos", place) or place for place in places]
+    videos = find_videos(paths, root, clip_seconds, allow_outside_root=allow_outside_root)
+    if not len(videos):
+        raise NothingError(f"there are no videos in {', '.join(places)}", "name a folder, a list, or the videos")
+    return videos
 
 
 def world_benchmarks(catalog: Catalog) -> dict[str, list[str]]:

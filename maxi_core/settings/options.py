@@ -226,8 +226,9 @@ def from_text(model: type[BaseModel], key: str, text: str) -> object:
 
 
 def is_list(model: type[BaseModel], key: str) -> bool:
-    """Return whether option `key` is typed as a list, with commas."""
-    return any(get_origin(kind) in (list, tuple) for kind in alternatives(model.model_fields[key].annotation))
+    """Return whether option `key` is typed as a list, with commas; one that may be a text is typed as that."""
+    kinds = alternatives(model.model_fields[key].annotation)
+    return str not in kinds and any(get_origin(kind) in (list, tuple) for kind in kinds)
 
 
 def choices(model: type[BaseModel], key: str) -> tuple[Any, ...]:
@@ -283,17 +284,21 @@ def make(
     marks = WorldPath.fields(model)
     paths: dict[str, object] = {}
     for key, value in options:
-        mark = marks.get(key)
-        if mark is not None and value is not None and is_name(mark, str(value)):
-            continue
         try:
-            if mark is not None and mark.file and isinstance(value, str):
-                paths[key] = _absolute_if_there(value)
-            else:
-                paths[key] = _absolute(value)
+            paths[key] = _placed(value, marks.get(key), is_name)
         except (OSError, RuntimeError) as error:  # a name that is too long, the home folder of nobody
             raise UsageError(f"[{section}] {key} = {str(value)!r} cannot be found: {error}", "correct it") from None
     return options.model_copy(update=paths)
+
+
+def _placed(value: object, mark: WorldPath | None, is_name: IsName) -> object:
+    if mark is None or value is None:
+        return _absolute(value)
+    if isinstance(value, tuple):
+        return tuple(_placed(one, mark, is_name) for one in value)
+    if is_name(mark, str(value)):
+        return value
+    return _absolute_if_there(value) if mark.file and isinstance(value, str) else _absolute(value)
 
 
 def _absolute(value: object) -> object:

@@ -3,8 +3,9 @@
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from maxi_core.errors import UsageError
@@ -190,7 +191,7 @@ class VideoList:
 
 
 def find_videos(
-    source: Path | str,
+    source: Path | str | Sequence[Path | str],
     root: Path | str | None = None,
     clip_seconds: float | None = None,
     *,
@@ -198,13 +199,19 @@ def find_videos(
 ) -> VideoList:
     """Return the videos of a folder (recursive, sorted), of one file, or of a list (see `read_rows`).
 
-    `sandbox-novel` and its like are the videos of the sandbox's benchmarks. Ids are paths relative to `root` (default:
-    the folder itself, or the folder of the list), with `#t=start,end` behind them for a window in seconds.
+    Several videos and folders may be named, or several lists. Ids are paths relative to `root` (default: the folder
+    itself, the folder of the video or list, or the folder that several have in common), with `#t=start,end` behind them
+    for a window in seconds.
     `clip_seconds` cuts every video that has no window of its own into windows. Whether the files of a list exist is
     seen when they are read. What a folder holds besides is logged, and a file that is no text is taken for a video.
     Raises UsageError, with the line, for anything that cannot be understood, leads out of the
     root (unless `allow_outside_root`), or has the id of another.
     """
+    if not isinstance(source, (str, Path)):
+        if len(source) != 1:
+            videos = _several([Path(one) for one in source], root, allow_outside_root)
+            return videos if clip_seconds is None else cut(videos, clip_seconds)
+        source = source[0]
     source = Path(source)
     if not os.path.exists(source):  # noqa: PTH110 (which raises for a name that is too long)
         raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
@@ -215,7 +222,7 @@ def find_videos(
     place = Root(top, given=root is not None, allow_outside=allow_outside_root)
     if source.is_dir():
         videos = _in_folder(source, place, follow=allow_outside_root)
-    elif is_video_name(source.name) or _is_video(source):
+    elif _is_named_or_video(source):
         videos = _one(source, place)
     else:
         check_text(source, "neither a video nor a list")
@@ -265,6 +272,23 @@ def _short(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
+def _several(sources: list[Path], root: Path | str | None, allow_outside: bool) -> VideoList:
+    """Return the videos of several sources: of lists in their order, else sorted as if their folder was named."""
+    lists = [path for path in sources if os.path.isfile(path) and not _is_named_or_video(path)]  # noqa: PTH113
+    if lists and len(lists) < len(sources):
+        raise UsageError(f"{lists[0]} is no video", "name videos and folders together, and a list by itself")
+    if root is None and not lists:
+        root = os.path.commonpath([path.absolute() if path.is_dir() else path.absolute().parent for path in sources])
+    parts = [find_videos(path, root, allow_outside_root=allow_outside) for path in sources]
+    count = Counter(video.id for part in parts for video in part)
+    if twice := [name for name, times in count.items() if times > 1]:
+        raise UsageError(f"the video '{excerpt(twice[0])}' is named twice", "name it once")
+    if lists:
+        return VideoList(count.total(), lambda: chain.from_iterable(parts))
+    videos = sorted(chain.from_iterable(parts), key=lambda video: video.id)
+    return VideoList(len(videos), lambda: iter(videos))
+
+
 def _in_folder(folder: Path, root: Root, *, follow: bool) -> VideoList:
     try:
         prefix = folder.absolute().relative_to(root.folder.absolute())
@@ -291,6 +315,10 @@ def _is_video(path: Path) -> bool:
             return True
     except VideoError:
         return False
+
+
+def _is_named_or_video(path: Path) -> bool:
+    return is_video_name(path.name) or _is_video(path)
 
 
 def _one(path: Path, root: Root) -> VideoList:

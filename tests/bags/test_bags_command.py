@@ -1,6 +1,7 @@
 """`maxi bags` as a user runs it: composition, resuming, what costs what, what is refused."""
 
 import json
+import tomllib
 
 import pytest
 
@@ -266,8 +267,22 @@ def test_a_folder_without_videos_has_nothing_to_do(world) -> None:
     for path in world.videos.iterdir():
         path.unlink()
     ran = world.bags()
-    assert ran.code == ExitCode.NOTHING
-    assert "there are no videos" in ran.out
+    assert (ran.code, ran.out) == (ExitCode.NOTHING, "")
+    assert f"there are no videos in {world.videos}; name a folder" in ran.err
+    assert not world.out.exists()
+
+
+def test_videos_that_are_named_one_by_one_are_those_of_their_folder(world) -> None:
+    whole, one_by_one = world.arguments(), world.arguments()
+    one_by_one[1:2] = sorted(map(str, world.videos.iterdir()))
+    world.maxi(*whole)
+    made = world.records()
+    again = world.maxi(*one_by_one)
+    assert (again.code, again.err) == (ExitCode.DONE, "")
+    assert world.records() == made
+    assert tomllib.loads((world.out / "recipe.toml").read_text())["bags"]["videos"] == one_by_one[1:7]
+    settled = world.maxi("bags", "--config", str(world.out / "recipe.toml"))
+    assert (settled.code, world.records()) == (ExitCode.DONE, made), settled.err
 
 
 def test_a_dry_run_counts_writes_nothing_and_asks_nobody(world) -> None:

@@ -102,7 +102,7 @@ def test_the_exit_code_says_all_some_or_none(maxi, clips: Path, good: Path, tmp_
     (tmp_path / "none").mkdir()
     ran = maxi("check", str(tmp_path / "none"))
     assert (ran.code, ran.out) == (ExitCode.NOTHING, "")
-    assert ran.err == f"maxi: there are no videos in {tmp_path / 'none'}\n"
+    assert ran.err.startswith(f"maxi: error: there are no videos in {tmp_path / 'none'}; ")
     ran = maxi("check", str(tmp_path / "nowhere"))
     assert ran.code == ExitCode.USAGE
     assert "there is no folder, video or list at" in ran.err

@@ -346,3 +346,25 @@ def test_a_list_may_call_the_column_of_its_paths_as_people_do(tmp_path: Path, he
     (tmp_path / "l.csv").write_text(f"label,{header}\n0,sub/a.mp4\n")
     (tmp_path / "l.jsonl").write_text(f'{{"label": 0, "{header}": "sub/a.mp4"}}\n')
     assert ids(find_videos(tmp_path / "l.csv")) == ids(find_videos(tmp_path / "l.jsonl")) == ["sub/a.mp4"]
+
+
+def test_several_videos_and_folders_have_the_ids_of_the_folder_they_share(tmp_path: Path) -> None:
+    touch(tmp_path, "x/a.mp4", "x/b.mp4", "y/a.mp4", "y/list.txt", "y/more.csv")
+    x, y = tmp_path / "x", tmp_path / "y"
+    assert ids(find_videos([x / "b.mp4", x / "a.mp4"])) == ids(find_videos(x)) == ["a.mp4", "b.mp4"]
+    assert ids(find_videos([y / "a.mp4", x])) == ["x/a.mp4", "x/b.mp4", "y/a.mp4"]
+    assert ids(find_videos([x / "a.mp4", x / "b.mp4"], root=tmp_path)) == ["x/a.mp4", "x/b.mp4"]
+    assert ids(find_videos([x])) == ["a.mp4", "b.mp4"]
+
+
+def test_several_videos_are_no_lists_and_each_is_named_once(tmp_path: Path) -> None:
+    touch(tmp_path, "x/a.mp4", "x/b.mp4", "notes.txt")
+    (tmp_path / "one.txt").write_text("x/a.mp4\n")
+    (tmp_path / "two.txt").write_text("x/b.mp4\n")
+    assert ids(find_videos([tmp_path / "two.txt", tmp_path / "one.txt"])) == ["x/b.mp4", "x/a.mp4"]
+    with pytest.raises(UsageError, match=r"notes.txt is no video; name videos and folders together, and a list by"):
+        find_videos([tmp_path / "notes.txt", tmp_path / "x"])
+    with pytest.raises(UsageError, match=r"'a.mp4' is named twice"):
+        find_videos([tmp_path / "x", tmp_path / "x" / "a.mp4"])
+    with pytest.raises(UsageError, match=r"there is no folder, video or list at .*nowhere.mp4"):
+        find_videos([tmp_path / "x", tmp_path / "nowhere.mp4"])
