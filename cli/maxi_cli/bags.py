@@ -11,7 +11,7 @@ import typer
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, complete_sources, read_recipe
 from maxi_cli.progress import progress
-from maxi_cli.terminal import complain, log_to, plugins_at_work, show_json, stdout, visible
+from maxi_cli.terminal import complain, goes_on, log_to, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -157,11 +157,11 @@ def bags(
             raise typer.Exit(ExitCode.FAILED)
         return
     if part is None:
-        with plugins_at_work(), log_to(job.out / "run.log"):
+        with goes_on(), plugins_at_work(), log_to(job.out / "run.log"):
             made = run_job(job, progress(quiet=quiet))
         report(job, made, json=json)
         return
-    with plugins_at_work(), log_to(job.out / FOLDER / f"{part.name}.log"):
+    with goes_on(), plugins_at_work(), log_to(job.out / FOLDER / f"{part.name}.log"):
         share = run_shard(job, part, progress(quiet=quiet))
     report_share(job, share, json=json)
 
@@ -216,6 +216,6 @@ def merge(
     recipe = read_recipe(settings.catalog, settled, None, aliases, sources=True, typed=False)
     with plugins_at_work():
         job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite)
-    with plugins_at_work(), log_to(job.out / "run.log"):
+    with goes_on(), plugins_at_work(), log_to(job.out / "run.log"):
         made = run_merge(job, progress(quiet=quiet))
     report(job, made, json=json)

@@ -11,7 +11,7 @@ import typer
 from maxi_cli.command import BENCHMARK, RECIPE, Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, named, offering
 from maxi_cli.progress import follow
-from maxi_cli.terminal import complain, note, show_json, stdout, visible
+from maxi_cli.terminal import complain, goes_on, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _run(
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded
     for benchmark in opened:
         folder_of(benchmark)
-    with joined(section.device, "gloo") as (ranks, _), ExitStack() as stack:
+    with goes_on(), joined(section.device, "gloo") as (ranks, _), ExitStack() as stack:
         if ranks.first:
             for folder in folders:
                 stack.enter_context(locked(folder))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from maxi_core.types import TextBag
 
 LISTED = 20
+SKIPPED = 3  # names of skipped videos in a line
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
@@ -28,18 +29,19 @@ def show(
 
     Example: maxi show runs/mine juggling.mp4
     """
-    from maxi_core.bags.bag import as_record, find_bag, read_bags
+    from maxi_core.bags.bag import as_record, read_bags
+    from maxi_core.bags.run import find_bag, read_skipped
 
     if video is not None:
         bag = find_bag(run, video)
-        show_json(as_record(bag)) if json else _show_bag(bag, stdout())
+        show_json(as_record(bag)) if json else _show_bag(bag, read_skipped(run), stdout())
     elif json:
         show_json_list({"schema": 1}, "bags", map(as_record, read_bags(run)))
     else:
-        _show_list(read_bags(run), run)
+        _show_list(read_bags(run), read_skipped(run), run)
 
 
-def _show_list(bags: "Iterable[TextBag]", run: Path) -> None:
+def _show_list(bags: "Iterable[TextBag]", skipped: "list[dict[str, object]]", run: Path) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -54,10 +56,13 @@ def _show_list(bags: "Iterable[TextBag]", run: Path) -> None:
         table.add_row(visible(bag.match.video.id), visible(bag.match.entry), f"{bag.match.score:.4f}", texts)
     console = stdout()
     console.print(table)
+    if left := [str(record["video"]) for record in skipped if record["stage"] == "match"]:
+        some = ", ".join(left[:SKIPPED]) + (", ..." if len(left) > SKIPPED else "")
+        console.print(visible(f"{len(left)} skipped: {some}"), style="yellow", soft_wrap=True)
     console.print(visible(f"{f'and {more} more; ' if more else ''}one bag: maxi show {run} VIDEO"), soft_wrap=True)
 
 
-def _show_bag(bag: "TextBag", console: "Console") -> None:
+def _show_bag(bag: "TextBag", skipped: "list[dict[str, object]]", console: "Console") -> None:
     match = bag.match
     console.print(visible(match.video.id), style="bold")
     console.print(visible(f"match: {match.entry} ({match.score:.4f}){'' if bag.kept else ', not kept'}"))
@@ -70,6 +75,10 @@ def _show_bag(bag: "TextBag", console: "Console") -> None:
         console.print(f"\n{source} said", style=f"bold {colour[source]}")
         for text in texts:
             console.print(visible(f"  {text}"), style=colour[source])
+    for record in skipped:
+        if record["video"] in (match.video.id, match.entry):
+            said = f"skipped at {record['stage']} by {record['source']}: {record['message']}"
+            console.print(visible(said), style="yellow", soft_wrap=True)
     console.print(f"\ntext bag, {len(bag.texts)} texts", style="bold")
     for name in names:
         own = [text for text in bag.texts if text.source == name]

@@ -37,6 +37,7 @@ def stats(
     Example: maxi stats runs/mine --word wave
     """
     from maxi_core.bags.bag import read_bags
+    from maxi_core.bags.run import read_skipped
     from maxi_core.bags.stats import collect, named_labels, word_uses
 
     if word is not None:
@@ -46,10 +47,11 @@ def stats(
         )
         return
     found = collect(read_bags(run), named_labels(labels, read_catalog()) if labels else None)
+    skipped = sum(record["stage"] == "match" for record in read_skipped(run))
     if json:
-        show_json({"schema": SCHEMA, **found.as_record()})
+        show_json({"schema": SCHEMA, **found.as_record(), "skipped": skipped})
     else:
-        _show(found, stdout())
+        _show(found, skipped, stdout())
 
 
 def _table(*titles: str) -> "Table":
@@ -61,8 +63,9 @@ def _table(*titles: str) -> "Table":
     return table
 
 
-def _show(found: "Stats", console: "Console") -> None:
-    console.print(f"{found.videos} videos, {found.kept} kept, {len(found.entries)} entries matched")
+def _show(found: "Stats", skipped: int, console: "Console") -> None:
+    more = f"; {skipped} more skipped: maxi show tells which" if skipped else ""
+    console.print(f"{found.videos} videos, {found.kept} kept, {len(found.entries)} entries matched{more}")
     if found.sizes:
         mean = sum(found.sizes) / len(found.sizes)
         console.print(f"{mean:.1f} texts in a bag ({min(found.sizes)} to {max(found.sizes)}), {found.empty} bags empty")

@@ -109,6 +109,17 @@ def complain(message: str) -> None:
     sys.stderr.write(f"maxi: error: {visible(message)}\n")
 
 
+@contextmanager
+def goes_on() -> Iterator[None]:
+    """Say of work that is stopped by Ctrl-C or a signal that the same command goes on with it."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, (Exception, SystemExit)):
+            note("stopped; the same command goes on where it was, and what was answered is kept")
+        raise
+
+
 def note(message: str) -> None:
     """Print one line that says what happens."""
     sys.stderr.write(f"maxi: {visible(message)}\n")

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from maxi_core.errors import UsageError, nearest
+from maxi_core.bags.manifest import bags_of
+from maxi_core.errors import UsageError
 from maxi_core.types import Form, Match, Text, TextBag, Video
 
 Forms = Mapping[str, Sequence[Form]]  # text -> its forms; without an augmenter there are none
@@ -76,7 +77,6 @@ def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
 # The lines of `bags.jsonl`, written and read again (method.md, files).
 
 SCHEMA = 1
-BAGS = "bags.jsonl"
 
 
 def as_record(bag: TextBag) -> dict[str, object]:
@@ -122,33 +122,10 @@ def from_line(line: str) -> TextBag:
 
 def read_bags(run: Path) -> Iterator[TextBag]:
     """Yield the bags of a run folder in order; raises UsageError that names the line of anything else."""
-    path = run / BAGS
-    if not path.is_file():
-        raise UsageError(f"there are no bags in {run}: no {BAGS}", f"make them: maxi bags VIDEOS --out {run}")
+    path = bags_of(run)
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
                 yield from_line(line)
             except (ValueError, KeyError, TypeError) as error:
                 raise UsageError(f"{path}:{number} is not a bag: {error}", "run maxi bags again") from None
-
-
-# Finding one bag of a run by what a person types for its video.
-
-
-def find_bag(run: Path, name: str) -> TextBag:
-    """Return the bag of the video with this id, or the only one whose id contains it; raises UsageError otherwise."""
-    part: list[TextBag] = []
-    ids: list[str] = []
-    for bag in read_bags(run):
-        if bag.match.video.id == name:
-            return bag
-        ids.append(bag.match.video.id)
-        if name in bag.match.video.id:
-            part.append(bag)
-    if len(part) == 1:
-        return part[0]
-    if part:
-        some = ", ".join(bag.match.video.id for bag in part[:3])
-        raise UsageError(f"'{name}' fits {len(part)} videos of {run} ({some}, ...)", "type more of its name")
-    raise UsageError(f"no video of {run} is called '{name}'{nearest(name, ids)}", f"see maxi show {run}")

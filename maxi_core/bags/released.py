@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from maxi_core.bags.bag import BAGS, to_line
+from maxi_core.bags.bag import to_line
+from maxi_core.bags.manifest import BAGS
 from maxi_core.errors import UsageError
 from maxi_core.system.files import write_lines
 from maxi_core.system.text_files import check_text

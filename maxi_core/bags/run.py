@@ -8,44 +8,28 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from maxi_core.bags.askers import Sources, store_about, store_name
-from maxi_core.bags.bag import BAGS, read_bags, to_line
+from maxi_core.bags.bag import read_bags, to_line
+from maxi_core.bags.manifest import BAGS, MANIFEST, finished, read_manifest
 from maxi_core.bags.pipeline import NewProgress, Stages, Tally, make_bags
 from maxi_core.bags.shard import at_work
-from maxi_core.errors import UsageError
+from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.calls import notes
 from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
 from maxi_core.system.locks import InUseError, locked
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import digest
-from maxi_core.types import Dictionary, Failed, Video
+from maxi_core.types import Dictionary, Failed, TextBag, Video
 from maxi_core.version import __version__
 from maxi_core.video.inputs import VideoList
 from maxi_core.video.skips import SkipLog, skip_record
 from maxi_core.video.skips import to_line as skip_line
 
-MANIFEST = "manifest.json"
 RECIPE = "recipe.toml"
 SKIPPED = "skipped.jsonl"
 SHOWN = 3
 
-__all__ = ["locked"]
-
-
-def read_manifest(folder: Path) -> dict[str, object]:
-    """Return the manifest of a run, or {} if none was begun; see `finished`."""
-    try:
-        manifest: dict[str, object] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise UsageError(f"{folder / MANIFEST} is not JSON: {error}", "delete it and run maxi bags again") from None
-    return manifest
-
-
-def finished(manifest: Mapping[str, object]) -> bool:
-    """Whether a manifest is of a run that has made its bags, and not of one that was begun."""
-    return bool(manifest.get("finished"))
+__all__ = ["MANIFEST", "finished", "locked", "read_manifest"]
 
 
 def differences(
@@ -303,3 +287,30 @@ def useless(sources: Sources, made: Made) -> list[str]:
 
 def _first(made: Made, source: str) -> str:
     return next((str(record["message"]) for record in made.skipped if record["source"] == source), "")
+
+
+# Finding one bag of a run by what a person types for its video.
+
+
+def find_bag(run: Path, name: str) -> TextBag:
+    """Return the bag of the video with this id, or the only one whose id contains it; raises UsageError otherwise.
+
+    Of a video that was skipped it says why.
+    """
+    part: list[TextBag] = []
+    ids: list[str] = []
+    for bag in read_bags(run):
+        if bag.match.video.id == name:
+            return bag
+        ids.append(bag.match.video.id)
+        if name in bag.match.video.id:
+            part.append(bag)
+    if len(part) == 1:
+        return part[0]
+    if part:
+        some = ", ".join(bag.match.video.id for bag in part[:3])
+        raise UsageError(f"'{name}' fits {len(part)} videos of {run} ({some}, ...)", "type more of its name")
+    for record in read_skipped(run):
+        if record["stage"] == "match" and name in (skipped := str(record["video"])):
+            raise UsageError(f"{skipped} has no bag, it was skipped: {record['message']}", f"see {run / SKIPPED}")
+    raise UsageError(f"no video of {run} is called '{name}'{nearest(name, ids)}", f"see maxi show {run}")

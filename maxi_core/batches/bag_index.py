@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from maxi_core.bags.bag import BAGS, from_line
 from maxi_core.bags.bag import SCHEMA as BAG_SCHEMA
+from maxi_core.bags.bag import from_line
+from maxi_core.bags.manifest import bags_of
 from maxi_core.batches.batch import Example
 from maxi_core.errors import MaxiError, UsageError, nearest
 from maxi_core.system.files import maxi_home, sweep, whole_file
@@ -189,9 +190,7 @@ def open_bags(run: Path, keep: float | None = None, classes: Sequence[str] | Non
     """
     import numpy as np
 
-    path = run / BAGS
-    if not path.is_file():
-        raise UsageError(f"there are no bags in {run}: no {BAGS}", f"make them: maxi bags VIDEOS --out {run}")
+    path = bags_of(run)
     with path.open("rb") as file:
         index = index_of(path, file)
         if not len(index.rows):

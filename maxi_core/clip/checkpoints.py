@@ -5,6 +5,7 @@ They are written by `maxi_core.training.checkpoint`.
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,10 @@ from maxi_core.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+log = logging.getLogger("maxi")
+
 SCHEMA = 1
+MANIFEST = "manifest.json"  # of a training run, written at its end
 CHECKPOINTS = "checkpoints"  # in the folder of a training run
 ABOUT, WEIGHTS, STATE, DONE = "maxi.json", "model.safetensors", "state", "DONE"
 NEEDED = ("config", "preprocess", "temporal", "mean", "std", "frames")
@@ -71,6 +75,12 @@ def find_checkpoint(folder: Path) -> Path | None:
         found = checkpoints_of(folder)
         if not found:
             raise UsageError(f"the run {folder} has no complete checkpoint", "go on training with --resume latest")
+        if not (folder / MANIFEST).is_file():
+            log.warning(
+                "the training %s is not finished: of it %s is taken; maxi train ... --resume latest goes on",
+                folder,
+                found[-1].name,
+            )
         return found[-1]
     return None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from maxi_core.bags.bag import BAGS
+from maxi_core.bags.manifest import BAGS
 from maxi_core.bags.run import read_manifest, texts_of
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan, Examples, labelled

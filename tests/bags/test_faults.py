@@ -64,6 +64,7 @@ def test_a_stopped_run_ends_at_once_and_goes_on_later(world, sent, code) -> None
     _, errors = running.communicate(timeout=20)
     assert running.returncode == code
     assert "Traceback" not in errors
+    assert "maxi: stopped; the same command goes on where it was" in errors
     assert world.bags().code == ExitCode.DONE
     asked = questions(world)
     assert len(asked) - len(set(asked)) <= 2, "more was asked again than what the signal cut off"

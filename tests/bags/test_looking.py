@@ -1,6 +1,7 @@
 """`maxi show` and `maxi stats`: what a person sees of a run."""
 
 import json
+import shlex
 
 from maxi_core.errors import ExitCode
 
@@ -46,6 +47,33 @@ def test_the_list_as_json_has_every_bag(world) -> None:
     assert document == {"schema": 1, "bags": world.records()}
     (world.out / "bags.jsonl").write_text("")
     assert json.loads(world.maxi("show", str(world.out), "--json").out) == {"schema": 1, "bags": []}
+
+
+def test_a_video_that_was_skipped_is_named_with_the_reason(world) -> None:
+    world.add("broken.mp4")
+    world.bags()
+    ran = world.maxi("show", str(world.out), "broken.mp4")
+    assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
+    assert "broken.mp4 has no bag, it was skipped: the file is broken; see" in ran.err
+    assert "no video of" not in ran.err
+    assert "1 skipped: broken.mp4\n" in world.maxi("show", str(world.out)).out
+    assert "6 videos, 6 kept, 3 entries matched; 1 more skipped" in world.maxi("stats", str(world.out)).out
+    assert json.loads(world.maxi("stats", str(world.out), "--json").out)["skipped"] == 1
+
+
+def test_a_run_that_was_stopped_is_said_to_be_unfinished_with_the_command_that_goes_on(world, monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/maxi", *world.arguments()])
+    world.bags()
+    manifest = json.loads((world.out / "manifest.json").read_text())
+    (world.out / "manifest.json").write_text(json.dumps({**manifest, "finished": None}))
+    (world.out / "bags.jsonl").unlink()
+    for command in ("show", "stats", "train"):
+        ran = world.maxi(command, str(world.out))
+        assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
+        assert f"{world.out} is not finished: its bags are not made; the same command goes on" in ran.err
+        assert ran.err.endswith(f": maxi {shlex.join(world.arguments())}\n")
+    ran = world.maxi("show", str(world.folder / "nowhere"))
+    assert f"there is no run folder {world.folder / 'nowhere'}; make one: maxi bags" in ran.err
 
 
 def test_a_folder_without_bags_is_one_line(world) -> None:

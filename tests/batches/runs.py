@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from maxi_core.bags.bag import BAGS, to_line
+from maxi_core.bags.bag import to_line
+from maxi_core.bags.manifest import BAGS
 from maxi_core.system.files import write_lines
 from maxi_core.types import Match, Text, TextBag, Video
 

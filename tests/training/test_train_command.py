@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from maxi_core.clip.checkpoints import checkpoints_of, read_about, read_weights
+from maxi_core.clip.checkpoints import checkpoints_of, find_checkpoint, read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.plugin.catalog import discover
@@ -129,7 +129,7 @@ def test_a_run_killed_at_any_write_goes_on_to_the_bits_of_an_unbroken_one(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_a_checkpoint_in_the_middle_of_an_epoch_and_training_goes_on(
-    world: Path, tmp_path: Path, maxi: Maxi, unbroken: Path, number: signal.Signals, code: int
+    world: Path, tmp_path: Path, maxi: Maxi, unbroken: Path, logged: list[str], number: signal.Signals, code: int
 ) -> None:
     out = tmp_path / "out"
     lingering = (  # a pooling that takes its time, so that the signal meets the run in the middle
@@ -152,7 +152,10 @@ def test_a_signal_saves_a_checkpoint_in_the_middle_of_an_epoch_and_training_goes
     assert f"stopped by {number.name} after step" in err
     assert "go on with --resume latest" in err
     assert "Traceback" not in err
-    assert len(checkpoints_of(out)) >= 1
+    assert find_checkpoint(out) == checkpoints_of(out)[-1]
+    assert f"the training {out} is not finished: of it {checkpoints_of(out)[-1].name} is taken; " in logged.pop()
+    assert find_checkpoint(unbroken)
+    assert logged == []
     go_on(world, out, maxi)
     assert same_end(out, unbroken)
 
