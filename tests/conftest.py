@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from maxi_cli.__main__ import run
+from maxi_core.system.threads import wait_passively
+
+wait_passively()
 
 FakeDist = Callable[..., Path]
 

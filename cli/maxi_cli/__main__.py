@@ -14,6 +14,7 @@ import typer
 
 from maxi_cli.terminal import complain, note
 from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.system.threads import wait_passively
 
 
 class Terminated(BaseException):
@@ -129,6 +130,7 @@ def _kept_traceback() -> str:
 
 def main() -> None:
     """Run the command line of this process."""
+    wait_passively()
     code = run(sys.argv[1:])
     if os.environ.get("WORLD_SIZE", "1") != "1" and "torch" in sys.modules:
         _leave_at_once(code)

@@ -11,7 +11,7 @@ import typer
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, complete_sources, read_recipe
 from maxi_cli.progress import progress
-from maxi_cli.terminal import complain, goes_on, log_to, plugins_at_work, show_json, stdout, visible
+from maxi_cli.terminal import brought, complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -156,6 +156,9 @@ def bags(
         if planned["fails"]:
             raise typer.Exit(ExitCode.FAILED)
         return
+    if not quiet:
+        who = ", ".join(source.label for source in job.sources.every())
+        note(f"{len(job.videos)} videos, {len(job.dictionary.entries)} names, sources {who}{brought(recipe, 'bags')}")
     if part is None:
         with goes_on(), plugins_at_work(), log_to(job.out / "run.log"):
             made = run_job(job, progress(quiet=quiet))

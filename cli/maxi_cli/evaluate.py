@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from maxi_core.clip.model import VideoCLIP
     from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
     from maxi_core.evaluation.evaluating import Evaluated, ModelScores
+    from maxi_core.evaluation.scoring import Result
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.settings.sections import EvalSection
 
@@ -46,6 +48,7 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
             numbers = ", ".join(f"{name} {100 * value:.1f}" for name, value in answered.items())
             count = len(result.videos) - len(result.skipped)
             console.print(visible(f"{result.split.label}, of the {count} videos that could be used: {numbers}"))
+        _show_left_out(result)
     _show_own(scores)
     _show_groups(scores)
     console.print(
@@ -57,6 +60,20 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
     for text in dict.fromkeys(notes):
         console.print(visible(text), style="yellow")
     console.print(visible(f"in {os.path.relpath(folder)}: scores.json, predictions-*.jsonl"), soft_wrap=True)
+
+
+def _show_left_out(result: "Result") -> None:
+    """Print which videos could not be used and why, and which classes have none."""
+    console, label = stdout(), result.split.label
+    for video, failed in result.skipped[:SHOWN]:
+        console.print(visible(f"{label}: skipped {video.id}: {failed.reason}"), style="yellow", soft_wrap=True)
+    if (more := len(result.skipped) - SHOWN) > 0:
+        console.print(visible(f"{label}: {more} more skipped, see skipped.jsonl"), style="yellow")
+    empty = [name for name, score in zip(result.split.classes, result.by_class, strict=True) if isnan(score)]
+    if empty:
+        some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
+        said = f"{label}: {len(empty)} of {len(result.split.classes)} classes have no videos: {some}"
+        console.print(visible(said), style="yellow", soft_wrap=True)
 
 
 def _percent(record: dict[str, Any], name: str) -> str:
@@ -145,6 +162,8 @@ def _run(
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded
     for benchmark in opened:
         folder_of(benchmark)
+    if not quiet and os.environ.get("RANK", "0") == "0":
+        note(f"loading {', '.join(models)}")
     with goes_on(), joined(section.device, "gloo") as (ranks, _), ExitStack() as stack:
         if ranks.first:
             for folder in folders:

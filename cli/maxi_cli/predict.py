@@ -75,6 +75,8 @@ def predict(
     given = _labels(catalog, labels, dictionary)
     if stride is not None and window is None:
         raise UsageError("--stride is the time between windows", "give --window too")
+    if not quiet:
+        note(f"loading {model}")
     asked = _windows(catalog, videos, window, stride, reading)
     spelling = section.names or "spaced"
     spelt(given, spelling)  # says which are shown to the model in another spelling

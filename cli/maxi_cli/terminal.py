@@ -18,6 +18,8 @@ from maxi_core.system.secrets import masked, without_secrets
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from maxi_core.recipe.recipe import Recipe
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -107,6 +109,18 @@ def _masking() -> Iterator[None]:
 def complain(message: str) -> None:
     """Print one line that says what is wrong."""
     sys.stderr.write(f"maxi: error: {visible(message)}\n")
+
+
+def brought(recipe: "Recipe", section: str) -> str:
+    """Return what a file sets in a section that is not the default, if it is one value: `; of my.toml: keep 0.9`."""
+    found: dict[str, list[str]] = {}
+    for (name, key), origin in recipe.origins.items():
+        if name != section or not origin.endswith(".toml"):
+            continue
+        value, fields = getattr(recipe.sections[name], key), type(recipe.sections[name]).model_fields
+        if value != fields[key].default and isinstance(value, (bool, int, float, str)):
+            found.setdefault(origin, []).append(f"{key} {str(value).lower() if isinstance(value, bool) else value}")
+    return "".join(f"; of {origin}: {', '.join(said)}" for origin, said in found.items())
 
 
 @contextmanager

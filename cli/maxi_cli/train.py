@@ -8,10 +8,11 @@ import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag
-from maxi_cli.terminal import complain, log_to, note, show_json, stdout, visible
+from maxi_cli.terminal import brought, complain, log_to, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from maxi_core.recipe.recipe import Recipe
     from maxi_core.system.ranks import Ranks
     from maxi_core.training.run import Trained, TrainJob
 
@@ -43,13 +44,16 @@ def train(
         raise UsageError("--resume goes on and --overwrite begins anew", "give one of them")
     recipe = settings.recipe()
     resuming = Resuming(resume, force_resume, overwrite)
-    wanted = recipe.core("train", TrainSection).device
+    section = recipe.core("train", TrainSection)
+    if not quiet and os.environ.get("RANK", "0") == "0":
+        note(f"loading {section.model}{brought(recipe, 'train')}")
+    wanted = section.device
     with joined(wanted) as (ranks, where):
         job = make_training(
             settings.catalog, recipe, tuple(sys.argv), device=where, ranks=ranks, resuming=resuming, dry=dry_run
         )  # fmt: skip
         if ranks.first and not quiet:
-            _say_what(job, ranks)
+            _say_what(job, ranks, recipe)
         if dry_run:
             _try(job, ranks, json=json)
         else:
@@ -84,7 +88,7 @@ def _train(job: "TrainJob", ranks: "Ranks", *, json: bool, quiet: bool) -> None:
         raise typer.Exit(ExitCode.SKIPPED)
 
 
-def _say_what(job: "TrainJob", ranks: "Ranks") -> None:
+def _say_what(job: "TrainJob", ranks: "Ranks", recipe: "Recipe") -> None:
     """Print what will be trained, on what and for how long."""
     from maxi_core.training.loop import steps_per_epoch
     from maxi_core.training.trainable import counts
@@ -93,7 +97,8 @@ def _say_what(job: "TrainJob", ranks: "Ranks") -> None:
     steps = steps_per_epoch(job.batches, plan.accumulate, ranks.world)
     every = size * ranks.world * plan.accumulate
     note(f"{job.model.name} on {job.settings['data']}, {job.model.device}, {plan.precision}")
-    note(f"global batch {every}: {size} videos x {ranks.world} ranks x {plan.accumulate} accumulated")
+    said = f"global batch {every}: {size} videos x {ranks.world} ranks x {plan.accumulate} accumulated"
+    note(f"{said}{_against_the_paper(recipe, every, size * ranks.world)}")
     epochs, of = "epoch" if plan.epochs == 1 else "epochs", "step" if steps == 1 else "steps"
     note(f"{plan.epochs} {epochs} of {steps} {of}, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {plan.loss}")
     if plan.warmup >= plan.epochs * steps:
@@ -103,6 +108,19 @@ def _say_what(job: "TrainJob", ranks: "Ranks") -> None:
     empty = job.batches.counts.empty
     if empty:
         note(f"{empty} bags have no texts: their videos learn the prompt of their match alone")
+
+
+def _against_the_paper(recipe: "Recipe", batch: int, each: int) -> str:
+    """Return the paper's batch where this one is another, and for its recipes how to have it here."""
+    from maxi_core.recipe.shipped import PAPERS
+    from maxi_core.training.options import FEWSHOT_BATCH, PAPER_BATCH, TrainSection
+
+    paper = PAPER_BATCH if recipe.core("train", TrainSection).labels is None else FEWSHOT_BATCH
+    if batch == paper:
+        return ""
+    of_paper = recipe.origins.get(("train", "batch_size"), "").removesuffix(".toml") in PAPERS
+    more = f"; for it type --accum-freq {paper // each}" if of_paper and paper % each == 0 else ""
+    return f"; the paper's is {paper}{more}"
 
 
 def _short(number: int) -> str:

@@ -10,6 +10,7 @@ from maxi_core.prompts import TRAINING
 from maxi_core.settings.options import Flag, Options, WorldPath
 
 Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "mil_max_pairs", "nce", "nce_pairs", "ce"]
+PAPER_BATCH, FEWSHOT_BATCH = 256, 64  # videos in a step of the paper's two trainings (method.md, training)
 Freeze = Literal["none", "image", "text", "both"]
 Report = Literal["tensorboard", "wandb"]
 

@@ -66,6 +66,7 @@ def make_training(
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
     out = _out(section)
     source = _source(catalog, section, video)
+    _check_enough(source, section, ranks.world, recipe.origins.get(("train", "batch_size"), "default"))
     model = _model(catalog, recipe, section, device or section.device)
     plan = BatchPlan(
         section.batch_size, section.frames, section.bag_size, section.seed, section.template,
@@ -156,6 +157,15 @@ def _check_gradient(source: Source, section: TrainSection, world: int) -> None:
             f"all {source.name} are empty, though texts of {named} were asked for",
             f"see maxi show {section.run}; for the matched entries alone: maxi bags --without {','.join(texts)}",
         )
+
+
+def _check_enough(source: Source, section: TrainSection, world: int, origin: str) -> None:
+    """Raise UsageError if the videos do not fill one step."""
+    videos, others = len(source.examples), section.accum_freq * world
+    if videos < section.batch_size * others:
+        times = f" x accum_freq {section.accum_freq} x {world} ranks" if others > 1 else ""
+        fit = f"type --batch-size {videos // others}" if videos >= others else "lower --accum-freq, or add videos"
+        raise UsageError(f"{source.name} do not fill one step: batch_size {section.batch_size} ({origin}){times}", fit)
 
 
 def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Source:

@@ -12,12 +12,14 @@ import threading
 from typing import Any, BinaryIO
 
 from maxi_core.errors import MaxiError
+from maxi_core.system.threads import wait_passively
 from maxi_core.video.jobs import Job, Setup, answer
 from maxi_core.video.wire import pack, receive, send
 
 
 def main() -> None:
     """Serve jobs from standard input until it is closed."""
+    wait_passively()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the reader's business, which then hangs up
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers

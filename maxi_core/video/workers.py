@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import signal
 import subprocess
@@ -15,10 +16,13 @@ from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.text_files import excerpt
 from maxi_core.video.frames import Decoded
 from maxi_core.video.jobs import Job, Setup
 from maxi_core.video.skips import AGAIN, VideoFailed
 from maxi_core.video.wire import receive, send, unpack
+
+log = logging.getLogger("maxi")
 
 START = "import sys; sys.path[:] = {path!r}; from maxi_core.video.worker import main; main()"
 STARTING = 60.0  # seconds for a process to import its decoder
@@ -190,6 +194,7 @@ class Workers:
         number = job[0]
         tries = self._tries[number] = self._tries.get(number, 0) + 1
         if tries <= self._retries:
+            log.warning("%s: %s; it is tried again", excerpt(job[1].video.id, 300), why)
             with self._lock:
                 self._waiting.appendleft(job)
             return None

@@ -12,7 +12,8 @@ CAST = "toymatch,toygpt,toyblip,toyverbs"
 
 def test_each_video_gets_its_match_and_a_bag_with_who_said_what(world) -> None:
     ran = world.bags()
-    assert (ran.code, ran.err) == (ExitCode.DONE, "")
+    assert ran.code == ExitCode.DONE
+    assert ran.err == "maxi: 6 videos, 4 names, sources toymatch, toygpt, toyblip, toyverbs\n"
     records = world.records()
     assert [record["video"] for record in records] == [f"clip {place}.mp4" for place in range(6)]
     record = records[0]
@@ -272,13 +273,21 @@ def test_a_folder_without_videos_has_nothing_to_do(world) -> None:
     assert not world.out.exists()
 
 
+def test_what_a_recipe_file_sets_is_said_before_the_work(world) -> None:
+    (world.folder / "mine.toml").write_text("[bags]\nkeep = 0.5\nnames = 'spaced'\n")
+    ran = world.bags("--config", "mine.toml")
+    assert ran.err == "maxi: 6 videos, 4 names, sources toymatch, toygpt, toyblip, toyverbs; of mine.toml: keep 0.5\n"
+    assert "of mine.toml" not in world.bags("--config", "mine.toml", "--keep", "0.5").err
+    assert world.bags("--config", "mine.toml", "--quiet").err == ""
+
+
 def test_videos_that_are_named_one_by_one_are_those_of_their_folder(world) -> None:
     whole, one_by_one = world.arguments(), world.arguments()
     one_by_one[1:2] = sorted(map(str, world.videos.iterdir()))
     world.maxi(*whole)
     made = world.records()
     again = world.maxi(*one_by_one)
-    assert (again.code, again.err) == (ExitCode.DONE, "")
+    assert again.code == ExitCode.DONE, again.err
     assert world.records() == made
     assert tomllib.loads((world.out / "recipe.toml").read_text())["bags"]["videos"] == one_by_one[1:7]
     settled = world.maxi("bags", "--config", str(world.out / "recipe.toml"))

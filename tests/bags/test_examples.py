@@ -41,7 +41,7 @@ def films(world: World, *shades: int) -> None:
 
 
 def test_the_source_of_the_readme_works_as_it_is_shown(world: World) -> None:
-    ran = world.bags("--plugin", str(shown("README.md", "loud.py", world)), sources="toymatch,loud,toyverbs")
+    ran = world.bags("--plugin", str(shown("README.md", "loud.py", world)), "-q", sources="toymatch,loud,toyverbs")
     assert (ran.code, ran.err) == (ExitCode.DONE, "")
     assert all(bag["said"]["loud"] == [f"{bag['match']['entry']} with all their might"] for bag in world.records())
 
@@ -67,7 +67,7 @@ def test_the_captioner_with_a_model_of_the_guide_works_as_it_is_shown(world: Wor
 
 
 def test_synonyms_say_a_matched_name_again(world: World) -> None:
-    ran = world.bags("--plugin", plugin("synonyms"), sources="toymatch,synonyms,toyverbs")
+    ran = world.bags("--plugin", plugin("synonyms"), "--quiet", sources="toymatch,synonyms,toyverbs")
     assert (ran.code, ran.err) == (ExitCode.DONE, "")
     said = {tuple(bag["said"]["synonyms"]) for bag in world.records()}
     assert said >= {("steering a bike", "driving a bike"), ("tossing balls", "catching balls")}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from maxi_cli import app as app_module
+from maxi_cli.__main__ import main
 from maxi_cli.terminal import visible
 from maxi_core.errors import ExitCode, MaxiError
 from tests.conftest import EXPANDER, FakeDist
@@ -51,6 +52,18 @@ def test_both_help_flags_work_and_every_command_has_an_example(maxi, flag) -> No
     for command in app_module.app.registered_commands:
         name = command.name or command.callback.__name__
         assert "Example: maxi " in maxi(name, flag).out, name
+
+
+@pytest.mark.parametrize(("own", "then"), [(None, "passive"), ("active", "active")])
+def test_threads_wait_without_spinning_unless_the_user_says_otherwise(monkeypatch, own: str | None, then: str) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "to be put back")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    if own:
+        monkeypatch.setenv("OMP_WAIT_POLICY", own)
+    monkeypatch.setattr(sys, "argv", ["maxi", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    assert os.environ["OMP_WAIT_POLICY"] == then
 
 
 def test_the_version_is_printed(maxi) -> None:

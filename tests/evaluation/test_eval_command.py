@@ -28,6 +28,43 @@ def test_the_table_has_80_columns_and_says_what_the_score_is_of(maxi, world, tmp
     assert wanted <= record.keys()
 
 
+def test_videos_that_could_not_be_used_and_classes_without_any_are_named(maxi, world, tmp_path: Path) -> None:
+    (world.benchmark / "some.txt").write_text("videos/00.mp4 0\nvideos/bad.mp4 0\nvideos/none.mp4 1\n")
+    (world.benchmark / "videos" / "bad.mp4").write_text("a text")
+    split = ("-b", str(world.benchmark / "some.txt"), "--labels", str(world.benchmark / "labels.csv"))
+    fast = ("--frames", "2", "--workers", "0", "--device", "cpu", "--out", str(tmp_path))
+    ran = maxi("eval", str(world.model), *split, *fast)
+    assert "some:1: skipped videos/bad.mp4: this is a text file, not a video; get the file again" in ran.out
+    assert "some:1: skipped videos/none.mp4: no such file" in ran.out
+    assert " classes have no videos: " in ran.out
+    assert f"maxi: loading {world.model}\n" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("file", "head", "type_"),
+    [
+        (
+            "val.csv",
+            "label,youtube_id,time_start,time_end,split",
+            "-b kinetics400 --annotations {file} --videos FOLDER",
+        ),
+        ("val.csv", '"label","youtube_id","time_start","time_end","split","is_cc"', "-b kinetics400 --annotations"),
+        ("Charades_v1_test.csv", "id,subject,scene,actions\n46GP8,HR43,Kitchen,c092 1 2", "-b charades --annotations"),
+        ("validationSet.csv", "clapping/a.mp4,clapping,3,1", "-b moments --annotations {folder} --videos FOLDER"),
+        ("testlist01.txt", "ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi", "-b ucf101 --annotations {folder} --videos"),
+        ("brush_hair_test_split1.txt", "a.avi 2", "-b hmdb51 --annotations {folder} --videos FOLDER"),
+        ("something-something-v2-validation.json", "[]", "-b ssv2 --annotations {folder} --videos FOLDER"),
+    ],
+)
+def test_an_official_file_is_pointed_to_the_way_that_reads_it(
+    maxi, tmp_path: Path, file: str, head: str, type_
+) -> None:
+    (tmp_path / file).write_text(head + "\n")
+    ran = maxi("eval", "sandbox", "-b", str(tmp_path / file))
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "and no benchmark by itself; type " + type_.format(file=tmp_path / file, folder=tmp_path) in ran.err
+
+
 def test_several_models_and_benchmarks_go_in_one_process(maxi, world, tmp_path: Path) -> None:
     (world.benchmark / "half.txt").write_text("videos/00.mp4 0\nvideos/05.mp4 1\n")
     benchmarks = f"{world.benchmark},{world.benchmark / 'half.txt'}"

@@ -116,12 +116,13 @@ def test_a_video_that_crashes_once_is_read_the_second_time(tmp_path: Path) -> No
     }
 
 
-def test_a_hang_costs_one_video_and_the_time_it_was_given() -> None:
+def test_a_hang_costs_one_video_and_the_time_it_was_given_and_each_try_is_said(logged: list[str]) -> None:
     videos = fake("a", "hang", "b", "c")
     began = time.monotonic()
     results = list(read_videos(videos, WANTED, VideoOptions(decoder=FAULTY, workers=2, timeout=1.5, retries=1)))
     assert 3.0 <= time.monotonic() - began < 30
     assert reasons(results) == {"hang": "timeout"}
+    assert logged == ["hang: it took longer than 1.5 s; it is tried again"]
     assert "it took longer than 1.5 s (2 times); raise --video-timeout" in {
         answer.reason for _, answer in results if isinstance(answer, VideoFailed)
     }

@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 from maxi_core.columns import NAME, VIDEO, find_column
@@ -270,4 +271,30 @@ def _other(
             f"{', '.join(names)}",
             "see maxi data list",
         )
-    return read_own(place, videos, labels, multi_label=multi_label, spelling=spelling)
+    whose = _official(place, catalog)
+    if whose is not None and place.suffix.lower() == ".csv":  # else it might be read as a table of one's own
+        raise whose
+    try:
+        return read_own(place, videos, labels, multi_label=multi_label, spelling=spelling)
+    except UsageError:
+        if whose is not None:
+            raise whose from None
+        raise
+
+
+def _official(place: Path, catalog: Catalog) -> UsageError | None:
+    """Return what to say of a file that is one of a benchmark's official ones, by its name or its header."""
+    if not place.is_file():
+        return None
+    with place.open("rb") as file:
+        head = file.read(200).decode("utf-8", "replace").lstrip("\ufeff").replace('"', "").replace(" ", "").lower()
+    for one in benchmarks_of(catalog):
+        for word in one.official_files.replace("<class>", "*").replace("{}", "*").split():
+            named = "." in word and fnmatch(place.name, f"*{word}" if word[0] == "-" else word.rstrip(","))
+            if named or ("," in word[:-1] and head.startswith(word)):
+                annotations = place.parent if named else place
+                return UsageError(
+                    f"{place} is an official file of {one.name}, and no benchmark by itself",
+                    f"type -b {one.name} --annotations {annotations} --videos FOLDER",
+                )
+    return None

@@ -1,6 +1,7 @@
 """Asking an endpoint until it answers: an adaptive rate limit, when to ask again, and when to stop asking at all."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ logger = logging.getLogger("maxi")
 FIRST_PAUSE = 0.5  # seconds; each further one is twice as long
 LONGEST_PAUSE = 30.0
 LONGEST_RETRY_AFTER = 120.0  # seconds that are waited; an endpoint that wants more is taken at its word
+SAID_EVERY = 10.0  # seconds of asking one question again after which that is said, and again after as long
 GIVEN_UP = 3  # questions given up with no answer between them: then nobody is asked any more
 
 
@@ -119,6 +121,7 @@ class Retrying:
         self._endpoint, self._stop_after, self._budget = endpoint, stop_after, budget
         self._limiter, self._note_refusal = limiter, note_refusal
         self._given_up = 0
+        self._said = -math.inf  # when it was last said that questions wait
         self._lock = Lock()
 
     def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
@@ -147,9 +150,19 @@ class Retrying:
             if isinstance(outcome, Failed):
                 return outcome
             if isinstance(outcome, Transient):
-                logger.info("%s: %s; asking again in %.1f s", self._label, outcome.reason, pause)
+                level = logging.WARNING if self._long(spent + pause) else logging.INFO
+                logger.log(level, "%s: %s; asking again in %.1f s", self._label, outcome.reason, pause)
                 self._limiter.sleep(pause)
                 spent += pause
+
+    def _long(self, spent: float) -> bool:
+        """Whether a question has waited so long that it is time to say so, once for all questions in a while."""
+        now = time.monotonic()
+        with self._lock:
+            if spent < SAID_EVERY or now - self._said < SAID_EVERY:
+                return False
+            self._said = now
+            return True
 
     def _send(self, request: Request) -> Outcome:
         """Send a request once, within the caps; a fault that is final stops all others before our turn is over."""

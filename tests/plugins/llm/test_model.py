@@ -16,6 +16,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.catalog import discover
 from maxi_core.recipe.parts import find_instance
 from maxi_plugins.gpt3 import Gpt3
+from maxi_plugins.llm import retry
 from maxi_plugins.llm.budget import BudgetError
 from maxi_plugins.llm.cache import Replay
 from maxi_plugins.llm.exchange import Exchange, Request, reply_text
@@ -105,6 +106,16 @@ def test_the_log_says_which_source_was_refused_a_parameter_or_answered_short(
     for said in ("500: oops; asking again in", "the model refuses temperature", "1 of 5 phrases for 'waving'"):
         (line,) = [record.getMessage() for record in caplog.records if said in record.getMessage()]
         assert line.startswith("gpt3#llama: ")
+
+
+def test_a_question_that_waits_long_is_said_aloud_and_not_at_each_try(
+    server: Server, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "SAID_EVERY", 0.4)
+    server.answer = in_turn(fault(500, "oops"), fault(500, "oops"), fault(500, "oops"), chat("1. waving"))
+    expanded(labelled(), ["waving"])
+    said = [line for line in logged if "oops; asking again in" in line]
+    assert 1 <= len(said) <= 2
 
 
 def test_two_labels_with_the_same_model_and_prompt_share_what_was_paid_for(server: Server) -> None:
