@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from maxi_core.plugin.catalog import discover
 from maxi_core.plugin.roles import ROLES, Source, Temporal, World
 from maxi_core.settings.sections import CORE, core_section
 from maxi_core.testing.contract import checks_for
+from tests.video.clips import write_numbered
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -116,6 +118,46 @@ def blocks(page: Path) -> dict[str, str]:
     return dict(
         re.findall(r"<!-- (\w+\.py) -->\n```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     )
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a fresh folder with a few clips, a list of names and a table of labels."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    for name in ("one", "two", "three"):
+        write_numbered(tmp_path / "clips" / f"{name}.mp4", 24)
+    (tmp_path / "actions.txt").write_text("arm wrestling\ncleaning pool\njuggling balls\n")
+    (tmp_path / "mine.csv").write_text("path,label\nclips/one.mp4,arm wrestling\nclips/two.mp4,juggling balls\n")
+    (tmp_path / "clip.mp4").symlink_to(tmp_path / "clips" / "one.mp4")
+    return tmp_path
+
+
+def test_the_library_examples_run_one_after_the_other_as_they_are_shown(
+    newcomer: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = {}
+    for page, file in (("bags", "bags"), ("training", "train"), ("evaluation", "eval"), ("evaluation", "predict")):
+        exec(compile(blocks(DOCS / f"{page}.md")[f"{file}.py"], f"{file}.py", "exec"), {})
+        shown[file] = capsys.readouterr().out
+    assert shown["bags"].startswith("3 bags of 3 videos, ")
+    assert shown["train"].startswith(str(newcomer / "runs" / "library" / "train" / "checkpoints" / "step-00000002"))
+    assert [line.split()[:4] for line in shown["eval"].splitlines()] == [
+        [model, "mine", "2", "0"] for model in ("sandbox", "runs/library/train")
+    ]
+    assert "arm wrestling" in shown["predict"]
+
+
+def test_the_offline_path_of_the_quickstart_runs_as_it_is_typed(newcomer: Path, maxi) -> None:
+    page = (DOCS / "quickstart.md").read_text(encoding="utf-8")
+    typed = page.partition("<!-- offline -->\n```console\n")[2].partition("```")[0].splitlines()
+    assert [line.split()[2] for line in typed] == ["check", "bags", "show", "stats", "train", "predict"]
+    for line in typed:
+        words = [name for word in shlex.split(line)[2:] for name in sorted(map(str, newcomer.glob(word))) or [word]]
+        ran = maxi(*words)
+        assert ran.code == 0, f"{line}: {ran.err}"
+        assert "error" not in ran.err
+        assert "warning" not in ran.err.lower()
 
 
 @pytest.mark.parametrize("file", ["mine.py", "blips.py"])

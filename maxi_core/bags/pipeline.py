@@ -38,6 +38,22 @@ class Progress(Protocol):
 
 
 NewProgress = Callable[[str, int], Progress]  # title, number of items
+
+
+class Unwatched:
+    """Nobody watches: who makes bags as a library and shows no progress."""
+
+    def __init__(self, title: str, total: int) -> None:
+        pass
+
+    def follow(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield the items."""
+        return iter(items)
+
+    def skip(self) -> None:
+        """Count nothing."""
+
+
 Skip = Callable[[str, Failed, str, str], None]  # video, entry or text; reason; stage; source
 
 

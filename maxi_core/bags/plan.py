@@ -44,7 +44,13 @@ def injected(
 
 
 def make_job(
-    catalog: Catalog, recipe: Recipe, argv: tuple[str, ...], *, strict: bool, overwrite: bool, dry: bool = False
+    catalog: Catalog,
+    recipe: Recipe,
+    argv: tuple[str, ...] = (),
+    *,
+    strict: bool = False,
+    overwrite: bool = False,
+    dry: bool = False,
 ) -> Job:
     """Find the videos, read the dictionary and make the sources that the recipe names.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from maxi_core.bags.askers import Sources, store_about, store_name
 from maxi_core.bags.bag import read_bags, to_line
 from maxi_core.bags.manifest import BAGS, MANIFEST, finished, read_manifest
-from maxi_core.bags.pipeline import NewProgress, Stages, Tally, make_bags
+from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, make_bags
 from maxi_core.bags.shard import at_work
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.calls import notes
@@ -145,7 +145,7 @@ class Skips:
         write_lines(path, map(skip_line, self.records))
 
 
-def run_job(job: Job, progress: NewProgress) -> Made:
+def run_job(job: Job, progress: NewProgress = Unwatched) -> Made:
     """Make the bags and write bags.jsonl, skipped.jsonl, recipe.toml and manifest.json into the run folder.
 
     The same command goes on where a stopped one was. Raises InUseError if another process has the folder, UsageError if
