@@ -17,7 +17,7 @@ def show_help(context: typer.Context) -> None:
 class CommandGroup(TyperGroup):
     """A group whose help has the whole first sentence of each command, on as many lines as it takes."""
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the names and summaries of the commands."""
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         rows = [(name, found.get_short_help_str(WHOLE)) for name, found in commands if found and not found.hidden]
