@@ -40,9 +40,7 @@ class BagsSection(Options):
 
     videos: Annotated[
         str | tuple[str, ...] | None, WorldPath("videos", file=True), Flag(argument=True, required=True)
-    ] = Field(
-        None, description="folder, list, CSV or JSON lines of videos, or the name of a world; or several videos"
-    )
+    ] = Field(None, description="folder, list, CSV or JSON lines of videos, or the name of a world; or several videos")
     root: Annotated[Path | None, Flag(metavar="FOLDER")] = Field(
         None, description="folder that the paths of a list start from; none: the list's own"
     )
