@@ -50,8 +50,9 @@ def constant_because(name: Loss, batch: int, entries: int, *, alike: bool) -> st
         return "there is one class alone" if entries == 1 else ""
     if batch == 1:
         return "one video at a time meets no other bag than its own"
-    told_apart = name.endswith("_pairs") or name == "mil_nce_instance"  # bags of one entry, from each other
-    if entries > 1 or (told_apart and not alike):
+    told_apart = name in ("mil_nce_pairs", "mil_nce_instance")  # bags of one entry, from each other
+    videos_too = name in ("nce_pairs", "mil_max_pairs")  # the videos of one entry, from each other
+    if entries > 1 or videos_too or (told_apart and not alike):
         return ""
     same = ", and all bags are the same" if told_apart else ""
     return f"all videos are matched to the same entry{same}"

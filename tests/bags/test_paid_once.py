@@ -23,7 +23,7 @@ ENTRIES = 80
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("MAXI_GPT3_MODEL", "m")
+    monkeypatch.setenv("MAXI_GPT3_MODEL", "small-model")
     with serving(Server()) as running:
         running.answer = lambda asked: Reply(chat(LIST.format(entry_of(asked))).body, delay=0.1)
         monkeypatch.setenv("OPENAI_BASE_URL", running.url)

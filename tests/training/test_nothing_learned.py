@@ -67,6 +67,9 @@ def test_one_entry_or_one_video_at_a_time_is_refused(
 ) -> None:
     here = run_of(world, tmp_path / "here", entries, texts)
     ran = maxi(*arguments(here, tmp_path / "out", "--loss", loss, *more))
+    if loss in ("nce_pairs", "mil_max_pairs") and len(entries) == 1:  # these tell the videos of an entry apart
+        assert ran.code == 0
+        return
     assert ran.code == 1
     assert errors(ran.err) == 1
     assert f"the loss {loss} has no gradient on 8 bags of run: " in ran.err
