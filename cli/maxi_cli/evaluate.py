@@ -149,14 +149,13 @@ def _run(
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.evaluating import folder_of
-    from maxi_core.evaluation.protocol import Protocol, parse_views
+    from maxi_core.evaluation.protocol import Protocol
     from maxi_core.evaluation.saving import folders_for
     from maxi_core.system.files import maxi_home
     from maxi_core.system.locks import locked
     from maxi_core.system.ranks import joined
 
-    spelling = section.names or "written"
-    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, spelling, section.precision)
+    protocol = Protocol.of(section, "written")
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
     folders = folders_for(models, section.out)
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded

@@ -65,7 +65,7 @@ def predict(
     """
     from maxi_core.dictionaries import spelt
     from maxi_core.evaluation.predicting import predict as run
-    from maxi_core.evaluation.protocol import Protocol, parse_views
+    from maxi_core.evaluation.protocol import Protocol
     from maxi_core.settings.sections import EvalSection, VideoOptions
 
     catalog, recipe = settings.catalog, settings.recipe()
@@ -78,9 +78,8 @@ def predict(
     if not quiet:
         note(f"loading {model}")
     asked = _windows(catalog, videos, window, stride, reading)
-    spelling = section.names or "spaced"
-    spelt(given, spelling)  # says which are shown to the model in another spelling
-    protocol = Protocol(section.frames, *parse_views(section.views), section.prompt, spelling, section.precision)
+    protocol = Protocol.of(section, "spaced")
+    spelt(given, protocol.spelling)  # says which are shown to the model in another spelling
     (loaded,) = load(catalog, [model], section)
     answers = run(loaded, asked, given.entries, protocol, top=top, reading=reading)
     found = list(follow(quiet=quiet)("predicting", len(asked), answers))

@@ -125,7 +125,7 @@ def store_about(source: Source, reading: VideoOptions, *more: object) -> dict[st
         "more": list(more),
     }
     if isinstance(source, (Matcher, Captioner)):
-        about |= reading.model_dump(mode="json", include={"decoder", "square_pixels", "short_side"})
+        about |= reading.of_frames(sized=True)
     return about
 
 

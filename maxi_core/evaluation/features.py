@@ -183,7 +183,7 @@ def _encode(
 def _open(stack: ExitStack, features: Mapping[str, object], reading: VideoOptions, store: Path | None) -> Store | None:
     if store is None:
         return None
-    about = {**features} | reading.model_dump(mode="json", include={"decoder", "square_pixels"})
+    about = {**features} | reading.of_frames()
     return stack.enter_context(Store(store / f"eval-{digest(about)[:16]}", about))
 
 

@@ -14,6 +14,7 @@ from maxi_core.video.sampling import Sampling
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from maxi_core.settings.sections import EvalSection
     from maxi_core.video.frames import Pixels
 
 CROPS = (1, 3)
@@ -34,6 +35,15 @@ class Protocol:
     prompt: str = EVALUATION
     spelling: Spelling = "written"
     precision: Precision = "fp32"
+
+    @staticmethod
+    def of(section: "EvalSection", spelling: Spelling) -> "Protocol":
+        """Return the protocol of an `[eval]` section; `spelling` is that of names if the section does not say."""
+        clips, crops = parse_views(section.views)
+        return Protocol(
+            frames=section.frames, clips=clips, crops=crops, prompt=section.prompt,
+            spelling=section.names or spelling, precision=section.precision,
+        )  # fmt: skip
 
     def __post_init__(self) -> None:
         if self.prompt.count("{}") != 1 or self.prompt.replace("{}", "").count("{") + self.prompt.count("}") != 1:

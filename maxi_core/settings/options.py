@@ -79,6 +79,22 @@ class Flag:
         return replace(said, name=name, names=said.names or (f"world.{path.what}" if path else ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Decides:
+    """Marks what an option decides, if not the result by itself: `Decides("data")`, or `Decides("")` for nothing.
+
+    The option is then compared as a part of it, or not at all, where two runs are held to be the same.
+    """
+
+    what: str
+
+    @staticmethod
+    def of(model: type[BaseModel], key: str) -> str:
+        """Return what option `key` decides; it is the key itself if nothing else was said."""
+        marks = model.model_fields[key].metadata
+        return next((mark.what for mark in marks if isinstance(mark, Decides)), key)
+
+
 class Configured(ABC):
     """What all that plugins offer shares: a `name`, a `role`, and `options` made from the nested `Options`.
 
@@ -191,13 +207,14 @@ def _why_no_default(model: type[BaseModel], key: str, field: FieldInfo) -> str:
 
 
 def deciding(options: BaseModel) -> dict[str, object]:
-    """Return the options that decide answers as JSON values: without those of effort and without secrets.
+    """Return the options that decide answers as JSON values: without secrets, and those of effort or marked `Decides`.
 
     So a checkpoint and the store remember them.
     """
     model = type(options)
     effort = model.EFFORT if issubclass(model, Options) else ()
-    kept: dict[str, object] = options.model_dump(mode="json", exclude={*effort, *secret_options(model)})
+    marked = {key for key in model.model_fields if Decides.of(model, key) != key}
+    kept: dict[str, object] = options.model_dump(mode="json", exclude={*effort, *marked, *secret_options(model)})
     return kept
 
 

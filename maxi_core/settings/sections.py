@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, PrivateAttr
 
 from maxi_core.recipe.defaults import DEFAULTS
-from maxi_core.settings.options import Flag, Options, WorldPath
+from maxi_core.settings.options import Decides, Flag, Options, WorldPath, deciding
 from maxi_core.texts import Spelling
 from maxi_core.video.decoders import Located, look_up
 
@@ -116,30 +116,36 @@ class VideoOptions(Options):
     decoder: Annotated[str, Flag(metavar="NAME", names="decoder")] = Field(
         default=DEFAULTS["video"]["decoder"], description="a decoder of a plugin, such as decord, or module:function"
     )
-    workers: int | None = Field(
+    workers: Annotated[int | None, Decides("")] = Field(
         default=None,
         ge=0,
         description="worker processes that decode ahead; 0 decodes in this one; none: one per core, up to 8",
     )
-    timeout: Annotated[float, Flag("--video-timeout", metavar="SECONDS")] = Field(
+    timeout: Annotated[float, Flag("--video-timeout", metavar="SECONDS"), Decides("")] = Field(
         default=60.0, gt=0, description="seconds after which a video that is still being read is given up"
     )
-    retries: int = Field(default=1, ge=0, description="how often a video is tried again that killed its worker or hung")
+    retries: Annotated[int, Decides("")] = Field(
+        default=1, ge=0, description="how often a video is tried again that killed its worker or hung"
+    )
     short_side: int = Field(
         default=256, ge=0, description="pixels of the shorter side, never enlarged; 0: as in the file"
     )
     square_pixels: bool = Field(
         default=True, description="show non-square pixels in their shape, as players do; false: as they are stored"
     )
-    frame_cache: Annotated[Path | None, Flag(metavar="FOLDER")] = Field(
+    frame_cache: Annotated[Path | None, Flag(metavar="FOLDER"), Decides("")] = Field(
         default=None, description="folder that keeps frames between runs; none: no cache"
     )
-    frame_cache_gb: float = Field(default=20.0, ge=1, description="most gigabytes that the frame cache may hold")
-    max_skipped: int | None = Field(default=None, ge=0, description="stop when more videos are skipped; none: no limit")
-    clip_seconds: Annotated[float | None, Flag(metavar="SECONDS")] = Field(
+    frame_cache_gb: Annotated[float, Decides("")] = Field(
+        default=20.0, ge=1, description="most gigabytes that the frame cache may hold"
+    )
+    max_skipped: Annotated[int | None, Decides("")] = Field(
+        default=None, ge=0, description="stop when more is skipped; none: no limit"
+    )
+    clip_seconds: Annotated[float | None, Flag(metavar="SECONDS"), Decides("videos")] = Field(
         default=None, gt=0, description="cut videos into windows of this length; none: whole"
     )
-    allow_outside_root: bool = Field(
+    allow_outside_root: Annotated[bool, Decides("")] = Field(
         default=False, description="follow `..` and links that lead out of the videos' folder"
     )
 
@@ -156,6 +162,10 @@ class VideoOptions(Options):
         """Return where the decoder is, looking for installed plugins unless `with_decoder_of` did."""
         known = self._located
         return known if known is not None and known.ref == self.decoder else look_up(self.decoder)
+
+    def of_frames(self, *, sized: bool = False) -> dict[str, object]:
+        """Return the options that decide the frames of a video; `sized` if their size is this section's too."""
+        return {key: value for key, value in deciding(self).items() if sized or key != "short_side"}
 
     def processes(self) -> int:
         """Return the number of worker processes."""

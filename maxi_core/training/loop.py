@@ -41,7 +41,7 @@ class BatchSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoopPlan:
     """How long, how fast and how exactly to train; `warmup` in steps, `accumulate` micro-batches per step and rank.
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
-from maxi_core.settings.options import Flag, Options, WorldPath
+from maxi_core.settings.options import Decides, Flag, Options, WorldPath
 
 Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "mil_max_pairs", "nce", "nce_pairs", "ce"]
 PAPER_BATCH, FEWSHOT_BATCH = 256, 64  # videos in a step of the paper's two trainings (method.md, training)
@@ -18,20 +18,30 @@ Report = Literal["tensorboard", "wandb"]
 class TrainSection(Options):
     """What `maxi train` trains, on what, how long and how exactly."""
 
-    run: Annotated[Path | None, Flag(argument=True)] = Field(
+    run: Annotated[Path | None, Flag(argument=True), Decides("data")] = Field(
         None, description="run folder of maxi bags; none with labels"
     )
-    labels: Annotated[Path | None, WorldPath("labels")] = Field(
+    labels: Annotated[Path | None, WorldPath("labels"), Decides("data")] = Field(
         None, description="list or folder of labelled videos to train on instead, or the name of a world; for ce"
     )
-    videos: Path | None = Field(None, description="folder that the paths of labels start from; none: the list's own")
-    shots: int | None = Field(None, ge=1, description="videos of each class, drawn by the seed; none: all")
+    videos: Annotated[Path | None, Decides("data")] = Field(
+        None, description="folder that the paths of labels start from; none: the list's own"
+    )
+    shots: Annotated[int | None, Decides("data")] = Field(
+        None, ge=1, description="videos of each class, drawn by the seed; none: all"
+    )
     model: Annotated[str, Flag(names="world.clip")] = Field(
         "ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, world"
     )
-    out: Path | None = Field(None, description="folder of this training; none: name, in the run folder")
-    name: str = Field("train", description="what this training is called, in folders and reports")
-    keep: float | None = Field(None, gt=0, le=1, description="share of all videos to train on; none: what the run kept")
+    out: Annotated[Path | None, Decides("")] = Field(
+        None, description="folder of this training; none: name, in the run folder"
+    )
+    name: Annotated[str, Decides("")] = Field(
+        "train", description="what this training is called, in folders and reports"
+    )
+    keep: Annotated[float | None, Decides("data")] = Field(
+        None, gt=0, le=1, description="share of all videos to train on; none: what the run kept"
+    )
 
     loss: Loss = Field("mil_nce", description="objective (method.md, losses)")
     temporal: Annotated[str | None, Flag(names="temporal")] = Field(
@@ -49,8 +59,8 @@ class TrainSection(Options):
         description="mean and deviation of the pixels; none: what the checkpoint was trained with, or the model's own",
     )
 
-    batch_size: int = Field(16, ge=1, description="videos on each rank at once")
-    accum_freq: int = Field(1, ge=1, description="batches whose gradients are one step")
+    batch_size: Annotated[int, Decides("batch")] = Field(16, ge=1, description="videos on each rank at once")
+    accum_freq: Annotated[int, Decides("batch")] = Field(1, ge=1, description="batches whose gradients are one step")
     epochs: int = Field(10, ge=1, description="times that every video is seen")
     lr: float = Field(5e-6, gt=0, description="highest learning rate")
     wd: float = Field(0.001, ge=0, description="weight decay, on all weights")
@@ -59,30 +69,40 @@ class TrainSection(Options):
     grad_clip_norm: float | None = Field(None, gt=0, description="longest gradient; none: no limit")
     sigma: float | None = Field(None, gt=0, description="temperature to begin with; none: 0.02, or the checkpoint's")
     sigma_floor: float = Field(0.001, gt=0, description="lowest temperature")
-    gather: bool = Field(False, description="negatives from all ranks, and not from each rank's own batch only")
+    gather: Annotated[bool, Decides("batch")] = Field(
+        False, description="negatives from all ranks, and not from each rank's own batch only"
+    )
     seed: int = Field(0, ge=0, description="everything random comes from it")
     skip_nonfinite: int = Field(0, ge=0, description="steps that may be left out because something is not finite")
 
     freeze: Freeze = Field("none", description="towers that are not trained")
     last_blocks: int | None = Field(None, ge=1, description="train only so many last blocks of a tower; none: all")
     token_embedding: bool = Field(False, description="train the token embedding too, which the authors do not")
-    ensemble: float | None = Field(
+    ensemble: Annotated[float | None, Decides("")] = Field(
         None, ge=0, le=1, description="share of the original mixed in at the end; none: none"
     )
 
     precision: TrainingPrecision = Field(
         "fp32", description="of the arithmetic; amp_bf16 and amp_fp16 are faster where the device has them"
     )
-    grad_checkpointing: bool = Field(False, description="half the memory of the image tower for a third more time")
-    device: str = Field("auto", description="device: cpu, cuda, mps, or auto, the fastest that is there")
-    hold_gb: float = Field(2.0, ge=0, description="most gigabytes of decoded frames kept in memory between epochs")
+    grad_checkpointing: Annotated[bool, Decides("")] = Field(
+        False, description="half the memory of the image tower for a third more time"
+    )
+    device: Annotated[str, Decides("")] = Field(
+        "auto", description="device: cpu, cuda, mps, or auto, the fastest that is there"
+    )
+    hold_gb: Annotated[float, Decides("")] = Field(
+        2.0, ge=0, description="most gigabytes of decoded frames kept in memory between epochs"
+    )
 
-    save_frequency: int = Field(1, ge=1, description="epochs between checkpoints")
-    keep_last: int = Field(2, ge=1, description="checkpoints that are kept, beside the best one")
-    val: Annotated[tuple[str, ...], Flag(names="benchmark")] = Field(
+    save_frequency: Annotated[int, Decides("")] = Field(1, ge=1, description="epochs between checkpoints")
+    keep_last: Annotated[int, Decides("")] = Field(
+        2, ge=1, description="checkpoints that are kept, beside the best one"
+    )
+    val: Annotated[tuple[str, ...], Flag(names="benchmark"), Decides("")] = Field(
         (), description="benchmarks to evaluate on while training; the first says what is best"
     )
-    val_frequency: int = Field(1, ge=1, description="epochs between evaluations")
-    report_to: tuple[Report, ...] = Field(
+    val_frequency: Annotated[int, Decides("")] = Field(1, ge=1, description="epochs between evaluations")
+    report_to: Annotated[tuple[Report, ...], Decides("")] = Field(
         (), description="where metrics go beside metrics.jsonl, which is always written"
     )

@@ -25,6 +25,7 @@ from maxi_core.plugin.roles import Temporal
 from maxi_core.plugin.world_paths import world_path
 from maxi_core.recipe.parts import find_instance
 from maxi_core.recipe.recipe import Recipe
+from maxi_core.settings.options import Decides
 from maxi_core.settings.sections import EvalSection, VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
@@ -69,8 +70,8 @@ def make_training(
     _check_enough(source, section, ranks.world, recipe.origins.get(("train", "batch_size"), "default"))
     model = _model(catalog, recipe, section, device or section.device)
     plan = BatchPlan(
-        section.batch_size, section.frames, section.bag_size, section.seed, section.template,
-        section.augmentation, section.flip, section.hold_gb,
+        batch_size=section.batch_size, frames=section.frames, bag_size=section.bag_size, seed=section.seed,
+        template=section.template, augmentation=section.augmentation, flip=section.flip, hold_gb=section.hold_gb,
     )  # fmt: skip
     log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
     batches = Batches(source.examples, plan, model.tokenize, model.image_size, video, log)
@@ -78,8 +79,9 @@ def make_training(
     _check_gradient(source, section, ranks.world)
     warmup = round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup
     loop = LoopPlan(
-        section.loss, section.epochs, section.lr, warmup, section.accum_freq, section.precision,
-        section.grad_clip_norm, section.gather, section.skip_nonfinite, section.sigma_floor, section.seed,
+        loss=section.loss, epochs=section.epochs, lr=section.lr, warmup=warmup, accumulate=section.accum_freq,
+        precision=section.precision, clip_norm=section.grad_clip_norm, gather=section.gather,
+        skip_nonfinite=section.skip_nonfinite, sigma_floor=section.sigma_floor, seed=section.seed,
     )  # fmt: skip
     if section.precision == "amp_fp16" and model.device.type != "cuda":
         raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
@@ -87,21 +89,21 @@ def make_training(
     record = {"prompt": section.template, "loss": section.loss, "data": source.name, "dictionary": source.dictionary}
     recipe_text = recipe.to_toml()
     return TrainJob(
-        model,
-        batches,
-        loop,
-        out,
-        section.batch_size,
-        section.wd,
-        SavePlan(section.save_frequency, section.keep_last, section.ensemble),
-        resuming or Resuming(),
-        settings,
-        {**record, "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest()},
-        _validation(catalog, section, recipe, video) if section.val else None,
-        section.val_frequency,
-        make_reports(section.report_to, out, section.name, settings) if ranks.first and not dry else (),
-        recipe_text,
-        argv,
+        model=model,
+        batches=batches,
+        plan=loop,
+        out=out,
+        batch_size=section.batch_size,
+        weight_decay=section.wd,
+        saving=SavePlan(every=section.save_frequency, last=section.keep_last, ensemble=section.ensemble),
+        resuming=resuming or Resuming(),
+        settings=settings,
+        record={**record, "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest()},
+        validate=_validation(catalog, section, recipe, video) if section.val else None,
+        validate_every=section.val_frequency,
+        reports=make_reports(section.report_to, out, section.name, settings) if ranks.first and not dry else (),
+        recipe=recipe_text,
+        argv=argv,
     )
 
 
@@ -224,14 +226,6 @@ def _validation(catalog: Catalog, section: TrainSection, recipe: Recipe, video: 
     return make_validation(catalog, section.val, shown.data_root, protocol, video)
 
 
-# settings that change no result, or are compared as something else
-_LOOSE = frozenset({
-    *("run", "labels", "videos", "model", "out", "name", "keep", "shots", "batch_size", "accum_freq", "gather"),
-    *("device", "hold_gb", "grad_checkpointing", "save_frequency", "keep_last", "val", "val_frequency", "report_to"),
-    "ensemble",
-})  # fmt: skip
-
-
 def _settings(
     section: TrainSection, source: Source, model: VideoCLIP, video: VideoOptions, ranks: Ranks
 ) -> dict[str, str]:
@@ -240,9 +234,9 @@ def _settings(
         f", gathered from {ranks.world}" if section.gather else ""
     )
     named = {"data": f"{source.name} ({source.checksum})", "model": f"{model.name} ({model.identity[:12]})"}
-    named |= {"batch": batch, "video": json.dumps([video.decoder, video.square_pixels])}
-    plain = {key: str(value) for key, value in section if key not in _LOOSE}
-    return {**named, **plain, "temporal": json.dumps(model.temporal and dict(model.temporal), sort_keys=True)}
+    named |= {"batch": batch, "video": json.dumps(list(video.of_frames().values()))}
+    named |= {"temporal": json.dumps(model.temporal and dict(model.temporal), sort_keys=True)}
+    return {key: str(value) for key, value in section if Decides.of(TrainSection, key) == key} | named
 
 
 # Scores while training: benchmarks opened before the first step, evaluated on rank 0 (method.md, evaluation).

@@ -44,7 +44,7 @@ Validate = Callable[[VideoCLIP], Mapping[str, float]]
 Follow = Callable[[Iterator[Step]], Iterator[Step]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SavePlan:
     """A checkpoint every `every` epochs and after the last; of these the last `last` and the best are kept.
 
@@ -68,7 +68,7 @@ class Resuming:
     overwrite: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainJob:
     """Everything that a training run is made of, its weights chosen (`choose_trainable`) and its temperature set.
 

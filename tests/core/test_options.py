@@ -7,7 +7,9 @@ import pytest
 from pydantic import Field
 
 from maxi_core.errors import UsageError
-from maxi_core.settings.options import Options, describe, flaws, from_text, make
+from maxi_core.settings.options import Decides, Options, describe, described, flaws, from_text, make
+from maxi_core.settings.sections import VideoOptions, core_section
+from maxi_core.training.options import TrainSection
 
 
 class Sample(Options):
@@ -70,3 +72,31 @@ def test_an_optional_option_with_another_default_is_a_flaw() -> None:
 
     assert flaws(Odd) == ["option 'folder' accepts none but has another default"]
     assert flaws(Sample) == []
+
+
+def test_an_option_says_itself_what_it_decides() -> None:
+    """Runs that differ in what decides nothing are the same; what else is no result by itself is compared elsewhere."""
+    said = {Decides.of(TrainSection, key) for key in TrainSection.model_fields} - set(TrainSection.model_fields)
+    assert said == {"", "data", "batch"}  # the last two are settings that `maxi train` compares
+    assert [Decides.of(TrainSection, key) for key in ("lr", "out", "shots", "gather")] == ["lr", "", "data", "batch"]
+
+
+def test_of_the_options_of_videos_those_that_decide_the_frames_are_kept_with_answers() -> None:
+    reading = VideoOptions(workers=3, timeout=5, clip_seconds=2, max_skipped=1)
+    assert reading.of_frames(sized=True) == VideoOptions().of_frames(sized=True)
+    assert list(reading.of_frames(sized=True)) == ["decoder", "short_side", "square_pixels"]
+    assert list(reading.of_frames()) == ["decoder", "square_pixels"]
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("bags.keep", "Share of videos with the best matches that get texts.  [default: 1.0; x>0, x<=1]"),
+        ("bags.out", "Run folder."),
+        ("bags.store", "Folder that keeps all answers.  [default: $MAXI_HOME/store]"),
+        ("train.val", "Benchmarks to evaluate on while training; the first says what is best."),
+    ],
+)
+def test_the_help_of_an_option_is_a_sentence_with_default_and_range(path: str, sentence: str) -> None:
+    section, _, key = path.partition(".")
+    assert described(core_section(section), key).sentence == sentence
