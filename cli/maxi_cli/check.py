@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maxi_cli.command import Settings, takes
-from maxi_cli.flags import JsonFlag, QuietFlag, RootFlag, offering
+from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import Progress
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
@@ -30,7 +30,9 @@ def check(
             help="Videos, folders, or a list, CSV or JSON lines of videos.", autocompletion=offering("world.videos")
         ),
     ],
-    root: RootFlag = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder that the paths of a list start from.")
+    ] = None,
     problems: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the problems to this file, as JSON lines.")
     ] = None,

@@ -11,23 +11,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from maxi_cli.flags import (
-    AnnotationsFlag,
-    BenchmarkFlag,
-    ClassesFlag,
-    ConfigFlag,
-    LabelsFlag,
-    MultiLabelFlag,
-    NoPluginFlag,
-    OptionFlag,
-    PluginFlag,
-    TrustFlag,
-    VideosFlag,
-    completing,
-    named,
-    read_catalog,
-    read_recipe,
-)
+from maxi_cli.flags import BENCHMARK, RECIPE, completing, named, read_catalog, read_recipe
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,13 +21,6 @@ if TYPE_CHECKING:
     from maxi_core.texts import Spelling
 
 Run = TypeVar("Run", bound=Callable[..., None])
-BENCHMARK: dict[str, Any] = {
-    "benchmark": BenchmarkFlag, "annotations": AnnotationsFlag, "videos": VideosFlag, "labels": LabelsFlag,
-    "classes": ClassesFlag, "trust": TrustFlag, "multi_label": MultiLabelFlag,
-}  # fmt: skip
-RECIPE: dict[str, Any] = {
-    "config": ConfigFlag, "option": OptionFlag, "plugin": PluginFlag, "no_plugin": NoPluginFlag,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

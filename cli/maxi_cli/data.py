@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.command import BENCHMARK, RECIPE, Command, Settings, takes
-from maxi_cli.flags import JsonFlag, named, read_catalog
+from maxi_cli.command import Command, Settings, takes
+from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, named, read_catalog
 from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError

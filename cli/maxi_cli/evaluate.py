@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maxi_cli.command import BENCHMARK, RECIPE, Settings, takes
-from maxi_cli.flags import JsonFlag, QuietFlag, named, offering
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, QuietFlag, named, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import complain, goes_on, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError

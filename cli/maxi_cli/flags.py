@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -121,39 +121,59 @@ def _catalog() -> "Catalog":
 
 CONFIG_FILE = Path("maxi.toml")
 
-ConfigFlag: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot, sandbox.",
-        autocompletion=offering("maxi_core.recipe.shipped:PAPERS", "world.recipe"),
-    ),
-]
-OptionFlag: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-o",
-        "--option",
-        metavar="NAME.KEY=VALUE",
-        help="Set an option of a plugin or of the core; may be given many times.",
-        autocompletion=complete_option,
-    ),
-]
-NoPluginFlag: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--no-plugin", metavar="NAME", help="Leave a plugin out.", autocompletion=complete_plugin),
-]
-PluginFlag: TypeAlias = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", metavar="FILE", help="Use the plugin in a Python file, without installing it."),
-]
+# flags that `takes` gives by name: what chooses recipe and plugins, and what says which benchmarks and where they are
+RECIPE: dict[str, Any] = {
+    "config": Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot, sandbox.",
+            autocompletion=offering("maxi_core.recipe.shipped:PAPERS", "world.recipe"),
+        ),
+    ],
+    "option": Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--option",
+            metavar="NAME.KEY=VALUE",
+            help="Set an option of a plugin or of the core; may be given many times.",
+            autocompletion=complete_option,
+        ),
+    ],
+    "plugin": Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Use the plugin in a Python file, without installing it."),
+    ],
+    "no_plugin": Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Leave a plugin out.", autocompletion=complete_plugin)
+    ],
+}
+BENCHMARK: dict[str, Any] = {
+    "benchmark": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--benchmark",
+            "-b",
+            help="Benchmarks, with commas: a known name, NAME:SPLIT, or a path.  [required]",
+            autocompletion=offering("benchmark", many=True),
+        ),
+    ],
+    "annotations": Annotated[Path | None, typer.Option(help="Folder of the annotation files of the one benchmark.")],
+    "videos": Annotated[Path | None, typer.Option(help="Folder of its videos.")],
+    "labels": Annotated[Path | None, typer.Option(help="CSV id,name of a list of your own.")],
+    "classes": Annotated[Path | None, typer.Option(help="CSV id,name of the classes to keep: base or novel halves.")],
+    "trust": Annotated[
+        Literal["lists", "official"] | None,
+        typer.Option(help="Which side is right where lists and official files differ."),
+    ],
+    "multi_label": Annotated[
+        bool, typer.Option("--multi-label", help="Videos of your own list may have several labels.")
+    ],
+}
+
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 QuietFlag: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
-
-RootFlag: TypeAlias = Annotated[
-    Path | None, typer.Option("--root", metavar="FOLDER", help="Folder that the paths of a list start from.")
-]
 
 
 def read_catalog(
@@ -249,29 +269,6 @@ def _same(setting: "Setting", value: object) -> bool:
 
 def _is_set(name: str) -> bool:
     return os.environ.get(name, "") not in ("", "0")
-
-
-# Flags that say which benchmarks, and where their files are.
-
-BenchmarkFlag = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--benchmark",
-        "-b",
-        help="Benchmarks, with commas: a known name, NAME:SPLIT, or a path.  [required]",
-        autocompletion=offering("benchmark", many=True),
-    ),
-]
-AnnotationsFlag = Annotated[
-    Path | None, typer.Option(help="Folder of the annotation files of the one benchmark.", show_default=False)
-]
-VideosFlag = Annotated[Path | None, typer.Option(help="Folder of its videos.", show_default=False)]
-LabelsFlag = Annotated[Path | None, typer.Option(help="CSV id,name of a list of your own.")]
-ClassesFlag = Annotated[Path | None, typer.Option(help="CSV id,name of the classes to keep: base or novel halves.")]
-TrustFlag = Annotated[
-    Literal["lists", "official"] | None, typer.Option(help="Which side is right where lists and official files differ.")
-]
-MultiLabelFlag = Annotated[bool, typer.Option("--multi-label", help="Videos of your own list may have several labels.")]
 
 
 def named(benchmarks: list[str] | None) -> list[str]:

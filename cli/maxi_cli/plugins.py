@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.flags import JsonFlag, NoPluginFlag, PluginFlag, complete_offer, read_catalog
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag, complete_offer, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
 
 if TYPE_CHECKING:
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
+@takes(shared=("plugin", "no_plugin"))
 def plugins(
+    settings: Settings,
     name: Annotated[
         str | None,
         typer.Argument(help="What a plugin offers, or a plugin, to explain.", autocompletion=complete_offer),
     ] = None,
-    plugin: PluginFlag = None,
-    no_plugin: NoPluginFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """List the plugins, or explain one with its options.
@@ -29,7 +30,7 @@ def plugins(
     """
     from maxi_core.plugin.catalog import APART
 
-    catalog = read_catalog(no_plugin, plugin, broken_files=True)
+    catalog = read_catalog(**settings.given, broken_files=True)
     if name is None:
         show_json(_all_as_json(catalog)) if json else _show_all(catalog)
         return
