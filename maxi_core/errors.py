@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     SKIPPED = 3  # done, but more items were skipped than --max-skipped allows
     CAPPED = 4  # stopped by the spend cap; the same command goes on with a higher one
     NOTHING = 5  # there was nothing to do
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

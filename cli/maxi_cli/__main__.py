@@ -16,20 +16,26 @@ from maxi_cli.terminal import complain, note
 from maxi_core.errors import ExitCode, MaxiError
 from maxi_core.system.threads import wait_passively
 
+ENDS = {signal.SIGTERM: ("terminated", ExitCode.TERMINATED), signal.SIGHUP: ("hung up", ExitCode.HUNG_UP)}
+
 
 class Terminated(BaseException):
-    """SIGTERM: leave as Ctrl-C does, with the exit code of a termination."""
+    """SIGTERM, or the end of the terminal (SIGHUP): leave as Ctrl-C does, with an exit code of its own."""
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    for other in ENDS:
+        signal.signal(other, signal.SIG_IGN)  # what is under way now is the end
+    raise Terminated(number)
 
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each way to end)
     """Run one command and return its exit code."""
     from maxi_cli.app import app
 
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, _terminate)
     try:
         returned = app(args=list(arguments), prog_name="maxi", standalone_mode=False)
         if returned == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code
@@ -44,9 +50,10 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
     except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
         return ExitCode.INTERRUPTED
-    except Terminated:
-        note("terminated")
-        return ExitCode.TERMINATED
+    except Terminated as ended:
+        said, code = ENDS[ended.args[0]]
+        note(said)
+        return code
     except (Exception, SystemExit) as left:
         # of a pipe that is broken, typer makes an exit without a word
         bug = left.__context__ if isinstance(left, SystemExit) else left

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -108,7 +108,7 @@ def _masking() -> Iterator[None]:
 
 def complain(message: str) -> None:
     """Print one line that says what is wrong."""
-    sys.stderr.write(f"maxi: error: {visible(message)}\n")
+    note(f"error: {message}")
 
 
 def brought(recipe: "Recipe", section: str) -> str:
@@ -135,8 +135,9 @@ def goes_on() -> Iterator[None]:
 
 
 def note(message: str) -> None:
-    """Print one line that says what happens."""
-    sys.stderr.write(f"maxi: {visible(message)}\n")
+    """Print one line that says what happens; a terminal that is gone hears nothing."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"maxi: {visible(message)}\n")
 
 
 # Logging of the `maxi` command: its own loggers on stderr; other libraries' only when they are asked for.

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from maxi_core.bags.manifest import BAGS
 from maxi_core.bags.run import read_manifest, texts_of
@@ -242,9 +243,13 @@ def _settings(
 # Scores while training: benchmarks opened before the first step, evaluated on rank 0 (method.md, evaluation).
 
 
+class _Stopped(Exception):  # noqa: N818 (no error: a signal ends an evaluation)
+    """An evaluation was stopped between two videos."""
+
+
 def make_validation(
     catalog: Catalog, names: Sequence[str], data_root: Path | None, protocol: Protocol, reading: VideoOptions
-) -> Callable[[VideoCLIP], Mapping[str, float]]:
+) -> Validate:
     """Return what evaluates a model on the benchmarks, in order: `benchmark:split metric` -> score in percent.
 
     Raises UsageError for a benchmark that is not there, or most of its videos. Features are not kept: weights
@@ -259,8 +264,17 @@ def make_validation(
 
     place(benchmarks, reading, missing)
 
-    def validate(model: VideoCLIP) -> dict[str, float]:
-        found = evaluate([model], benchmarks, protocol, reading=reading)
+    def validate(model: VideoCLIP, stop: Callable[[], bool]) -> dict[str, float] | None:
+        def follow(_title: str, _total: int, items: Iterable[Any]) -> Iterator[Any]:
+            for item in items:
+                if stop():
+                    raise _Stopped
+                yield item
+
+        try:
+            found = evaluate([model], benchmarks, protocol, reading=reading, follow=follow)
+        except _Stopped:
+            return None
         assert found is not None
         return {
             f"{record['benchmark']}:{record['split']} {metric}": 100 * float(value)

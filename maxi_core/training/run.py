@@ -40,7 +40,8 @@ from maxi_core.training.trainable import make_optimizer
 
 SCHEMA = 1
 
-Validate = Callable[[VideoCLIP], Mapping[str, float]]
+# a model and whether to stop -> scores, None if it was stopped
+Validate = Callable[[VideoCLIP, Callable[[], bool]], Mapping[str, float] | None]
 Follow = Callable[[Iterator[Step]], Iterator[Step]]
 
 
@@ -125,6 +126,7 @@ class _Run:
         fp16 = job.plan.precision == "amp_fp16"
         self.scaler = torch.amp.GradScaler(job.model.device.type) if fp16 else None
         self.scores: dict[str, float] = {}
+        self.unvalidated = False  # stopped between the end of an epoch and its scores
         self.best: tuple[str, float] | None = None
         self.began = {"logit_scale": float(self.model.logit_scale.detach())}
         self.original = self._original() if job.saving.ensemble is not None else None
@@ -141,17 +143,20 @@ class _Run:
         )  # fmt: skip
         try:
             with metrics or nullcontext(), closing(self.follow(steps)) as watched:  # type: ignore[type-var]
+                if self.unvalidated:
+                    self._validate(start, per_epoch, metrics)
+                    self._leave_or_save(start, per_epoch, stop=self.unvalidated)
                 for step in watched:
                     if metrics:
                         metrics.write(_as_record(step))
                     last = step.number == step.of
                     if step.ends_epoch and job.validate and ((step.epoch + 1) % job.validate_every == 0 or last):
-                        self._validate(step, metrics)
-                    if step.ends_epoch and ((step.epoch + 1) % job.saving.every == 0 or last):
-                        self._save(step.number, per_epoch)
-                    if step.stopping and not last:
-                        self._save(step.number, per_epoch)
-                        raise StoppedError(self.stop.signal, step.number, step_name(step.number))
+                        self.unvalidated = True
+                        if not step.stopping:
+                            self._validate(step.number, per_epoch, metrics)
+                    stop = self.unvalidated or (step.stopping and not last)
+                    if stop or (step.ends_epoch and ((step.epoch + 1) % job.saving.every == 0 or last)):
+                        self._leave_or_save(step.number, per_epoch, stop=stop)
         except NotFiniteError as error:
             if self.ranks.first:
                 said = {"schema": SCHEMA, "step": error.step, "videos": error.videos, "message": error.problem}
@@ -177,13 +182,20 @@ class _Run:
             self.scaler.load_state_dict(state.notes["scaler"])
         self.best = tuple(state.notes["best"]) if state.notes.get("best") else None
         self.scores = dict(state.notes.get("scores", {}))
+        self.unvalidated = bool(state.notes.get("unvalidated")) and job.validate is not None
         self._once(lambda: write_text(job.out / RECIPE, job.recipe))
         return int(state.notes["step"])
+
+    def _leave_or_save(self, step: int, per_epoch: int, *, stop: bool) -> None:
+        """Save, and raise StoppedError after it if training was asked to `stop`."""
+        self._save(step, per_epoch)
+        if stop:
+            raise StoppedError(self.stop.signal, step, step_name(step))
 
     def _save(self, step: int, per_epoch: int) -> None:
         """Write a checkpoint on rank 0; all ranks go on, or none does."""
         job, name = self.job, step_name(step)
-        if job.validate and step % per_epoch == 0 and self.scores:
+        if job.validate and step % per_epoch == 0 and self.scores and not self.unvalidated:
             value = next(iter(self.scores.values()))
             if self.best is None or value > self.best[1]:
                 self.best = (name, value)
@@ -196,6 +208,7 @@ class _Run:
                 "scaler": self.scaler.state_dict() if self.scaler else None,
                 "best": self.best,
                 "scores": self.scores,
+                "unvalidated": self.unvalidated,
             }
             state = state_of(self.model, self.optimizer, notes)
             files = job.model.tokenizing.files
@@ -212,18 +225,23 @@ class _Run:
             said["ensemble"] = {"original": job.model.name, "trained": step_name(step), "ratio": ensemble}
         return about_checkpoint(job.model, {**job.record, **said})
 
-    def _validate(self, step: Step, metrics: MetricsFile | None) -> None:
-        def validate() -> dict[str, float]:
+    def _validate(self, step: int, per_epoch: int, metrics: MetricsFile | None) -> None:
+        """Evaluate on rank 0; where a signal stops it, the epoch stays `unvalidated` on all ranks."""
+
+        def validate() -> Mapping[str, float] | None:
             assert self.job.validate is not None
             self.model.eval()
             with torch.no_grad():
-                return dict(self.job.validate(self.model))
+                return self.job.validate(self.model, self.stop)
 
         found = self._once(validate)
         self.model.train()
-        self.scores = dict(found or {})
+        self.unvalidated = found is None
+        if found is None:
+            return
+        self.scores = dict(found)
         if metrics:
-            metrics.write({"step": step.number, "epoch": step.epoch, "val": self.scores})
+            metrics.write({"step": step, "epoch": step // per_epoch - 1, "val": self.scores})
 
     def _finish(self, step: Step | None, start: int) -> Trained:
         job = self.job

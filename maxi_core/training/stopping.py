@@ -8,7 +8,8 @@ from types import FrameType
 
 from maxi_core.errors import ExitCode, MaxiError
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
+CODES: dict[int | None, ExitCode] = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGHUP: ExitCode.HUNG_UP}
 
 
 class StoppedError(MaxiError):
@@ -17,7 +18,7 @@ class StoppedError(MaxiError):
     def __init__(self, by: int | None, step: int, checkpoint: str) -> None:
         name = signal.Signals(by).name if by else "another rank"
         super().__init__(f"stopped by {name} after step {step}, saved {checkpoint}", "go on with --resume latest")
-        self.exit_code = ExitCode.INTERRUPTED if by == signal.SIGINT else ExitCode.TERMINATED
+        self.exit_code = CODES.get(by, ExitCode.TERMINATED)
 
 
 class StopFlag:
@@ -32,8 +33,9 @@ class StopFlag:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopFlag]:
-    """Let SIGINT, SIGTERM and SIGUSR1 (what SLURM sends before the end) set a flag; a second SIGINT stops at once.
+    """Let SIGINT, SIGTERM, SIGHUP and SIGUSR1 (what SLURM sends before the end) set a flag.
 
+    A second SIGINT stops at once. A signal that is ignored, as SIGHUP is under nohup, stays so.
     In a thread that is not the main one nothing changes, as signals do not come there.
     """
     flag = StopFlag()
@@ -46,7 +48,7 @@ def stop_on_signals() -> Iterator[StopFlag]:
             raise KeyboardInterrupt
         flag.signal = number
 
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    before = {number: signal.signal(number, ask) for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield flag
     finally:

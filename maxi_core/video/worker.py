@@ -20,7 +20,8 @@ from maxi_core.video.wire import pack, receive, send
 def main() -> None:
     """Serve jobs from standard input until it is closed."""
     wait_passively()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the reader's business, which then hangs up
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):  # sent to all processes of a job
+        signal.signal(number, signal.SIG_IGN)  # to end is the reader's business, which then hangs up
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()

@@ -55,7 +55,7 @@ def test_killed_at_ten_points_it_goes_on_and_the_bags_are_the_same_bytes(world) 
     assert again <= 2 * len(points), "more was asked twice than the question that each kill cut off"
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_stopped_run_ends_at_once_and_goes_on_later(world, sent, code) -> None:
     running = process(world, TOY_SLEEP="0.05")
     while len(questions(world)) < 3:

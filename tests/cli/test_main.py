@@ -134,7 +134,7 @@ def test_a_pipe_that_breaks_elsewhere_is_no_success() -> None:
     assert "BrokenPipeError" in one_line(done.stderr)
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_signals_end_the_command_with_the_codes_of_the_shell(fake_dist: FakeDist, sent: int, code: int) -> None:
     slow = EXPANDER.format(name="slow") + "\n    print('ready', flush=True)\n    import time; time.sleep(60)\n"
     fake_dist("slow", slow)
