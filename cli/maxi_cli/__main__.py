@@ -135,8 +135,20 @@ def _kept_traceback() -> str:
     return f"the traceback is in {path}, please report it"
 
 
+def _reopen_closed() -> None:
+    """Give a process that was started without stdin, stdout or stderr (`>&-`) one that leads nowhere.
+
+    Else the next file that is opened would be in its place, and get what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
 def main() -> None:
     """Run the command line of this process."""
+    _reopen_closed()
     wait_passively()
     code = run(sys.argv[1:])
     if os.environ.get("WORLD_SIZE", "1") != "1" and "torch" in sys.modules:

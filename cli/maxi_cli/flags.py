@@ -222,7 +222,7 @@ def read_recipe(
     from maxi_core.video.decoders import refuse_untyped
 
     config = shipped(config, catalog) if config else None
-    file = config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
+    file = config or (CONFIG_FILE if os.path.lexists(CONFIG_FILE) else None)
     typed = typed and config is not None
     named = without_files(from_file(file), file, typed=typed) if file else []
     variables = from_env(os.environ, catalog)

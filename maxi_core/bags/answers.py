@@ -58,4 +58,10 @@ class Answers(Generic[Question, Answer]):
                 f"the store lost what '{self._name}' had answered: a file in {self.store.folder} is gone or damaged",
                 "run the same command again: it asks again for what is missing",
             )
-        return self.codec.decode(question, kept)
+        try:
+            return self.codec.decode(question, kept)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise MaxiError(
+                f"an answer of '{self._name}' in {self.store.folder} is not of a form that it gives",
+                "delete that folder: what was in it is asked again",
+            ) from None

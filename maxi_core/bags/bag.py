@@ -1,6 +1,7 @@
 """What goes into a text bag, and which videos are kept: the paper's rules, at one place (method.md to bags)."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
 # The lines of `bags.jsonl`, written and read again (method.md, files).
 
 SCHEMA = 1
+TIMES = ("start", "end")
 
 
 def as_record(bag: TextBag) -> dict[str, object]:
@@ -107,25 +109,66 @@ def _text(text: Text) -> dict[str, object]:
     return {**record, "also": list(text.also)} if text.also else record
 
 
-def from_line(line: str) -> TextBag:
-    """Return the bag of one line; raises ValueError or KeyError for anything else."""
-    record: dict[str, Any] = json.loads(line)
-    if record["schema"] != SCHEMA:
-        raise ValueError(f"schema {record['schema']}, and this maxi reads {SCHEMA}")
-    video = Video(record["video"], Path(record["path"]), record["start"], record["end"])
-    match = record["match"]
-    texts = tuple(Text(t["text"], t["source"], t["of"], t["kind"], tuple(t.get("also", ()))) for t in record["texts"])
-    said = tuple((source, tuple(texts)) for source, texts in record["said"].items())
-    top = tuple((entry, score) for entry, score in match["top"])
-    return TextBag(Match(video, match["entry"], match["score"], top), record["kept"], texts, said)
+def from_line(line: str | bytes) -> TextBag:
+    """Return the bag of one line; raises ValueError that says what is wrong for anything else."""
+    try:
+        record: dict[str, Any] = json.loads(line)
+        if record["schema"] != SCHEMA:
+            raise ValueError(f"schema {record['schema']!r:.20}, and this maxi reads {SCHEMA}")
+        match = record["match"]
+        video = Video(_str(record["video"]), Path(_str(record["path"])), *(_time(record[key]) for key in TIMES))
+        texts = tuple(_read_text(text) for text in _list(record["texts"]))
+        said = tuple((source, tuple(map(_str, _list(texts)))) for source, texts in record["said"].items())
+        top = tuple((_str(entry), _number(score)) for entry, score in _list(match["top"]))
+        if not isinstance(record["kept"], bool):
+            raise ValueError("kept is neither true nor false")
+        return TextBag(Match(video, _str(match["entry"]), _number(match["score"]), top), record["kept"], texts, said)
+    except KeyError as error:
+        raise ValueError(f"it lacks {error}") from None
+    except (TypeError, AttributeError, RecursionError, OverflowError):
+        raise ValueError("it is JSON of another form") from None
+
+
+def _read_text(record: dict[str, Any]) -> Text:
+    parts = (_str(record[key]) for key in ("text", "source", "of", "kind"))
+    return Text(*parts, also=tuple(map(_str, _list(record.get("also", [])))))  # type: ignore[arg-type]
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{value!r:.40} is no text")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r:.40} is no list")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{value!r:.40} is no number")
+    return value
+
+
+def _time(value: Any) -> float | None:
+    return None if value is None else _number(value)
 
 
 def read_bags(run: Path) -> Iterator[TextBag]:
     """Yield the bags of a run folder in order; raises UsageError that names the line of anything else."""
     path = bags_of(run)
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield from_line(line)
-            except (ValueError, KeyError, TypeError) as error:
-                raise UsageError(f"{path}:{number} is not a bag: {error}", "run maxi bags again") from None
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                yield _bag_of(path, number, line)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", "chmod u+r it") from None
+
+
+def _bag_of(path: Path, number: int, line: bytes) -> TextBag:
+    try:
+        return from_line(line)
+    except ValueError as error:
+        raise UsageError(f"{path}:{number} is not a bag: {error}", "run maxi bags again") from None

@@ -1,11 +1,11 @@
 """What a run folder says of its run: the manifest, whether the bags are made, and if not, how the run goes on."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from maxi_core.errors import UsageError
+from maxi_core.system.files import read_json
 from maxi_core.system.locks import holder_of
 
 MANIFEST = "manifest.json"
@@ -15,12 +15,9 @@ BAGS = "bags.jsonl"
 def read_manifest(folder: Path) -> dict[str, object]:
     """Return the manifest of a run, or {} if none was begun; see `finished`."""
     try:
-        manifest: dict[str, object] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return read_json(folder / MANIFEST)
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise UsageError(f"{folder / MANIFEST} is not JSON: {error}", "delete it and run maxi bags again") from None
-    return manifest
 
 
 def finished(manifest: Mapping[str, object]) -> bool:

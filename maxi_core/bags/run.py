@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
 from maxi_core.system.locks import InUseError, locked
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import digest
+from maxi_core.system.text_files import read_toml
 from maxi_core.types import Dictionary, Failed, TextBag, Video
 from maxi_core.version import __version__
 from maxi_core.video.inputs import VideoList
@@ -79,15 +79,25 @@ def _some(names: Sequence[str]) -> str:
 def read_skipped(folder: Path) -> list[dict[str, object]]:
     """Return the records of what a run left out."""
     path = folder / SKIPPED
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    found: list[dict[str, object]] = []
+    try:
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            record = json.loads(line)
+            if not isinstance(record, dict) or not {"video", "stage", "message"} <= record.keys():
+                raise ValueError("it says not what was skipped")
+            found.append(record)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", "look at it with ls -l") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}:{len(found) + 1} is no record of a skip: {error}", "delete the file") from None
+    return found
 
 
 def texts_of(folder: Path) -> tuple[str, ...]:
     """Return the sources of texts that the recipe of a run names, by their short names; () if it cannot be read."""
     try:
-        named = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))["sources"]["texts"]
-    except (OSError, ValueError, KeyError, TypeError):
+        named = read_toml(folder / RECIPE)["sources"]["texts"]
+    except (UsageError, KeyError, TypeError):
         return ()
     return tuple(str(name).rpartition(":")[2] for name in named) if isinstance(named, list) else ()
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from maxi_core.bags.bag import SCHEMA as BAG_SCHEMA
 from maxi_core.bags.bag import from_line
 from maxi_core.bags.manifest import bags_of
 from maxi_core.batches.batch import Example
@@ -97,15 +96,12 @@ def _read(path: Path, about: dict[str, Any]) -> IndexFile | None:
             length = int.from_bytes(file.read(TAIL), "little")
             file.seek(size - TAIL - length)
             tail = json.loads(file.read(length))
-    except (OSError, ValueError):
+        if tail["about"] != about or size != tail["count"] * (kind := np.dtype(FIELDS)).itemsize + length + TAIL:
+            return None
+        rows = np.memmap(path, kind, "r", shape=(tail["count"],)) if tail["count"] else np.empty(0, kind)
+        return IndexFile(rows, tuple(tail["entries"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if not isinstance(tail, dict) or tail.get("about") != about:
-        return None
-    kind = np.dtype(FIELDS)
-    if size != tail["count"] * kind.itemsize + length + TAIL:
-        return None
-    rows = np.memmap(path, kind, "r", shape=(tail["count"],)) if tail["count"] else np.empty(0, kind)
-    return IndexFile(rows, tuple(tail["entries"]))
 
 
 def _make(path: Path, about: dict[str, Any], bags: Path, file: IO[bytes]) -> None:
@@ -131,15 +127,12 @@ def _scan(bags: Path, file: IO[bytes], entries: dict[str, int]) -> Iterator[tupl
     file.seek(0)
     for number, line in enumerate(file, 1):
         try:
-            record = json.loads(line)
-            if record["schema"] != BAG_SCHEMA:
-                raise ValueError(f"schema {record['schema']}, and this maxi reads {BAG_SCHEMA}")
-            entry = record["match"]["entry"]
-            items = sum(is_item(text["text"], entry) for text in record["texts"]) if record["kept"] else NOT_KEPT
-            row = (offset, float(record["match"]["score"]), entries.setdefault(entry, len(entries)), items)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            bag = from_line(line)
+        except ValueError as error:
             raise UsageError(f"{bags}:{number} is not a bag: {error}", "run maxi bags again") from None
-        yield row
+        entry = bag.match.entry
+        items = sum(is_item(text.text, entry) for text in bag.texts) if bag.kept else NOT_KEPT
+        yield (offset, bag.match.score, entries.setdefault(entry, len(entries)), items)
         offset += len(line)
 
 
@@ -175,7 +168,13 @@ class BagIndex:
         row = int(self._places[place])
         offsets = self._index.rows["offset"]
         end = int(offsets[row + 1]) if row + 1 < len(offsets) else len(self._lines)
-        bag = from_line(self._lines[int(offsets[row]) : end].decode())
+        try:
+            bag = from_line(self._lines[int(offsets[row]) : end])
+        except ValueError as error:  # the file was whole when its index was made
+            raise MaxiError(
+                f"bag {row + 1} cannot be read ({error}): the bags or their index were changed",
+                f"delete {maxi_home() / 'index'}, or run maxi bags again",
+            ) from None
         entry = bag.match.entry
         texts = tuple(text.text for text in bag.texts if is_item(text.text, entry))
         return Example(bag.match.video, entry, self._numbers[entry], texts)

@@ -67,7 +67,7 @@ def find_checkpoint(folder: Path) -> Path | None:
 
     Raises UsageError for a checkpoint that was not written to its end and for a run without one.
     """
-    if (folder / ABOUT).is_file() or (folder / WEIGHTS).is_file():
+    if (folder / ABOUT).is_file() or ((folder / WEIGHTS).is_file() and not (folder / "config.json").is_file()):
         if not complete(folder):
             raise UsageError(f"the checkpoint {folder} was not written to its end", "name another, or its run folder")
         return folder

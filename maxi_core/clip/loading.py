@@ -116,12 +116,12 @@ def _unloadable(found: FoundModel, error: Exception) -> MaxiError:
     """Return the error, in one line, for a model that open_clip could not make or load."""
     import open_clip
 
-    name, why = found.name, str(error).strip().partition("\n")[0][:300]
+    name, why = found.name, " ".join(str(error).split())[:300]  # keys that do not fit are in lines of their own
     if found.checkpoint is not None:
         return UsageError(f"the model of '{name}' cannot be made: {why}", f"look at {found.checkpoint / ABOUT}")
-    why = why.partition(". ")[0]
     if found.folder is not None:
         return UsageError(f"model '{name}' cannot be loaded: {why}", f"look at {CONFIG} and {WEIGHTS} in it")
+    why = str(error).strip().partition("\n")[0][:300].partition(". ")[0]
     place = open_clip.get_pretrained_cfg(found.architecture, found.tag)
     hub = place.get("hf_hub", "").rstrip("/")
     if not hub:

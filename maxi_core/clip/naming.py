@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+HF_CONFIG = "config.json"
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pyth", ".tar")
+MODELS = f"a model is a folder with {CONFIG} and {WEIGHTS}, a checkpoint of maxi train, or ARCH/TAG"
 LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
 
 
@@ -66,18 +69,33 @@ def _folder(name: str) -> Path | None:
 def _export(name: str, folder: Path) -> FoundModel:
     """Return what an export folder holds; raises UsageError unless it is whole and says only what it may."""
     missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
+    if what := _other_kind(folder) if missing else "":
+        raise UsageError(f"model '{name}' is {what}, which maxi cannot take in", MODELS)
     if not folder.is_dir():
         raise UsageError(f"model '{name}': there is no folder {folder}", "name an export folder or ARCH/TAG")
     if missing:
-        raise UsageError(
-            f"model '{name}' is a folder without {' and '.join(missing)}",
-            "an export folder has both, a checkpoint of maxi train maxi.json and model.safetensors",
-        )
+        raise UsageError(f"model '{name}' is a folder without {' and '.join(missing)}", MODELS)
     own_file(folder, WEIGHTS)
     document = read_table(folder, CONFIG)
     config, preprocess = document.get("model_cfg"), document.get("preprocess_cfg")
     check_model(folder / CONFIG, config, preprocess)
     return FoundModel(name, folder=folder, config=document["model_cfg"], preprocess=preprocess or {})
+
+
+def _other_kind(place: Path) -> str:
+    """Return in words what a file or folder is that other programs write for models, "" if it is nothing known."""
+    if place.is_file():
+        if place.suffix == ".safetensors":
+            return "a file of weights alone, without the configuration of their model"
+        return f"a file of PyTorch ({place.suffix})" if place.suffix in PICKLES else "a file, and a model is a folder"
+    if not place.is_dir():
+        return ""
+    pickles = sorted(path.name for path in place.iterdir() if path.suffix in PICKLES)
+    if (place / HF_CONFIG).is_file():
+        said = read_table(place, HF_CONFIG)
+        kind = said.get("model_type") or next(iter(said.get("architectures") or ["unknown"]), "unknown")
+        return f"a Hugging Face folder of a model of the kind {str(kind)[:40]!r}"
+    return f"a folder of PyTorch files ({pickles[0]})" if pickles else ""
 
 
 def _of_open_clip(name: str, architecture: str, tag: str) -> FoundModel:

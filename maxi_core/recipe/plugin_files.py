@@ -7,18 +7,18 @@ the folder, the settled recipe of a run, a variable and `-o` cannot: none of the
 import hashlib
 import re
 import sys
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.catalog import FILE, Catalog, Plugin, load_plugin
 from maxi_core.recipe.recipe import Setting
+from maxi_core.system.text_files import read_toml
 
 PREFIX = "maxi_file_"  # of the modules that come from files
 SECTION, KEY = "plugins", "files"
@@ -81,8 +81,8 @@ def with_files(catalog: Catalog, paths: Iterable[Path], *, strict: bool = True) 
 def files_of(config: Path) -> list[Path]:
     """Return the plugin files that a recipe names, relative paths from the current folder; the recipe was typed."""
     try:
-        document: Mapping[str, Any] = tomllib.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = read_toml(config)
+    except UsageError:
         return []  # whoever reads its settings says what is wrong with it
     table = document.get(SECTION)
     if table is None:
@@ -112,8 +112,8 @@ def without_files(settings: Iterable[Setting], config: Path, *, typed: bool) -> 
 def is_settled(config: Path) -> bool:
     """Whether a recipe is the settled one of a run, which nobody wrote by hand; false for one that cannot be read."""
     try:
-        return "maxi" in tomllib.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return "maxi" in read_toml(config)
+    except UsageError:
         return False
 
 

@@ -6,7 +6,7 @@ may be short (`gpt3`); what is settled says `maxi:gpt3`, or `maxi:gpt3#llama` fo
 """
 
 import logging
-import tomllib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,6 +26,7 @@ from maxi_core.settings.options import Configured, Options, WorldPath, from_text
 from maxi_core.settings.sections import CORE, SourcesSection, VideoOptions, core_section
 from maxi_core.system.files import write_text
 from maxi_core.system.secrets import keep_secrets_of
+from maxi_core.system.text_files import read_toml
 from maxi_core.version import __version__
 
 log = logging.getLogger("maxi")
@@ -249,14 +250,9 @@ def _secrets(options: BaseModel) -> frozenset[str]:
 
 def from_file(path: Path) -> list[Setting]:
     """Read the settings of a recipe file; raises UsageError that names the file and the line of a mistake."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"no recipe at {path}", "name an existing TOML file with --config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the recipe {path}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
+    if not os.path.lexists(path):
+        raise UsageError(f"no recipe at {path}", "name an existing TOML file with --config")
+    document = read_toml(path)
     schema = document.pop("schema", SCHEMA)
     document.pop("maxi", None)  # the version that wrote it, for people
     if schema != SCHEMA:

@@ -266,7 +266,7 @@ def bounds(field: FieldInfo) -> list[str]:
 def _table(key: str, text: str) -> object:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, a number of thousands of digits, or nested too deeply
         raise UsageError(
             f"{key} = {text!r} is no table", f"write {key}={{a = 1}} as in TOML, or a table in maxi.toml"
         ) from None

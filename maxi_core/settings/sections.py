@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath, deciding
@@ -38,6 +38,8 @@ class SourcesSection(Options):
 class BagsSection(Options):
     """What `maxi bags` works on and where it writes."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     videos: Annotated[
         str | tuple[str, ...] | None, WorldPath("videos", file=True), Flag(argument=True, required=True)
     ] = Field(None, description="folder, list, CSV or JSON lines of videos, or the name of a world; or several videos")
@@ -62,6 +64,8 @@ class BagsSection(Options):
 
 class EvalSection(Options):
     """How `maxi eval` and `maxi predict` show videos and names to a model, and where scores go (method.md)."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
     views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")
@@ -113,6 +117,8 @@ MOST_WORKERS = 8  # more starve a disk before they feed a GPU; --workers goes be
 class VideoOptions(Options):
     """How videos are found, read and kept."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     decoder: Annotated[str, Flag(metavar="NAME", names="decoder")] = Field(
         default=DEFAULTS["video"]["decoder"], description="a decoder of a plugin, such as decord, or module:function"
     )
@@ -122,7 +128,7 @@ class VideoOptions(Options):
         description="worker processes that decode ahead; 0 decodes in this one; none: one per core, up to 8",
     )
     timeout: Annotated[float, Flag("--video-timeout", metavar="SECONDS"), Decides("")] = Field(
-        default=60.0, gt=0, description="seconds after which a video that is still being read is given up"
+        default=60.0, gt=0, le=1e7, description="seconds after which a video that is still being read is given up"
     )
     retries: Annotated[int, Decides("")] = Field(
         default=1, ge=0, description="how often a video is tried again that killed its worker or hung"

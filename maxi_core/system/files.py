@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 import platformdirs
 
-from maxi_core.errors import MaxiError
+from maxi_core.errors import MaxiError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -142,6 +142,25 @@ def _finite(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Return the JSON table in a file; raises UsageError that names the file, and the line, for anything else.
+
+    Raises FileNotFoundError if there is no such file.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", "look at it with ls -l") from None
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise UsageError(f"{path} is not JSON: {why}", "get it again, or delete it") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} is no JSON table", "get it again, or delete it")
+    return found
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ database file: those fail on the network file systems that clusters use.
 import errno
 import hashlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -23,6 +24,8 @@ from typing import BinaryIO
 from maxi_core.errors import MaxiError
 from maxi_core.system.files import sweep, write_text
 from maxi_core.system.secrets import masked
+
+log = logging.getLogger("maxi")
 
 SCHEMA = 1
 ABOUT = "about.json"  # in each folder: what its answers depend on, for people
@@ -148,12 +151,18 @@ class Store:
         self.close()
 
     def _read(self, path: Path) -> None:
+        """Learn the places of a segment; one that cannot be read, as a colleague's that is private, holds nothing."""
         self._segments.append(path)
-        with path.open("rb") as segment:
-            for place, line in _lines(segment):
-                row = _row(line)
-                if row is not None:
-                    self._places[bytes.fromhex(str(row["key"]))] = (len(self._segments) - 1, place)
+        if not path.is_file():
+            return
+        try:
+            with path.open("rb") as segment:
+                for place, line in _lines(segment):
+                    row = _row(line)
+                    if row is not None:
+                        self._places[bytes.fromhex(str(row["key"]))] = (len(self._segments) - 1, place)
+        except OSError as error:
+            log.warning("answers in %s cannot be read and count as not there: %s", path, error.strerror or error)
 
     def _opened(self, number: int) -> BinaryIO:
         """Return a segment to be read, and close the one that was not used for longest if there are too many."""
@@ -202,5 +211,5 @@ def _row(line: bytes) -> dict[str, object] | None:
         row = json.loads(line)
         body = json.dumps([row["key"], row["question"], row["answer"]], ensure_ascii=True)
         return row if zlib.crc32(body.encode()) == row["check"] and bytes.fromhex(row["key"]) else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

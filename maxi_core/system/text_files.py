@@ -2,7 +2,9 @@
 
 import os
 import stat
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from maxi_core.errors import UsageError
 
@@ -58,6 +60,18 @@ def check_text(path: Path, what: str = "no list or table") -> None:
     if problem:
         fix = "unpack it first" if "compressed" in problem else "name a text file in UTF-8"
         raise UsageError(f"{path} is {what}: {problem}", fix)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the TOML document in a file; raises UsageError that names the file, and the line, for anything else."""
+    text = read_text(path)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise UsageError(f"{path} is not TOML: it is nested too deeply", "correct the file") from None
+    except ValueError as error:  # also for a number of thousands of digits
+        why = str(error).partition(";")[0]
+        raise UsageError(f"{path} is not TOML: {why}", "correct the file") from None
 
 
 def read_text(path: Path) -> str:

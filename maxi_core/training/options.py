@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
@@ -17,6 +17,8 @@ Report = Literal["tensorboard", "wandb"]
 
 class TrainSection(Options):
     """What `maxi train` trains, on what, how long and how exactly."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     run: Annotated[Path | None, Flag(argument=True), Decides("data")] = Field(
         None, description="run folder of maxi bags; none with labels"
@@ -92,7 +94,7 @@ class TrainSection(Options):
         "auto", description="device: cpu, cuda, mps, or auto, the fastest that is there"
     )
     hold_gb: Annotated[float, Decides("")] = Field(
-        2.0, ge=0, description="most gigabytes of decoded frames kept in memory between epochs"
+        2.0, ge=0, le=1e9, description="most gigabytes of decoded frames kept in memory between epochs"
     )
 
     save_frequency: Annotated[int, Decides("")] = Field(1, ge=1, description="epochs between checkpoints")

@@ -57,7 +57,8 @@ def captioner_folder(model: str, revision: str | None) -> Path:
     path = Path(model).expanduser()
     folder = path if path.is_dir() or model.startswith((".", "/", "~")) else _fetched(model, revision)
     if not folder.is_dir():
-        raise UsageError(f"captioner '{model}': there is no such folder", "name a folder that save_pretrained wrote")
+        what = "it is a file and no folder" if folder.is_file() else "there is no such folder"
+        raise UsageError(f"captioner '{model}': {what}", "name a folder that save_pretrained wrote")
     missing = ["config.json"] if not (folder / "config.json").is_file() else []
     missing += [WEIGHTS[0]] if not any((folder / name).is_file() for name in WEIGHTS) else []
     if missing:

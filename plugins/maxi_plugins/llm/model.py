@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from maxi_core import Failed, Options, Source, WorldPath
 from maxi_core.errors import CannotTellError, MaxiError, UsageError
@@ -32,6 +32,8 @@ REFUSED = "refused.json"  # parameters that the model does not take, and its wor
 
 class ModelOptions(Options):
     """Options of a source that asks a language model: which one, how much may be asked, and what is kept of it."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     model: str | None = Field(None, description="model of the endpoint; none: an error that lists what it offers")
     provider: Provider = Field(
