@@ -217,7 +217,7 @@ def read_recipe(
     the settled recipe of a run: it may name no plugin files, nor code as the decoder.
     """
     from maxi_core.recipe.plugin_files import is_settled, without_files
-    from maxi_core.recipe.recipe import from_env, from_file, settle, with_decoder
+    from maxi_core.recipe.recipe import from_env, from_file, refuse_lying, settle, with_decoder
     from maxi_core.recipe.shipped import shipped
     from maxi_core.video.decoders import refuse_untyped
 
@@ -225,6 +225,8 @@ def read_recipe(
     file = config or (CONFIG_FILE if os.path.lexists(CONFIG_FILE) else None)
     typed = typed and config is not None
     named = without_files(from_file(file), file, typed=typed) if file else []
+    if file and config is None:
+        refuse_lying(catalog, named, file)
     variables = from_env(os.environ, catalog)
     settings = [*named, *variables, *_from_flags(options or (), aliases or {}), *more]
     recipe = settle(catalog, settings, sources=sources)

@@ -266,6 +266,17 @@ def _table(path: Path, name: str, table: object) -> list[Setting]:
     return [Setting(name, key, value, path.name, typed=False) for key, value in table.items()]
 
 
+def refuse_lying(catalog: Catalog, settings: Iterable[Setting], file: Path) -> None:
+    """Raise UsageError if a recipe that nobody named sets what only a person may (`Options.TYPED`)."""
+    for setting in settings:
+        key = setting.key.replace("-", "_")
+        if setting.section != VERSIONS and key in getattr(_section(catalog, setting)[1], "TYPED", ()):
+            raise UsageError(
+                f"{file} sets {setting.section}.{key}, and nobody named it: it is read because it lies there",
+                f"type -o {setting.section}.{key}=..., or name the recipe with --config {file}",
+            )
+
+
 def from_env(env: Mapping[str, str], catalog: Catalog) -> list[Setting]:
     """Read the `MAXI_SECTION_KEY` variables; raises UsageError for one that names no option."""
     settings = []

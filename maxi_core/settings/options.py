@@ -30,6 +30,8 @@ class Options(BaseModel):
 
     # options that change how fast an answer comes and not the answer: they stay out of the key it is kept under
     EFFORT: ClassVar[tuple[str, ...]] = ()
+    # options that somebody has to name: a maxi.toml that merely lies in the folder cannot set them
+    TYPED: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,9 @@ def flaws(model: type[BaseModel]) -> list[str]:
             found.append(f"option '{key}' {why}")
         if not field.description:
             found.append(f"option '{key}' has no description")
-    effort = getattr(model, "EFFORT", ())
-    found += [f"EFFORT names '{key}', which is no option of it" for key in effort if key not in model.model_fields]
+    for name in ("EFFORT", "TYPED"):
+        keys = [key for key in getattr(model, name, ()) if key not in model.model_fields]
+        found += [f"{name} names '{key}', which is no option of it" for key in keys]
     return found
 
 

@@ -90,8 +90,8 @@ def test_a_wrong_file_gets_one_line(catalog: Catalog, tmp_path: Path, content: s
 def test_a_recipe_that_is_not_there_or_not_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no recipe at"):
         from_file(tmp_path / "none.toml")
-    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="cannot read the recipe"):
+    (tmp_path / "bytes.toml").write_bytes(b"\xff[")
+    with pytest.raises(UsageError, match="line 1: this is not UTF-8 text"):
         from_file(tmp_path / "bytes.toml")
 
 

@@ -57,6 +57,9 @@ class ModelOptions(Options):
     record: Path | None = Field(None, description="append each exchange to this file, for replay; never the key")
     api_key_file: Path | None = Field(None, description="file that holds the key; none: OPENAI_API_KEY")
 
+    TYPED = ("record", "api_key_file")  # a file that is written to, and one whose content is sent away
+    EFFORT = ("cap_calls", "cap_tokens", "timeout", "patience", "exchanges", "record", "api_key_file")
+
     @field_validator("extra")
     @classmethod
     def _adds(cls, extra: dict[str, Extra]) -> dict[str, Extra]:
@@ -66,8 +69,6 @@ class ModelOptions(Options):
             if is_secret(name):
                 raise ValueError(f"'{name}' is a secret: a key comes from OPENAI_API_KEY or api_key_file")
         return extra
-
-    EFFORT = ("cap_calls", "cap_tokens", "timeout", "patience", "exchanges", "record", "api_key_file")
 
 
 class LanguageModel:
