@@ -130,8 +130,9 @@ def from_line(line: str | bytes) -> TextBag:
 
 
 def _read_text(record: dict[str, Any]) -> Text:
-    parts = (_str(record[key]) for key in ("text", "source", "of", "kind"))
-    return Text(*parts, also=tuple(map(_str, _list(record.get("also", [])))))  # type: ignore[arg-type]
+    text, source, of, kind = (_str(record[key]) for key in ("text", "source", "of", "kind"))
+    also = tuple(map(_str, _list(record.get("also", []))))
+    return Text(text, source, of, kind, also)  # type: ignore[arg-type]  # a kind that nobody knows is kept
 
 
 def _str(value: Any) -> str:
