@@ -1,7 +1,7 @@
 """The processes of one command that torchrun started: who this is, what it does, and what all of them say."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,6 +43,22 @@ class Ranks:
         with _rank_may_be_gone("run the same command again: what was encoded is kept"):
             dist.gather_object(found, everything)
         return everything or []
+
+    def once(self, work: Callable[[], Any]) -> Any:
+        """Do work on rank 0 and return its answer on every rank; where it fails there, it fails on all."""
+        answer: Any = None
+        error: Exception | None = None
+        if self.first:
+            try:
+                answer = work()
+            except Exception as caught:  # whatever it is, the other ranks wait for an answer
+                error = caught
+        said = self.all_say((answer, str(error) if error else None))[0] if self.world > 1 else (answer, None)
+        if error:
+            raise error
+        if said[1]:
+            raise MaxiError(f"rank 0 stopped: {said[1]}")
+        return said[0]
 
     @property
     def first(self) -> bool:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from maxi_core.bags.run import MANIFEST, RECIPE
 from maxi_core.batches.loader import Batches
 from maxi_core.clip.checkpoints import checkpoints_of, read_weights
 from maxi_core.clip.model import VideoCLIP
-from maxi_core.errors import MaxiError
 from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, write_text
 from maxi_core.system.locks import locked
@@ -113,200 +112,226 @@ def run_training(job: TrainJob, follow: Follow = iter, ranks: Ranks = ALONE) -> 
     NotFiniteError (with the videos in nonfinite.json) and StoppedError after a checkpoint, if a signal came.
     """
     with locked(job.out) if ranks.first else nullcontext(), stop_on_signals() as stop:
-        return _Run(job, follow, ranks, stop).go()
-
-
-class _Run:
-    """The state of a run: what was saved, which checkpoint is the best."""
-
-    def __init__(self, job: TrainJob, follow: Follow, ranks: Ranks, stop: StopFlag) -> None:
-        self.job, self.follow, self.ranks, self.stop = job, follow, ranks, stop
-        self.model = job.model
-        self.optimizer = make_optimizer(self.model, job.weight_decay)
-        fp16 = job.plan.precision == "amp_fp16"
-        self.scaler = torch.amp.GradScaler(job.model.device.type) if fp16 else None
-        self.scores: dict[str, float] = {}
-        self.unvalidated = False  # stopped between the end of an epoch and its scores
-        self.best: tuple[str, float] | None = None
-        self.began = {"logit_scale": float(self.model.logit_scale.detach())}
-        self.original = self._original() if job.saving.ensemble is not None else None
-
-    def go(self) -> Trained:
-        job = self.job
-        start = self._begin()
-        metrics = MetricsFile(job.out / "metrics.jsonl", start, job.reports) if self.ranks.first else None
-        step: Step | None = None
-        per_epoch = steps_per_epoch(job.batches, job.plan.accumulate, self.ranks.world)
+        parts = _Parts(
+            job,
+            ranks,
+            make_optimizer(job.model, job.weight_decay),
+            torch.amp.GradScaler(job.model.device.type) if job.plan.precision == "amp_fp16" else None,
+            float(job.model.logit_scale.detach()),
+            _original(job.model) if job.saving.ensemble is not None else None,
+        )
+        start, standing = _begin(parts)
+        metrics = MetricsFile(job.out / "metrics.jsonl", start, job.reports) if ranks.first else None
         steps = train(
-            self.model, job.batches, self.optimizer, job.plan,
-            ranks=self.ranks, start=start, scaler=self.scaler, stop=self.stop,
+            job.model, job.batches, parts.optimizer, job.plan,
+            ranks=ranks, start=start, scaler=parts.scaler, stop=stop,
         )  # fmt: skip
         try:
-            with metrics or nullcontext(), closing(self.follow(steps)) as watched:  # type: ignore[type-var]
-                if self.unvalidated:
-                    self._validate(start, per_epoch, metrics)
-                    self._leave_or_save(start, per_epoch, stop=self.unvalidated)
-                for step in watched:
-                    if metrics:
-                        metrics.write(_as_record(step))
-                    last = step.number == step.of
-                    if step.ends_epoch and job.validate and ((step.epoch + 1) % job.validate_every == 0 or last):
-                        self.unvalidated = True
-                        if not step.stopping:
-                            self._validate(step.number, per_epoch, metrics)
-                    stop = self.unvalidated or (step.stopping and not last)
-                    if stop or (step.ends_epoch and ((step.epoch + 1) % job.saving.every == 0 or last)):
-                        self._leave_or_save(step.number, per_epoch, stop=stop)
+            with metrics or nullcontext(), closing(follow(steps)) as watched:  # type: ignore[type-var]
+                step, standing = _go(parts, watched, start, standing, metrics, stop)
         except NotFiniteError as error:
-            if self.ranks.first:
+            if ranks.first:
                 said = {"schema": SCHEMA, "step": error.step, "videos": error.videos, "message": error.problem}
                 write_text(job.out / "nonfinite.json", to_json(said, indent=2) + "\n")
             raise
-        return self._finish(step, start)
+        return _finish(parts, standing, step, start)
 
-    def _begin(self) -> int:
-        """Put the run folder and the model into the state to start from; return the steps already taken."""
-        job = self.job
-        chosen = self._once(lambda: resume_from(job.out, job.resuming.from_, job.resuming.overwrite))
-        if chosen is None:
-            self._once(lambda: write_text(job.out / RECIPE, job.recipe))
-            return 0
-        checkpoint = Path(chosen)
-        state = read_state(checkpoint)
-        check_notes(checkpoint, state.notes)
-        if not job.resuming.force:
-            check_same(state.notes["settings"], job.settings)
-        self.model.load_weights(read_weights(checkpoint))
-        restore(self.model, self.optimizer, state)
-        if self.scaler is not None and state.notes.get("scaler"):
-            self.scaler.load_state_dict(state.notes["scaler"])
-        self.best = tuple(state.notes["best"]) if state.notes.get("best") else None
-        self.scores = dict(state.notes.get("scores", {}))
-        self.unvalidated = bool(state.notes.get("unvalidated")) and job.validate is not None
-        self._once(lambda: write_text(job.out / RECIPE, job.recipe))
-        return int(state.notes["step"])
 
-    def _leave_or_save(self, step: int, per_epoch: int, *, stop: bool) -> None:
-        """Save, and raise StoppedError after it if training was asked to `stop`."""
-        self._save(step, per_epoch)
-        if stop:
-            raise StoppedError(self.stop.signal, step, step_name(step))
+@dataclass(frozen=True)
+class _Parts:
+    """What a run works with, the same to its end; `began` is the logit scale at its start, `original` the weights."""
 
-    def _save(self, step: int, per_epoch: int) -> None:
-        """Write a checkpoint on rank 0; all ranks go on, or none does."""
-        job, name = self.job, step_name(step)
-        if job.validate and step % per_epoch == 0 and self.scores and not self.unvalidated:
-            value = next(iter(self.scores.values()))
-            if self.best is None or value > self.best[1]:
-                self.best = (name, value)
+    job: TrainJob
+    ranks: Ranks
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler | None
+    began: float
+    original: dict[str, torch.Tensor] | None
 
-        def save() -> None:
-            notes = {
-                "schema": SCHEMA,
-                "step": step,
-                "settings": dict(job.settings),
-                "scaler": self.scaler.state_dict() if self.scaler else None,
-                "best": self.best,
-                "scores": self.scores,
-                "unvalidated": self.unvalidated,
-            }
-            state = state_of(self.model, self.optimizer, notes)
-            files = job.model.tokenizing.files
-            save_checkpoint(job.out, name, self.model.weights(), self._about(step, per_epoch), state, files)
-            kept = {path.name for path in checkpoints_of(job.out)[-job.saving.last :]}
-            clean(job.out, kept | ({self.best[0]} if self.best else set()))
+    @property
+    def per_epoch(self) -> int:
+        """Return the steps of an epoch."""
+        return steps_per_epoch(self.job.batches, self.job.plan.accumulate, self.ranks.world)
 
-        self._once(save)
 
-    def _about(self, step: int, per_epoch: int, ensemble: float | None = None) -> dict[str, Any]:
-        job = self.job
-        said: dict[str, Any] = {"step": step, "epoch": step / per_epoch, "began": self.began, "scores": self.scores}
-        if ensemble is not None:
-            said["ensemble"] = {"original": job.model.name, "trained": step_name(step), "ratio": ensemble}
-        return about_checkpoint(job.model, {**job.record, **said})
+@dataclass(frozen=True)
+class _Standing:
+    """What the next checkpoint remembers besides weights: the last scores, and which checkpoint is the best by them.
 
-    def _validate(self, step: int, per_epoch: int, metrics: MetricsFile | None) -> None:
-        """Evaluate on rank 0; where a signal stops it, the epoch stays `unvalidated` on all ranks."""
+    `unvalidated` where a run was stopped between the end of an epoch and its scores.
+    """
 
-        def validate() -> Mapping[str, float] | None:
-            assert self.job.validate is not None
-            self.model.eval()
-            with torch.no_grad():
-                return self.job.validate(self.model, self.stop)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    best: tuple[str, float] | None = None
+    unvalidated: bool = False
 
-        found = self._once(validate)
-        self.model.train()
-        self.unvalidated = found is None
-        if found is None:
-            return
-        self.scores = dict(found)
+
+def _begin(parts: _Parts) -> tuple[int, _Standing]:
+    """Put the run folder and the model into the state to start from; return the steps taken, and where we are."""
+    job, once = parts.job, parts.ranks.once
+    chosen = once(lambda: resume_from(job.out, job.resuming.from_, job.resuming.overwrite))
+    if chosen is None:
+        once(lambda: write_text(job.out / RECIPE, job.recipe))
+        return 0, _Standing()
+    checkpoint = Path(chosen)
+    state = read_state(checkpoint)
+    check_notes(checkpoint, state.notes)
+    if not job.resuming.force:
+        check_same(state.notes["settings"], job.settings)
+    job.model.load_weights(read_weights(checkpoint))
+    restore(job.model, parts.optimizer, state)
+    if parts.scaler is not None and state.notes.get("scaler"):
+        parts.scaler.load_state_dict(state.notes["scaler"])
+    once(lambda: write_text(job.out / RECIPE, job.recipe))
+    return int(state.notes["step"]), _Standing(
+        dict(state.notes.get("scores", {})),
+        tuple(state.notes["best"]) if state.notes.get("best") else None,
+        bool(state.notes.get("unvalidated")) and job.validate is not None,
+    )
+
+
+def _go(
+    parts: _Parts,
+    steps: Iterator[Step],
+    start: int,
+    standing: _Standing,
+    metrics: MetricsFile | None,
+    stop: StopFlag,
+) -> tuple[Step | None, _Standing]:
+    """Take the steps, writing metrics, scores and checkpoints when they are due; return the last one, and where we are.
+
+    Raises StoppedError after a checkpoint if a signal came.
+    """
+    job, step = parts.job, None
+    if standing.unvalidated:
+        standing = _validate(parts, standing, start, metrics, stop)
+        standing = _save(parts, standing, start)
+        _leave(stop, start, leave=standing.unvalidated)
+    for step in steps:
         if metrics:
-            metrics.write({"step": step, "epoch": step // per_epoch - 1, "val": self.scores})
+            metrics.write(_as_record(step))
+        last = step.number == step.of
+        if step.ends_epoch and job.validate and ((step.epoch + 1) % job.validate_every == 0 or last):
+            standing = replace(standing, unvalidated=True)
+            if not step.stopping:
+                standing = _validate(parts, standing, step.number, metrics, stop)
+        leave = standing.unvalidated or (step.stopping and not last)
+        if leave or (step.ends_epoch and ((step.epoch + 1) % job.saving.every == 0 or last)):
+            standing = _save(parts, standing, step.number)
+            _leave(stop, step.number, leave=leave)
+    return step, standing
 
-    def _finish(self, step: Step | None, start: int) -> Trained:
-        job = self.job
-        per_epoch = steps_per_epoch(job.batches, job.plan.accumulate, self.ranks.world)
-        number = step.number if step else start
 
-        def finish() -> str:
-            last = job.out / "checkpoints" / step_name(number)
-            if self.original is not None and job.saving.ensemble is not None:
-                share = job.saving.ensemble
-                weights = mixed(self.original, self.model.weights(), share)
-                about, files = self._about(number, per_epoch, share), job.model.tokenizing.files
-                last = save_checkpoint(job.out, step_name(number, share), weights, about, tokenizer=files)
-            draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
-            write_text(job.out / MANIFEST, to_json(self._manifest(number, last), indent=2) + "\n")
-            return str(last)
+def _leave(stop: StopFlag, step: int, *, leave: bool) -> None:
+    if leave:
+        raise StoppedError(stop.signal, step, step_name(step))
 
-        checkpoint = Path(str(self._once(finish)))
-        broken = job.batches.counts.broken
-        return Trained(step, checkpoint, self.scores, broken, self.best[0] if self.best else None)
 
-    def _manifest(self, step: int, checkpoint: Path) -> dict[str, Any]:
-        job = self.job
-        return {
+def _validate(parts: _Parts, standing: _Standing, step: int, metrics: MetricsFile | None, stop: StopFlag) -> _Standing:
+    """Evaluate on rank 0; where a signal stops it, the epoch stays `unvalidated` on all ranks."""
+    model, ask = parts.job.model, parts.job.validate
+    assert ask is not None
+
+    def validate() -> Mapping[str, float] | None:
+        model.eval()
+        with torch.no_grad():
+            return ask(model, stop)
+
+    found = parts.ranks.once(validate)
+    model.train()
+    if found is None:
+        return replace(standing, unvalidated=True)
+    scores = dict(found)
+    if metrics:
+        metrics.write({"step": step, "epoch": step // parts.per_epoch - 1, "val": scores})
+    return replace(standing, scores=scores, unvalidated=False)
+
+
+def _save(parts: _Parts, standing: _Standing, step: int) -> _Standing:
+    """Write a checkpoint on rank 0; all ranks go on, or none does."""
+    job, name = parts.job, step_name(step)
+    if job.validate and step % parts.per_epoch == 0 and standing.scores and not standing.unvalidated:
+        value = next(iter(standing.scores.values()))
+        if standing.best is None or value > standing.best[1]:
+            standing = replace(standing, best=(name, value))
+
+    def save() -> None:
+        notes = {
             "schema": SCHEMA,
-            "finished": utc_stamp(),
-            "argv": [without_secrets(word) for word in job.argv],
+            "step": step,
             "settings": dict(job.settings),
-            "forced": job.resuming.force,
-            "ranks": self.ranks.world,
-            "threads": torch.get_num_threads(),
-            "steps": step,
-            "checkpoint": checkpoint.name,
-            "best": self.best,
-            "scores": self.scores,
-            "counts": asdict(job.batches.counts),
-            "model": {"name": job.model.name, "identity": job.model.identity},
-            "versions": versions(),
+            "scaler": parts.scaler.state_dict() if parts.scaler else None,
+            "best": standing.best,
+            "scores": standing.scores,
+            "unvalidated": standing.unvalidated,
         }
+        state = state_of(job.model, parts.optimizer, notes)
+        save_checkpoint(
+            job.out, name, job.model.weights(), _about(parts, standing, step), state, job.model.tokenizing.files
+        )
+        kept = {path.name for path in checkpoints_of(job.out)[-job.saving.last :]}
+        clean(job.out, kept | ({standing.best[0]} if standing.best else set()))
 
-    def _original(self) -> dict[str, torch.Tensor]:
-        """Return the weights to ensemble with: those at the start, without a temporal module that is new."""
-        weights = copy_of(self.model.weights())
-        new = self.model.temporal is not None and self.model.about.get("temporal") is None
-        return {key: value for key, value in weights.items() if not (new and key.startswith("temporal."))}
+    parts.ranks.once(save)
+    return standing
 
-    def _once(self, work: Callable[[], Any]) -> Any:
-        """Do work on rank 0 and return its answer on every rank; where it fails there, it fails on all."""
-        answer: Any = None
-        error: Exception | None = None
-        if self.ranks.first:
-            try:
-                answer = work()
-            except Exception as caught:  # whatever it is, the other ranks wait for an answer
-                error = caught
-        if self.ranks.world == 1:
-            if error:
-                raise error
-            return answer
-        said = self.ranks.all_say((answer, str(error) if error else None))[0]
-        if error:
-            raise error
-        if said[1]:
-            raise MaxiError(f"rank 0 stopped: {said[1]}")
-        return said[0]
+
+def _about(parts: _Parts, standing: _Standing, step: int, ensemble: float | None = None) -> dict[str, Any]:
+    job = parts.job
+    said: dict[str, Any] = {
+        "step": step,
+        "epoch": step / parts.per_epoch,
+        "began": {"logit_scale": parts.began},
+        "scores": standing.scores,
+    }
+    if ensemble is not None:
+        said["ensemble"] = {"original": job.model.name, "trained": step_name(step), "ratio": ensemble}
+    return about_checkpoint(job.model, {**job.record, **said})
+
+
+def _finish(parts: _Parts, standing: _Standing, step: Step | None, start: int) -> Trained:
+    job, number = parts.job, step.number if step else start
+
+    def finish() -> str:
+        last = job.out / "checkpoints" / step_name(number)
+        if parts.original is not None and job.saving.ensemble is not None:
+            share = job.saving.ensemble
+            weights = mixed(parts.original, job.model.weights(), share)
+            about, files = _about(parts, standing, number, share), job.model.tokenizing.files
+            last = save_checkpoint(job.out, step_name(number, share), weights, about, tokenizer=files)
+        draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
+        write_text(job.out / MANIFEST, to_json(_manifest(parts, standing, number, last), indent=2) + "\n")
+        return str(last)
+
+    checkpoint = Path(str(parts.ranks.once(finish)))
+    return Trained(step, checkpoint, standing.scores, job.batches.counts.broken, standing.best and standing.best[0])
+
+
+def _manifest(parts: _Parts, standing: _Standing, step: int, checkpoint: Path) -> dict[str, Any]:
+    job = parts.job
+    return {
+        "schema": SCHEMA,
+        "finished": utc_stamp(),
+        "argv": [without_secrets(word) for word in job.argv],
+        "settings": dict(job.settings),
+        "forced": job.resuming.force,
+        "ranks": parts.ranks.world,
+        "threads": torch.get_num_threads(),
+        "steps": step,
+        "checkpoint": checkpoint.name,
+        "best": standing.best,
+        "scores": standing.scores,
+        "counts": asdict(job.batches.counts),
+        "model": {"name": job.model.name, "identity": job.model.identity},
+        "versions": versions(),
+    }
+
+
+def _original(model: VideoCLIP) -> dict[str, torch.Tensor]:
+    """Return the weights to ensemble with: those at the start, without a temporal module that is new."""
+    weights = copy_of(model.weights())
+    new = model.temporal is not None and model.about.get("temporal") is None
+    return {key: value for key, value in weights.items() if not (new and key.startswith("temporal."))}
 
 
 def _as_record(step: Step) -> dict[str, Any]:
