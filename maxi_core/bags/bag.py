@@ -4,11 +4,11 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from maxi_core.bags.manifest import bags_of
 from maxi_core.errors import UsageError
-from maxi_core.types import Form, Match, Text, TextBag, Video
+from maxi_core.types import Form, Match, Text, TextBag, TextKind, Video
 
 Forms = Mapping[str, Sequence[Form]]  # text -> its forms; without an augmenter there are none
 Said = Mapping[str, Sequence[str]]  # source -> what it said
@@ -130,9 +130,11 @@ def from_line(line: str | bytes) -> TextBag:
 
 
 def _read_text(record: dict[str, Any]) -> Text:
-    text, source, of, kind = (_str(record[key]) for key in ("text", "source", "of", "kind"))
-    also = tuple(map(_str, _list(record.get("also", []))))
-    return Text(text, source, of, kind, also)  # type: ignore[arg-type]  # a kind that nobody knows is kept
+    text, source, of = (_str(record[key]) for key in ("text", "source", "of"))
+    kind: TextKind = record["kind"]
+    if kind not in get_args(TextKind):
+        raise ValueError(f"{kind!r:.40} is no kind of a text")
+    return Text(text, source, of, kind, tuple(map(_str, _list(record.get("also", [])))))
 
 
 def _str(value: Any) -> str:

@@ -93,3 +93,18 @@ def test_caches_lie_in_maxi_home_or_the_platforms_cache_folder(monkeypatch: pyte
     monkeypatch.delenv("MAXI_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert maxi_home().name == "maxi"
+
+
+def test_what_a_killed_process_left_is_swept_and_what_is_being_made_is_not(tmp_path: Path) -> None:
+    from maxi_core.system.files import hold, partial_of, sweep
+
+    for name in (".a.txt.0123abcd", ".mine", ".a.txt.xyz", "a.0123abcd"):
+        (tmp_path / name).touch()
+    left, made = partial_of(tmp_path / "folder", "-"), partial_of(tmp_path / "folder", "-")
+    for folder in (left, made):
+        (folder / "inside").mkdir(parents=True)
+    handle = os.open(made, os.O_RDONLY)
+    hold(handle)
+    sweep(tmp_path)
+    os.close(handle)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".mine", ".a.txt.xyz", "a.0123abcd", made.name])
