@@ -138,7 +138,7 @@ def _read_text(record: dict[str, Any]) -> Text:
 
 
 def _str(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
+    if not isinstance(value, str):
         raise ValueError(f"{value!r:.40} is no text")
     return value
 
