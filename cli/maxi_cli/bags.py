@@ -145,6 +145,9 @@ def bags(
     recipe = _recipe(settings, sources, without)
     with plugins_at_work():
         job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, dry=dry_run)
+    if not quiet:
+        who = ", ".join(source.label for source in job.sources.every())
+        note(f"{len(job.videos)} videos, {len(job.dictionary.entries)} names, sources {who}{brought(recipe, 'bags')}")
     if dry_run:
         job = job if part is None else replace(job, videos=part.share(job.videos))
         with plugins_at_work():
@@ -156,9 +159,6 @@ def bags(
         if planned["fails"]:
             raise typer.Exit(ExitCode.FAILED)
         return
-    if not quiet:
-        who = ", ".join(source.label for source in job.sources.every())
-        note(f"{len(job.videos)} videos, {len(job.dictionary.entries)} names, sources {who}{brought(recipe, 'bags')}")
     if part is None:
         with goes_on(), plugins_at_work(), log_to(job.out / "run.log"):
             made = run_job(job, progress(quiet=quiet))

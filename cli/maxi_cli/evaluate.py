@@ -146,6 +146,8 @@ def _run(
     json: bool,
     quiet: bool,
 ) -> None:
+    if not quiet and os.environ.get("RANK", "0") == "0":
+        note(f"loading {', '.join(models)}")  # torch, too, which takes its time
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.evaluating import folder_of
@@ -161,8 +163,6 @@ def _run(
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded
     for benchmark in opened:
         folder_of(benchmark)
-    if not quiet and os.environ.get("RANK", "0") == "0":
-        note(f"loading {', '.join(models)}")
     with goes_on(), joined(section.device, "gloo") as (ranks, _), ExitStack() as stack:
         if ranks.first:
             for folder in folders:

@@ -64,8 +64,6 @@ def predict(
     Example: maxi predict sandbox clip.mp4 --labels "arm wrestling, juggling balls" --window 4 --stride 2
     """
     from maxi_core.dictionaries import spelt
-    from maxi_core.evaluation.predicting import predict as run
-    from maxi_core.evaluation.protocol import Protocol
     from maxi_core.settings.sections import EvalSection, VideoOptions
 
     catalog, recipe = settings.catalog, settings.recipe()
@@ -75,11 +73,15 @@ def predict(
     given = _labels(catalog, labels, dictionary)
     if stride is not None and window is None:
         raise UsageError("--stride is the time between windows", "give --window too")
-    if not quiet:
-        note(f"loading {model}")
     asked = _windows(catalog, videos, window, stride, reading)
+    spelling = section.names or "spaced"
+    spelt(given, spelling)  # says which are shown to the model in another spelling
+    if not quiet:
+        note(f"loading {model}")  # torch, too, which takes its time
+    from maxi_core.evaluation.predicting import predict as run
+    from maxi_core.evaluation.protocol import Protocol
+
     protocol = Protocol.of(section, "spaced")
-    spelt(given, protocol.spelling)  # says which are shown to the model in another spelling
     (loaded,) = load(catalog, [model], section)
     answers = run(loaded, asked, given.entries, protocol, top=top, reading=reading)
     found = list(follow(quiet=quiet)("predicting", len(asked), answers))
@@ -114,12 +116,13 @@ def _labels(catalog: "Catalog", labels: str | None, dictionary: str | None) -> "
 def _windows(
     catalog: "Catalog", videos: list[str], window: float | None, stride: float | None, reading: Any
 ) -> "list[Video]":
-    from maxi_core.evaluation.predicting import sliding
     from maxi_core.plugin.world_paths import videos_of
 
     found = list(videos_of(catalog, videos, allow_outside_root=reading.allow_outside_root))
     if window is None:
         return found
+    from maxi_core.evaluation.predicting import sliding
+
     return [part for video in found for part in sliding(video, window, window if stride is None else stride)]
 
 

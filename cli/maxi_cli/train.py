@@ -35,20 +35,20 @@ def train(
 
     Example: maxi train runs/mine --model ViT-B-16-quickgelu/openai --keep 0.9 --out runs/mine/vitb16
     """
-    from maxi_core.system.ranks import joined
     from maxi_core.training.options import TrainSection
-    from maxi_core.training.plan import make_training
-    from maxi_core.training.run import Resuming
 
     if resume is not None and overwrite:
         raise UsageError("--resume goes on and --overwrite begins anew", "give one of them")
     recipe = settings.recipe()
-    resuming = Resuming(resume, force_resume, overwrite)
     section = recipe.core("train", TrainSection)
     if not quiet and os.environ.get("RANK", "0") == "0":
         note(f"loading {section.model}{brought(recipe, 'train')}")
-    wanted = section.device
-    with joined(wanted) as (ranks, where):
+    from maxi_core.system.ranks import joined
+    from maxi_core.training.plan import make_training
+    from maxi_core.training.run import Resuming
+
+    resuming = Resuming(resume, force_resume, overwrite)
+    with joined(section.device) as (ranks, where):
         job = make_training(
             settings.catalog, recipe, tuple(sys.argv), device=where, ranks=ranks, resuming=resuming, dry=dry_run
         )  # fmt: skip

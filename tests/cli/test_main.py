@@ -66,6 +66,25 @@ def test_threads_wait_without_spinning_unless_the_user_says_otherwise(monkeypatc
     assert os.environ["OMP_WAIT_POLICY"] == then
 
 
+@pytest.mark.parametrize("command", ["eval sandbox -b {place}", "predict sandbox {place} --labels a,b"])
+def test_what_is_loaded_is_said_before_torch_is_imported(command: str, tmp_path: Path) -> None:
+    (tmp_path / "walk").mkdir()
+    (tmp_path / "walk" / "a.mp4").write_text("no film")
+    program = (
+        "import sys, maxi_cli.terminal as terminal\n"
+        "before = terminal.note\n"
+        "def note(text):\n    before(text + (', with torch' if 'torch' in sys.modules else ', without torch'))\n"
+        "import maxi_cli.evaluate, maxi_cli.predict\n"
+        "maxi_cli.evaluate.note = maxi_cli.predict.note = note\n"
+        "from maxi_cli.__main__ import run\nrun(sys.argv[1:])"
+    )
+    words = command.format(place=tmp_path).split()
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "maxi: loading sandbox, without torch\n" in ran.stderr
+
+
 def test_the_version_is_printed(maxi) -> None:
     assert maxi("--version").out.startswith("maxi 0.")
 
