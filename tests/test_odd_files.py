@@ -16,6 +16,7 @@ from maxi_core.errors import UsageError
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.store import Store, digest
 from maxi_core.training.options import TrainSection
+from tests.said import errors
 from tests.training.runs import write_world
 from tests.training.test_train_command import SMALL
 
@@ -82,7 +83,7 @@ def test_a_line_that_is_no_bag_is_named(world: Path, tmp_path: Path, maxi: Maxi,
     train = ("train", str(run), "--model", str(world / "model"), "--out", str(tmp_path / "out"), *SMALL)
     for command in (("show", str(run)), ("stats", str(run)), ("stats", str(run), "--word", "a"), train):
         ran = maxi(*command)
-        assert (ran.code, len(ran.err.splitlines())) == (2, 1), (command, ran.err)
+        assert (ran.code, errors(ran.err)) == (2, 1), (command, ran.err)
         assert f"{run / 'bags.jsonl'}:2 is not a bag: " in ran.err
 
 
@@ -127,7 +128,7 @@ def test_a_recipe_that_cannot_be_read_is_one_line(
     monkeypatch.chdir(tmp_path)
     for more in ((), ("--config", str(recipe))):
         ran = maxi("check", str(world / "clips" / "0.mp4"), *more)
-        assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+        assert (ran.code, errors(ran.err)) == (2, 1), ran.err
         assert said in ran.err
 
 
@@ -167,7 +168,7 @@ def test_a_model_of_another_program_is_told_what_it_is(
         ("bags", str(world / "clips"), "-o", f"dictionary.model={model}", *bags),
     ):
         ran = maxi(*command)
-        assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+        assert (ran.code, errors(ran.err)) == (2, 1), ran.err
         assert said in ran.err
 
 
@@ -179,7 +180,7 @@ def test_weights_that_do_not_fit_are_named_by_their_keys(world: Path, tmp_path: 
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     (folder / "open_clip_model.safetensors").write_bytes((world / "model" / "open_clip_model.safetensors").read_bytes())
     ran = maxi("predict", str(folder), str(world / "clips" / "0.mp4"), "--labels", "a, b")
-    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert (ran.code, errors(ran.err)) == (2, 1)
     assert "text_projection" in ran.err
 
 
@@ -221,7 +222,7 @@ def test_a_private_segment_of_a_colleague_is_a_miss_for_whoever_may_not_read_it(
         program = (
             f"import os\nfrom pathlib import Path\nfrom maxi_core.system.store import Store\nos.setuid(12345)\n"
             f"store = Store(Path({str(folder)!r}), {{}})\nassert store.get({key(1)!r}) is None\n"
-            f"store.put({key(1)!r}, '1', 'one again')\nassert store.get({key(1)!r}) == 'one again'\nshelf.close()\n"
+            f"store.put({key(1)!r}, '1', 'one again')\nassert store.get({key(1)!r}) == 'one again'\nstore.close()\n"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, "cannot be read and count as not there" in done.stderr) == (0, True), done.stderr

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from maxi_core.clip.checkpoints import checkpoints_of
+from tests.said import errors
 from tests.training.test_train_command import SMALL, arguments, environment
 
 Maxi = Callable[..., Any]
@@ -63,7 +64,7 @@ def test_a_byte_that_was_flipped_in_the_state_is_seen(
 ) -> None:
     flip(checkpoints_of(copy)[-1] / "state" / file, place)
     ran = maxi(*arguments(world, copy, *SHORT, "--resume", "latest"))
-    assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+    assert (ran.code, errors(ran.err)) == (2, 1), ran.err
     assert f"{file} is damaged" in ran.err
 
 
@@ -73,7 +74,7 @@ def test_a_state_that_is_no_state_is_one_line(world: Path, copy: Path, maxi: Max
     (last / "DONE").write_text("")  # as an earlier maxi, which knew no checksums
     (last / "state" / "state.json").write_text(damage)
     ran = maxi(*arguments(world, copy, *SHORT, "--resume", "latest"))
-    assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
+    assert (ran.code, errors(ran.err)) == (2, 1), ran.err
     assert "state" in ran.err
 
 

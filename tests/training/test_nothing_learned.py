@@ -12,16 +12,11 @@ from maxi_core.errors import MaxiError
 from maxi_core.training.objective import Bags, constant_because, loss_of
 from maxi_core.training.options import Loss
 from tests.batches.runs import bag, write_run
+from tests.said import errors
 from tests.training.runs import steps
 from tests.training.test_train_command import arguments
 
 Maxi = Callable[..., Any]
-
-
-def errors(said: str) -> int:
-    """Count the lines of errors; whatever else is said is not a traceback."""
-    assert "Traceback" not in said
-    return sum(line.startswith("maxi: error:") for line in said.splitlines())
 
 
 def run_of(world: Path, folder: Path, entries: Sequence[str], texts: Sequence[Sequence[str]]) -> Path:
