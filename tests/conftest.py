@@ -96,6 +96,12 @@ def maxi(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 
 
 @pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands announce what they begin, as where somebody sees stderr on a terminal."""
+    monkeypatch.setattr("maxi_cli.terminal.watched", lambda: True)
+
+
+@pytest.fixture
 def logged() -> Iterator[list[str]]:
     """Return what maxi warns of from now on, whatever handlers the commands of a test set up."""
     found: list[str] = []

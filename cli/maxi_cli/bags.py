@@ -11,7 +11,17 @@ import typer
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, complete_sources, read_recipe
 from maxi_cli.progress import progress
-from maxi_cli.terminal import brought, complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
+from maxi_cli.terminal import (
+    announce,
+    brought,
+    complain,
+    goes_on,
+    log_to,
+    plugins_at_work,
+    show_json,
+    stdout,
+    visible,
+)
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -147,7 +157,9 @@ def bags(
         job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, dry=dry_run)
     if not quiet:
         who = ", ".join(source.label for source in job.sources.every())
-        note(f"{len(job.videos)} videos, {len(job.dictionary.entries)} names, sources {who}{brought(recipe, 'bags')}")
+        announce(
+            f"{len(job.videos)} videos, {len(job.dictionary.entries)} names, sources {who}{brought(recipe, 'bags')}"
+        )
     if dry_run:
         job = job if part is None else replace(job, videos=part.share(job.videos))
         with plugins_at_work():

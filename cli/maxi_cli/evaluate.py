@@ -12,7 +12,7 @@ import typer
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, QuietFlag, named, offering
 from maxi_cli.progress import follow
-from maxi_cli.terminal import complain, goes_on, note, show_json, stdout, visible
+from maxi_cli.terminal import announce, complain, goes_on, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _run(
     quiet: bool,
 ) -> None:
     if not quiet and os.environ.get("RANK", "0") == "0":
-        note(f"loading {', '.join(models)}")  # torch, too, which takes its time
+        announce(f"loading {', '.join(models)}")  # torch, too, which takes its time
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.evaluating import folder_of

@@ -9,7 +9,7 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.evaluate import load
 from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import follow
-from maxi_cli.terminal import complain, note, show_json, stdout, visible
+from maxi_cli.terminal import announce, complain, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def predict(
     spelling = section.names or "spaced"
     spelt(given, spelling)  # says which are shown to the model in another spelling
     if not quiet:
-        note(f"loading {model}")  # torch, too, which takes its time
+        announce(f"loading {model}")  # torch, too, which takes its time
     from maxi_core.evaluation.predicting import predict as run
     from maxi_core.evaluation.protocol import Protocol
 

@@ -140,6 +140,17 @@ def note(message: str) -> None:
         sys.stderr.write(f"maxi: {visible(message)}\n")
 
 
+def watched() -> bool:
+    """Return whether somebody sees stderr as it comes, and it is no log or pipe."""
+    return sys.stderr.isatty()
+
+
+def announce(message: str) -> None:
+    """Print what is begun, to whoever watches; elsewhere an error is the only line."""
+    if watched():
+        note(message)
+
+
 # Logging of the `maxi` command: its own loggers on stderr; other libraries' only when they are asked for.
 
 LEVELS = ("debug", "info", "warning", "error")

@@ -8,7 +8,7 @@ import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag
-from maxi_cli.terminal import brought, complain, log_to, note, show_json, stdout, visible
+from maxi_cli.terminal import announce, brought, complain, log_to, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def train(
     recipe = settings.recipe()
     section = recipe.core("train", TrainSection)
     if not quiet and os.environ.get("RANK", "0") == "0":
-        note(f"loading {section.model}{brought(recipe, 'train')}")
+        announce(f"loading {section.model}{brought(recipe, 'train')}")
     from maxi_core.system.ranks import joined
     from maxi_core.training.plan import make_training
     from maxi_core.training.run import Resuming

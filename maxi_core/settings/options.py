@@ -357,7 +357,10 @@ _NOT = {
     **{"literal_error": "is not known", "path_type": "is not a path", "dict_type": "is not a table"},
     "finite_number": "is not a finite number",
 }
-_BOUNDS = {"gt": "must be more than", "ge": "must be at least", "lt": "must be less than", "le": "must be at most"}
+_BOUNDS = {
+    **{"gt": "must be more than", "ge": "must be at least", "lt": "must be less than", "le": "must be at most"},
+    **{"min_length": "must not be shorter than", "max_length": "must not be longer than"},
+}
 
 
 def why_refused(error: Mapping[str, Any]) -> str:
@@ -385,7 +388,7 @@ def _meant(text: str) -> str:
 
 
 def _type_in_words(field: FieldInfo) -> str:
-    return " ".join([_annotation_in_words(field.annotation), *bounds(field)])
+    return f"{_annotation_in_words(field.annotation)} {' and '.join(bounds(field))}".rstrip()
 
 
 def _annotation_in_words(annotation: Any) -> str:

@@ -10,7 +10,7 @@ from maxi_core.errors import ExitCode
 CAST = "toymatch,toygpt,toyblip,toyverbs"
 
 
-def test_each_video_gets_its_match_and_a_bag_with_who_said_what(world) -> None:
+def test_each_video_gets_its_match_and_a_bag_with_who_said_what(world, watched) -> None:
     ran = world.bags()
     assert ran.code == ExitCode.DONE
     assert ran.err == "maxi: 6 videos, 4 names, sources toymatch, toygpt, toyblip, toyverbs\n"
@@ -273,7 +273,7 @@ def test_a_folder_without_videos_has_nothing_to_do(world) -> None:
     assert not world.out.exists()
 
 
-def test_what_a_recipe_file_sets_is_said_before_the_work(world) -> None:
+def test_what_a_recipe_file_sets_is_said_before_the_work(world, watched) -> None:
     (world.folder / "mine.toml").write_text("[bags]\nkeep = 0.5\nnames = 'spaced'\n")
     ran = world.bags("--config", "mine.toml")
     assert ran.err == "maxi: 6 videos, 4 names, sources toymatch, toygpt, toyblip, toyverbs; of mine.toml: keep 0.5\n"

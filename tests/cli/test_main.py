@@ -74,8 +74,7 @@ def test_what_is_loaded_is_said_before_torch_is_imported(command: str, tmp_path:
         "import sys, maxi_cli.terminal as terminal\n"
         "before = terminal.note\n"
         "def note(text):\n    before(text + (', with torch' if 'torch' in sys.modules else ', without torch'))\n"
-        "import maxi_cli.evaluate, maxi_cli.predict\n"
-        "maxi_cli.evaluate.note = maxi_cli.predict.note = note\n"
+        "terminal.note, terminal.watched = note, lambda: True\n"
         "from maxi_cli.__main__ import run\nrun(sys.argv[1:])"
     )
     words = command.format(place=tmp_path).split()
@@ -225,7 +224,7 @@ def test_no_summary_of_a_command_is_cut(maxi, monkeypatch: pytest.MonkeyPatch) -
         (("--workers", "2.5"), "'2.5' is not a whole number"),
         (("--workers", "-1"), "workers = -1 (--workers) must be at least 0; it takes integer or none >= 0"),
         (("--video-timeout", "1m"), "'1m' is not a number"),
-        (("--names", "free"), "Invalid value for '--names': 'free' is not one of 'written', 'spaced' (see"),
+        (("--names", "free"), "[bags] names = 'free' (--names) is not known; it takes written | spaced"),
         (("-o", "video.allow_outside_root=maybe"), "is not true or false; it takes true or false"),
         (("-o", "gpt3.concurrency=many"), "is not a whole number; it takes integer >= 1 and <= 256"),
         (("-o", "eval.precision=bf16"), "precision = 'bf16' (-o eval.precision=bf16) is not known; it takes fp32 |"),

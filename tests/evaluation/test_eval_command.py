@@ -28,7 +28,7 @@ def test_the_table_has_80_columns_and_says_what_the_score_is_of(maxi, world, tmp
     assert wanted <= record.keys()
 
 
-def test_videos_that_could_not_be_used_and_classes_without_any_are_named(maxi, world, tmp_path: Path) -> None:
+def test_videos_that_could_not_be_used_and_classes_without_any_are_named(maxi, watched, world, tmp_path: Path) -> None:
     (world.benchmark / "some.txt").write_text("videos/00.mp4 0\nvideos/bad.mp4 0\nvideos/none.mp4 1\n")
     (world.benchmark / "videos" / "bad.mp4").write_text("a text")
     split = ("-b", str(world.benchmark / "some.txt"), "--labels", str(world.benchmark / "labels.csv"))

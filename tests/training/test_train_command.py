@@ -56,7 +56,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "random", **more}
 
 
-def test_a_training_says_what_it_does_and_leaves_all_that_is_needed(world: Path, tmp_path: Path, maxi: Maxi) -> None:
+def test_a_training_says_what_it_does_and_leaves_all_that_is_needed(
+    world: Path, tmp_path: Path, maxi: Maxi, watched: None
+) -> None:
     out = tmp_path / "out"
     ran = maxi(*arguments(world, out, "--accum-freq", "2"))
     assert ran.code == 0, ran.err
@@ -293,7 +295,9 @@ def test_what_is_wrong_is_one_line(world: Path, tmp_path: Path, maxi: Maxi, more
     assert len(ran.err.splitlines()) == 1
 
 
-def test_a_recipe_of_the_paper_on_one_rank_says_how_to_have_its_batch(world: Path, tmp_path: Path, maxi: Maxi) -> None:
+def test_a_recipe_of_the_paper_on_one_rank_says_how_to_have_its_batch(
+    world: Path, tmp_path: Path, maxi: Maxi, watched: None
+) -> None:
     few = ("--epochs", "1", "--frames", "2", "--workers", "0", "--device", "cpu", "--accum-freq", "2", "--dry-run")
     config = tmp_path / "maxi-k400.toml"  # as the paper's, with smaller batches
     config.write_text("[train]\nbatch_size = 8\n")
