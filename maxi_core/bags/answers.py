@@ -1,6 +1,9 @@
 """The answers of one source: those in the store, and in memory those that failed in this run."""
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -21,7 +24,20 @@ class Answers(Generic[Question, Answer]):
     def __init__(self, name: str, codec: Codec[Question, Answer], store: Store) -> None:
         self._name, self.codec, self.store = name, codec, store
         self._failed: dict[str, Failed] = {}
+        self._seconds: list[float] = []  # that each call took
         self._lock = Lock()  # over the files of the store
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Measure a call to the source."""
+        began = time.perf_counter()
+        yield
+        self._seconds.append(time.perf_counter() - began)
+
+    def note_speed(self, asked: int, concurrency: int) -> None:
+        """Remember in the store how long the source took for what it was `asked` now, for estimates."""
+        at_once = max(1, min(concurrency, len(self._seconds)))
+        self.store.note_speed(asked, sum(self._seconds) / at_once)
 
     def __contains__(self, key: str) -> bool:
         return key in self._failed or key in self.store

@@ -5,14 +5,13 @@ again in halves until the one bad item is alone, and whatever is wrong carries t
 """
 
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.order_check import OrderCheck
-from maxi_core.errors import CannotTellError, MaxiError, PluginError
+from maxi_core.errors import PluginError
 from maxi_core.plugin.calls import Calls, call, one_line
 from maxi_core.plugin.roles import Source
 from maxi_core.types import Failed
@@ -36,21 +35,13 @@ class Asker(Generic[Question, Answer]):
     source's own word to the user: it ends the run.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        method: Method,
-        answers: Answers[Question, Answer],
-        *,
-        strict: bool,
-        before: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, source: Source, method: Method, answers: Answers[Question, Answer], *, strict: bool) -> None:
         self.source, self.name, self.answers, self.asked, self.off = source, source.label, answers, 0, ""
-        self._method, self._strict, self._faults, self._before = method, strict, 0, before
+        self._method, self._strict, self._faults = method, strict, 0
+        self.before: Callable[[], object] = lambda: None
         self._calls = Calls(self.name, source.concurrency)
         self._batch: list[Item] = []
         self._asking: set[str] = set()  # keys in the batch and in calls
-        self._seconds: list[float] = []  # that each call took
         self._opened, self._order = False, OrderCheck(self.name, answers.store, source.batch)
 
     def wanted(self, key: str) -> bool:
@@ -60,15 +51,10 @@ class Asker(Generic[Question, Answer]):
     def open(self) -> None:
         """Open the source if that was not done; one that cannot be opened is switched off."""
         if not self._opened:
-            self._before()
+            self.before()
             self._opened = True
             self._calls.submit(self._open)
             self._calls.next()
-
-    def probe(self, *, certain: bool) -> None:
-        """Try what the source stands on, at no cost; raises what it says is wrong, or only warns unless `certain`."""
-        self._calls.submit(partial(self._probe, certain))
-        self._calls.next()
 
     def take(self, question: Question, key: str, item: object) -> None:
         """Put a question into the batch, or keep why it cannot be asked (an item that is Failed)."""
@@ -93,21 +79,10 @@ class Asker(Generic[Question, Answer]):
 
     def close(self) -> None:
         """Close the source; calls that are under way get a few seconds, and what they bring is kept."""
-        at_once = max(1, min(self.source.concurrency, len(self._seconds)))
-        self.answers.store.note_speed(self.asked, sum(self._seconds) / at_once)
+        self.answers.note_speed(self.asked, self.source.concurrency)
         if self._opened:
             call(self.name, "when it was closed", self.source.close)
         self._calls.close(GRACE)
-
-    def _probe(self, certain: bool) -> None:
-        try:
-            what = call(self.name, "when it was probed", self.source.probe)[1]
-        except MaxiError as error:
-            if certain and not isinstance(error, CannotTellError):
-                raise
-            what = str(error)
-        if what:
-            log.warning("source '%s' could not be tried before the work: %s", self.name, one_line(what))
 
     def _open(self) -> None:
         if what := call(self.name, "when it was opened", self.source.open)[1]:
@@ -121,9 +96,8 @@ class Asker(Generic[Question, Answer]):
 
     def _answer(self, batch: list[Item]) -> None:
         """Answer a batch, in a thread, and keep the answers at once: a kill costs what is being asked and no more."""
-        began = time.perf_counter()
-        heard = self._halved(batch)
-        self._seconds.append(time.perf_counter() - began)
+        with self.answers.timed():
+            heard = self._halved(batch)
         self._order.look(heard, lambda items: [answer for _, answer in self._halved(items)])
         for (question, key, _), answer in heard:
             self.answers.keep(question, key, answer)

@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.asker import Asker
-from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec, text_key
+from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
+from maxi_core.bags.probed_first import probe_all
 from maxi_core.plugin.calls import fingerprint
 from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Matcher, Source
 from maxi_core.settings.options import deciding
@@ -23,7 +25,7 @@ from maxi_core.types import Dictionary, Form, Match, Video
 class Sources:
     """The sources of a run by part, texts in the order in which they fill the bags, and how videos are read.
 
-    `shortened` says whether verb phrases shorter than their phrase go into bags (`composing.compose`).
+    `shortened` says whether verb phrases shorter than their phrase go into bags (`bag.compose`).
     """
 
     matcher: Matcher
@@ -76,13 +78,10 @@ def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict
             codec: Codec[Any, Any],
             *more: object,
             costly: bool = False,
-            before: Callable[[], None] = lambda: None,
         ) -> Asker[Any, Any]:
             about = store_about(source, sources.reading, *more)
             part = stack.enter_context(Store(store / store_name(about), about, costly=costly))
-            asker: Asker[Any, Any] = Asker(
-                source, method, Answers(source.label, codec, part), strict=strict, before=before
-            )
+            asker: Asker[Any, Any] = Asker(source, method, Answers(source.label, codec, part), strict=strict)
             stack.callback(asker.close)
             return asker
 
@@ -92,27 +91,10 @@ def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict
         captioners = tuple(
             ready(one, one.caption, TEXTS_OF_VIDEO, costly=one.costs_money) for one in sources.captioners
         )
-
-        def probe() -> None:
-            """Try the sources of texts before the first new video is matched: a wrong key is no news after hours."""
-            keys = [text_key(entry) for entry in dictionary.entries]
-            for asker in (*expanders, *captioners):
-                known = 0 if asker in captioners else sum(not asker.wanted(key) for key in keys)
-                if known < len(keys) and type(asker.source).probe is not Source.probe:
-                    asker.probe(certain=not known)  # some are known: perhaps all that will be needed
-
-        yield Askers(
-            expanders=expanders,
-            captioners=captioners,
-            augmenter=ready(augmenter, augmenter.augment, FORMS_OF_TEXT) if augmenter else None,
-            matcher=ready(
-                matcher,
-                lambda clips: matcher.match(clips, dictionary),
-                match_codec(dictionary),
-                entries,
-                before=probe,
-            ),
-        )
+        augmenting = ready(augmenter, augmenter.augment, FORMS_OF_TEXT) if augmenter else None
+        matching = ready(matcher, lambda clips: matcher.match(clips, dictionary), match_codec(dictionary), entries)
+        matching.before = partial(probe_all, (*expanders, *captioners), dictionary.entries)
+        yield Askers(expanders=expanders, captioners=captioners, augmenter=augmenting, matcher=matching)
 
 
 def store_about(source: Source, reading: VideoOptions, *more: object) -> dict[str, object]:
