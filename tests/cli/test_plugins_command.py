@@ -43,7 +43,7 @@ def test_one_source_is_explained_with_its_options(maxi, fake_dist) -> None:
     out = maxi("plugins", "polite").out
     assert "polite (expander, polite 1.0)" in out
     assert "Says the entry again." in out
-    assert "polite.limit        integer >= 1         5        how many" in out
+    assert "polite.limit        integer >= 1             5        how many" in out
     document = json.loads(maxi("plugins", "polite", "--json").out)
     assert document["options"][0] == {"key": "limit", "type": "integer >= 1", "default": 5, "help": "how many"}
 

@@ -215,7 +215,7 @@ def test_the_options_of_the_core_are_listed_and_completed(maxi, fake_dist: FakeD
     fake_dist("polite", EXPANDER.format(name="polite"))
     out = maxi("plugins", "polite").out
     assert "polite.batch" in out
-    assert "polite.concurrency  integer >= 1 <= 256  1" in out
+    assert "polite.concurrency  integer >= 1 and <= 256  1" in out
     assert {"polite.batch=", "polite.concurrency=", "polite.limit="} <= set(complete_option("polite."))
     assert complete_option("mean.") == [], "a temporal module is not asked"
 

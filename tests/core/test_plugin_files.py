@@ -30,7 +30,7 @@ def test_a_file_that_is_named_offers_what_an_installed_plugin_would(maxi, mine) 
     ran = maxi("plugins", "mine", "--plugin", "./mine.py")
     assert ran.code == ExitCode.DONE
     assert "mine (expander, file " in ran.out
-    assert "mine.limit        integer >= 1         5        how many" in ran.out
+    assert "mine.limit        integer >= 1             5        how many" in ran.out
     assert "mine.limit" in maxi("env", "--plugin", "mine.py", "-o", "mine.limit=3").out
 
 
