@@ -68,8 +68,8 @@ def test_the_recipes_that_come_with_maxi_name_its_plugins_in_full(name: str) -> 
     for setting in from_file(path):
         assert setting.section in CORE or setting.section.startswith("maxi:")
         if setting.section == "sources":
-            players = setting.value if isinstance(setting.value, list) else [setting.value]
-            assert all(player == "none" or str(player).startswith("maxi:") for player in players)
+            names = setting.value if isinstance(setting.value, list) else [setting.value]
+            assert all(one == "none" or str(one).startswith("maxi:") for one in names)
 
 
 def test_the_defaults_are_those_of_the_default_recipe() -> None:

@@ -149,7 +149,7 @@ def test_a_word_that_is_no_verb_has_no_gerund() -> None:
 
 @pytest.mark.parametrize(
     ("name", "precision", "recall"),
-    [("gold", 0.97, 0.98), ("held_out", 0.94, 0.94), ("imperative", 0.95, 0.96)],
+    [("gold", 0.97, 0.98), ("held_out", 0.95, 0.92), ("imperative", 0.96, 0.96)],
     ids=["gold", "held out", "imperative"],
 )
 def test_precision_and_recall_do_not_fall_below_what_was_measured(name: str, precision: float, recall: float) -> None:

@@ -223,14 +223,11 @@ class Tagger:
             return False
         if following.closed in (",", "C"):  # "push and pull", but "bat and ball"
             return not word.thing and after.common and not after.thing and after.lemmas.get("VB") == after.text
-        if following.closed == "P":  # "land on your feet", "dress up", "run in the park", but "plant in a pot"
-            goes = bool(after.text) and (following.text in self.lists["way"] or after.text in self.lists["own"])
-            return goes or not word.thing or (following.text in self.lists["particle"] and not after.text)
-        if following.closed == "B":
-            return True
+        if following.closed == "P":
+            return not word.thing or (following.text in self.lists["way"] and bool(after.text))
         if following.adjective:  # "jump high", "sip hot tea", but "store front"
             return not word.thing or self._nominal(at, place + 2)
-        return self._takes(at, place, word)
+        return following.closed == "B" or self._takes(at, place, word)
 
     def _takes(self, at: Tagged, place: int, word: Word) -> bool:
         """Whether a bare noun after a verb at the start is its object ("lift weights"; not "race track")."""
@@ -240,10 +237,7 @@ class Tagger:
         if not word.thing:
             return True
         many = thing.text in lists["mass noun"] or (thing.text.endswith("s") and not thing.text.endswith("ss"))
-        does = (
-            word.lemmas.get("VB") in self.lists["noun or verb"]
-        )  # a thing that is seldom a verb needs more: "table legs"
-        return many and ((does and after.closed == ",") or after.closed in ("P", "B"))
+        return many and after.closed in ("P", "B")
 
     def _is_noun_pair(self, at: Tagged, place: int) -> bool:
         """Whether verb and particle name an exercise or a picture ("push up", "close up of a hand")."""
