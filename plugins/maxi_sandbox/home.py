@@ -5,28 +5,34 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from maxi_core.system.files import hold, partial_of, sweep
+from maxi_core.errors import MaxiError
+from maxi_core.system.files import hold, maxi_home, partial_of, sweep
 
 WORLD_VERSION = "5"
 
 
 def sandbox_home() -> Path:
     """Return this world's cache folder: under `$MAXI_HOME`, or else under the user's cache folder."""
-    import platformdirs
-
-    root = os.environ.get("MAXI_HOME") or platformdirs.user_cache_dir("maxi")
-    return Path(root).expanduser() / "sandbox" / WORLD_VERSION
+    return maxi_home() / "sandbox" / WORLD_VERSION
 
 
 def made(name: str, make: Callable[[Path], None]) -> Path:
     """Return the cache folder `name`, filled by `make` if it does not exist yet.
 
     `make` fills a folder beside it that is renamed when it is complete. Two processes may do so at once: the first to
-    finish wins. What one that is killed leaves is removed by the next.
+    finish wins. What one that is killed leaves is removed by the next. Raises MaxiError if the folder cannot be written.
     """
     final = sandbox_home() / name
-    if final.is_dir():
-        return final
+    if not final.is_dir():
+        try:
+            _make(final, make)
+        except OSError as error:
+            said = f"cannot make {final}: {error.strerror or error}"
+            raise MaxiError(said, "make room there, or name another folder: MAXI_HOME") from error
+    return final
+
+
+def _make(final: Path, make: Callable[[Path], None]) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     sweep(final.parent)
     part = partial_of(final, "-")
@@ -43,7 +49,6 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
     finally:
         os.close(handle)
         shutil.rmtree(part, ignore_errors=True)
-    return final
 
 
 def forget(name: str) -> None:

@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from maxi_core.errors import UsageError
+from maxi_core.errors import MaxiError, UsageError
 from maxi_sandbox import BENCHMARKS, Sandbox
 from maxi_sandbox.home import WORLD_VERSION, forget, made, sandbox_home
 
@@ -43,9 +43,17 @@ def test_making_that_fails_leaves_nothing(home: Path) -> None:
         (folder / "file").write_text("half")
         raise OSError("the disk is full")
 
-    with pytest.raises(OSError, match="the disk is full"):
+    with pytest.raises(MaxiError, match=f"cannot make {home / 'thing'}: the disk is full"):
         made("thing", make)
     assert list(home.iterdir()) == []
+
+
+def test_a_home_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MAXI_HOME", str(tmp_path / "file"))
+    with pytest.raises(MaxiError, match="cannot make .*file/sandbox.*: Not a directory") as refused:
+        made("thing", lambda _: None)
+    assert refused.value.fix == "make room there, or name another folder: MAXI_HOME"
 
 
 def test_two_makers_at_once_give_one_whole_folder(home: Path) -> None:
