@@ -32,7 +32,7 @@ _JSON = re.compile(r"""\{|\[\s*($|["'\[{\d])""")  # how one begins; `[Something]
 _AHEAD = re.compile(
     r"(?P<code>[A-Za-z]{0,2})(?P<number>\d{1,30})(?P<gap>\s*[,;|\t]\s*|[.):]\s*(?=[^\d\s])|\s+-\s+|\s+)(?P<name>.+)"
 )
-_BEHIND = re.compile(r"(?P<name>.*\S)(?P<gap>\s*[,;|\t]\s*|:\s+|\s+)(?P<number>\d{1,30})")
+_BEHIND = re.compile(r"(?P<name>.*[^\s,;|:])(?P<gap>\s*[,;|\t:]\s*|\s+)(?P<number>\d{1,30})")
 _BULLET = re.compile(r"(?P<gap>[-*\u2022])\s+(?P<name>.+)")
 _QUOTED = re.compile(r"""(["'])(?P<name>.+)\1,?""")
 _MARKUP = re.compile(r"<(!doctype|html|\?xml)|.*[{\[(]$", re.IGNORECASE)
@@ -195,6 +195,7 @@ def _from_lines(path: Path, text: str, lines: list[tuple[int, str]], *, numbered
     words = set(map(name_key, first.split()))
     if words <= {*NAME, *NUMBER} and words & {*NUMBER}:
         lines = lines[1:]
+    lines = _without_commas(lines)
     for pattern in (_AHEAD, _BEHIND, _BULLET):
         if (found := _numbered(path, lines, pattern, any_numbers=numbered)) is not None:
             return found
@@ -263,6 +264,13 @@ def _numbered(
         ClassName(_unquoted(one["name"]), place, number if one.get("number") else None)
         for (place, _), one, number in zip(lines, found, numbers, strict=True)
     ]
+
+
+def _without_commas(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return the lines without the comma or semicolon that ends each of them, except maybe the last, in code."""
+    if len(lines) == 1 or not all(line[-1] in ",;" for _, line in lines[:-1]):
+        return lines
+    return [(place, line.rstrip(",; ")) for place, line in lines]
 
 
 def _alone(path: Path, lines: Sequence[tuple[int, str]]) -> list[ClassName]:
