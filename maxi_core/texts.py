@@ -10,6 +10,7 @@ from maxi_core.errors import UsageError
 LONGEST = 1000  # characters of one text; CLIP reads 77 tokens, about 400 characters
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_BLANK = " \u200b\u2060"  # what is left at an end of words that are joined by spaces
 _UNUSABLE = re.compile("[\ud800-\udfff\ufeff\ufffe\uffff]")  # lone surrogates, byte order marks, no characters
 
 
@@ -18,13 +19,13 @@ def tidy(text: str, longest: int = LONGEST) -> str:
 
     Control characters become spaces, lone surrogates and byte order marks go, and a text of nothing but invisible
     characters (zero-width spaces, joiners, marks of direction) is empty. Joiners inside a text stay: some scripts and
-    emoji need them.
+    emoji need them; zero-width spaces at its ends go.
     """
     if text.isascii() and text.isprintable():  # most texts, at a tenth of the time
         return " ".join(text.split())[:longest].strip()
     text = _UNUSABLE.sub("", _CONTROL.sub(" ", text))
     text = " ".join(text.split())[:longest]
-    text = unicodedata.normalize("NFC", text)[:longest].strip()
+    text = unicodedata.normalize("NFC", text)[:longest].strip(_BLANK)
     return text if any(unicodedata.category(letter)[0] not in "CZ" for letter in text) else ""
 
 

@@ -12,20 +12,21 @@ LONGEST_ANSWER = 100_000  # characters, marks and tags included
 # Thoughts, by the names that models give them: <think>, [THINK], <|begin_of_thought|>, a channel, a heading
 _THOUGHT = (
     r"(?:\w{1,20}:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|analysis|scratch_?pad|rationale|"
-    r"(?:inner_?)?monologue|chain_?of_?thought|cot|plan(?:ning)?|deliberat(?:e|ion)|details)"
+    r"(?:inner_?)?monologue|chain_?of_?thought|cot|plan(?:ning)?|deliberat(?:e|ion)|details|"
+    r"tool_?calls?|function_?calls?|tool_?(?:use|code|response))"
 )
 _OPENS = (
     rf"<\|?\s*{_THOUGHT}(?:\s[^<>\n]{{0,200}})?\s*\|?>|\[{_THOUGHT}\]|◁{_THOUGHT}▷|```{_THOUGHT}[^\n`]*\n",
-    rf"<\|(?:begin_of|start)_{_THOUGHT}\|>",
+    rf"<[|\uff5c](?:begin[_▁]of|start)[_▁]{_THOUGHT}[|\uff5c]>",
     r"<\|?channel\|?>\s*(?:analysis|commentary|thought)[^<>\n]{0,80}(?:<\|(?!channel|start)[^<>|]{1,40}\|>[^<>\n]{0,80}){0,3}",
     r"\A\s*(?:analysis(?=[A-Z])|thinking\.\.\.\s|here(?: is|'s|\u2019s) my (?:thought process|reasoning|thinking):)",
 )
 _CLOSES = (
     rf"<\|?\s*/\s*{_THOUGHT}\s*\|?>|\[/{_THOUGHT}\]|◁/{_THOUGHT}▷",
-    rf"<\|end_(?:of_)?{_THOUGHT}\|>",
+    rf"<[|\uff5c]end[_▁](?:of[_▁])?{_THOUGHT}[|\uff5c]>",
     r"<\|?channel\|?>\s*final[^<>\n]{0,80}(?:<\|(?!channel|start)[^<>|]{1,40}\|>)?|<channel\|>|assistant\s?final(?=\W|\d|[A-Z])",
     r"\.\.\.\s?done thinking\.|^[\W_]*here(?: is|'s|\u2019s) my (?:response|answer):|"
-    r"^[\W_]*(?:(?:my|the) )?final (?:answer|response|output|list|phrases)[\s*_]*:[\s*_]*",
+    r"^[\W_]*(?:(?:my|the) )?final (?:answer|response|output|list|phrases)(?:[\s*_]*:[\s*_]*|[\W_]*$)",
 )
 _THOUGHTS = re.compile(
     rf"(?P<opens>{'|'.join(_OPENS)})|(?P<closes>{'|'.join(_CLOSES)})|(?P<fence>```)", re.IGNORECASE | re.MULTILINE

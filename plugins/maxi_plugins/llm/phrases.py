@@ -14,13 +14,21 @@ MOST_LETTERS = 150  # the same for scripts that write without spaces
 _DASHES = "-\u2013\u2014"
 _FENCE = re.compile(r"```[^\n`]*\n?")
 _STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"(?!\s*:)')
-_BULLET = rf"[{_DASHES}*+•◦▪·]+(?=\s|[^\W\d_])"
-_NUMBER = r"\(?\d{1,3}(?:[.):,\]](?!\d)|\t)|(?:phrase|option) \d{1,2}[.):]"
+_BULLET = rf"[{_DASHES}*+•◦▪·]+(?=\s|[^\W\d_])|[^\x00-\x7f\w\s]+(?=\s)"  # the last one: ✅, →, 👋
+_NUMBER = (
+    rf"\(?\d{{1,3}}(?:[.):,\]、](?!\d)|\t|\s+[{_DASHES}](?=\s))|\d\ufe0f?\u20e3|#\d{{1,2}}(?:[.):]|(?=\s))|"
+    r"(?:phrase|option|step|item|number|description|action)\s?#?\d{1,2}[.):]|\(?[ivx]{1,5}[.)](?=\s)"
+)
 _MARK = re.compile(rf"(?:{_BULLET}|{_NUMBER}|\\item\b|\(?[a-zA-Z][.)](?=\s))\s*", re.IGNORECASE)
+_HEADING = re.compile(rf"#{{1,6}}(?!\d)|(\*\*|__)[^*_]+\1\s*$")
+_COUNTED = re.compile(r"\s*(\d{1,2})\s+(\D.*)")  # a number with nothing but space behind it
+_QUOTES = re.compile(r'[\s,;]*(?:(?:and|or)\s+)?"([^"]*)"[\s,;.]*')
+_NOTE = re.compile(r"\s*(?:\[\^?\d{1,3}(?:,\s*\d{1,3})*\]|【[^【】]*】)[.]?$")  # of a source
 _NAMED = re.compile("phrase|text", re.IGNORECASE)  # keys of what is asked for
-_BREAK = re.compile(r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s)")
+_BREAK = re.compile(r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s|\([a-h]\)\s)|(?=\\item\b)|\\(?:begin|end)\{\w+\*?\}")
 _BOLD = re.compile(r"\s*(\*\*|__)(?P<head>.+?)\1\s*(?P<rest>.*)")
-_CURLY = str.maketrans("\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb", '\'\'"""""')
+_CURLY = str.maketrans("\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", '\'\'"""""""')
+_WIDE = {0xFEE0 + code: code for code in range(0x21, 0x7F)}  # the full-width forms of ASCII
 _CHATTER = re.compile(
     r"(?:sure|certainly|of course|absolutely|here (?:are|is)|here's|below|these are|the following|let me know|i hope|"
     r"hope this|feel free|note:|as an ai|as a language model|(?:i'?m|i am) (?:sorry|unable|not able)|sorry|"
@@ -37,7 +45,7 @@ def phrases(reply: str, most: int) -> list[str]:
     refusals).
     """
     text = answer_of(reply).strip("\n")[:LONGEST_REPLY]
-    text = _FENCE.sub("\n", text.replace("\r", "\n").translate(_CURLY))
+    text = _FENCE.sub("\n", text.replace("\r", "\n").translate(_CURLY | _WIDE))
     found: dict[str, str] = {}
     for candidate in _json_strings(text) or _items(text):
         phrase = _bare(candidate)
@@ -76,21 +84,41 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _items(text: str) -> list[str]:
-    """Return the items of a list written as text: the marked lines if any line is marked, else every line."""
-    lines = [line for line in _BREAK.sub("\n", text).split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    """Return the items of a list written as text: the marked lines if any line is marked, else every line.
+
+    A line in bold is a heading if other lines are marked, else an item.
+    """
+    lines = [line for line in _BREAK.sub("\n", text).split("\n") if line.strip()]
+    headless = [line for line in lines if not _HEADING.match(line.strip())]
+    if any(_is_marked(line) for line in headless):
+        lines = headless
+    lines = [line for line in lines if not line.lstrip().startswith("#") or _is_marked(line)]
     if cells := table_cells(lines):
         return cells
-    marked = [(len(line) - len(line.lstrip()), line) for line in lines if _MARK.match(line.lstrip(" \t>"))]
+    marked = [(len(line) - len(line.lstrip()), line) for line in lines if _is_marked(line)]
     if marked:
         outermost = min(indent for indent, _ in marked)
         return [line for indent, line in marked if indent <= outermost + 1]  # deeper ones explain
     lines = [line for line in lines if not line.rstrip().endswith(":")]
-    return _separated(lines[0]) if len(lines) == 1 else lines
+    return _separated(lines[0]) if len(lines) == 1 else _counted(lines) or lines
+
+
+def _is_marked(line: str) -> bool:
+    return _MARK.match(line.lstrip(" \t>\u200b")) is not None
+
+
+def _counted(lines: list[str]) -> list[str]:
+    """Return the lines without numbers that count them from 1 and have no mark, [] if they have none."""
+    found = [_COUNTED.fullmatch(line) for line in lines]
+    numbers = [int(one[1]) for one in found if one]
+    return [one[2] for one in found if one] if numbers == list(range(1, len(lines) + 1)) else []
 
 
 def _separated(line: str) -> list[str]:
     """Return the parts of a line such as `here are three: a, b; and c`, the line itself if it is no such list."""
     listed = line.rpartition(":")[2]
+    if len(quoted := _QUOTES.findall(listed)) > 1 and not _QUOTES.sub("", listed).strip():
+        return quoted
     parts = [re.sub(r"^\s*and\s+", "", part) for part in re.split(r"[;,]", listed)]
     is_list = len(parts) > 2 and all(len(part.split()) <= 6 for part in parts)
     return parts if is_list else [line]
@@ -98,7 +126,7 @@ def _separated(line: str) -> list[str]:
 
 def _bare(item: str) -> str:
     """Return an item without its mark, its emphasis, what explains it, quotes and the full stop."""
-    text = item.strip(" \t>")
+    text = _NOTE.sub("", item.strip(" \t>\u200b"))
     text = text[mark.end() :] if (mark := _MARK.match(text)) else text
     if bold := _BOLD.fullmatch(text):
         head, rest = bold["head"], bold["rest"]

@@ -53,6 +53,26 @@ GOLDEN = {
     "cut JSON object": '{"action": "applying", "phrases": ' + json.dumps([*FIVE, "slathering cream"])[:-6],
     "repeated phrases": "\n".join(f"{n}. {phrase}" for n, phrase in enumerate([*FIVE, "Rubbing cream.", *FIVE], 1)),
     "more than five": "\n".join(f"{n}. {phrase}" for n, phrase in enumerate([*FIVE, "slathering cream"], 1)),
+    "check marks": "\n".join(f"\u2705 {phrase}" for phrase in FIVE),
+    "emoji": "\n".join(f"\U0001f44b\U0001f3fd {phrase}" for phrase in FIVE),
+    "emoji of numbers": "\n".join(f"{n}\ufe0f\u20e3 {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "arrows": "\n".join(f"\u2192 {phrase}" for phrase in FIVE),
+    "numbered with dashes": "\n".join(f"{n} \N{EM DASH} {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "numbered with a space": "\n".join(f"{n} {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "numbered with a hash": "\n".join(f"#{n} {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "numbered in full width": "\n".join(f"{chr(0xFF10 + n)}\uff0e{phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "numbered as in Chinese": "\n".join(f"{n}\u3001{phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "Roman numbers": "\n".join(f"{n}. {phrase}" for n, phrase in zip(("i", "ii", "iii", "iv", "v"), FIVE, strict=True)),
+    "steps": "\n".join(f"Step {n}: {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "lettered on one line": " ".join(f"({letter}) {phrase}" for letter, phrase in zip("abcde", FIVE, strict=True)),
+    "quoted on one line": ", ".join(f"\u201c{phrase}\u201d" for phrase in FIVE) + ".",
+    "LaTeX on one line": r"\begin{enumerate}\item " + r" \item ".join(FIVE) + r"\end{enumerate}",
+    "a bold heading": "**Final Answer**\n\n" + "\n".join(f"{n}. {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "bold alone": "\n".join(f"**{phrase}**" for phrase in FIVE),
+    "notes behind": "\n".join(f"{n}. {phrase} [{n}]" for n, phrase in enumerate(FIVE, 1)),
+    "invisible letters": "\n".join(f"{n}.\u200b{phrase}\u2060" for n, phrase in enumerate(FIVE, 1)),
+    "thoughts in wide marks": "<\uff5cbegin\u2581of\u2581thinking\uff5c>1. no<\uff5cend\u2581of\u2581thinking\uff5c>"
+    + "\n".join(f"{n}. {phrase}" for n, phrase in enumerate(FIVE, 1)),
     "control characters": "\n".join(f"{n}.\t{phrase}\x07" for n, phrase in enumerate(FIVE, 1)),
 }
 
@@ -72,6 +92,9 @@ OTHERS = {
     "an assistant's refusal": ("As an AI language model, I cannot describe this.", []),
     "an essay": (("Applying cream is an activity in which a person, using the tips of the fingers, spreads " * 3), []),
     "brackets in prose": ("Waving [hello]", ["Waving [hello]"]),
+    "a call of a tool": ('<tool_call>{"name": "search", "arguments": {"q": "cream"}}</tool_call>', []),
+    "a single pair of quotes": ("\u201cwaving\u201d and \u201cgreeting\u201d", ["waving", "greeting"]),
+    "numbers that count nothing": ("2 people dancing\n3 dogs running", ["2 people dancing", "3 dogs running"]),
     "deep brackets": ("[" * 5000, []),
 }
 
