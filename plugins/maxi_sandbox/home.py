@@ -20,7 +20,7 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
     """Return the cache folder `name`, filled by `make` if it does not exist yet.
 
     `make` fills a folder beside it that is renamed when it is complete. Two processes may do so at once: the first to
-    finish wins. What one that is killed leaves is removed by the next. Raises MaxiError if the folder cannot be written.
+    finish wins. What one that is killed leaves is removed by the next. Raises MaxiError if it cannot be written.
     """
     final = sandbox_home() / name
     if not final.is_dir():

@@ -13,26 +13,33 @@ MOST_LETTERS = 150  # the same for scripts that write without spaces
 
 _DASHES = "-\u2013\u2014"
 _FENCE = re.compile(r"```[^\n`]*\n?")
-_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"(?!\s*:)')
+_STRING = re.compile(r"""(?P<mark>["'])(?P<text>(?:(?!(?P=mark))[^\\\n]|\\.)*)(?P=mark)(?!\s*:)""")
 _BULLET = rf"[{_DASHES}*+•◦▪·]+(?=\s|[^\W\d_])|[^\x00-\x7f\w\s]+(?=\s)"  # the last one: ✅, →, 👋
 _NUMBER = (
     rf"\(?\d{{1,3}}(?:[.):,\]、](?!\d)|\t|\s+[{_DASHES}](?=\s))|\d\ufe0f?\u20e3|#\d{{1,2}}(?:[.):]|(?=\s))|"
     r"(?:phrase|option|step|item|number|description|action)\s?#?\d{1,2}[.):]|\(?[ivx]{1,5}[.)](?=\s)"
 )
 _MARK = re.compile(rf"(?:{_BULLET}|{_NUMBER}|\\item\b|\(?[a-zA-Z][.)](?=\s))\s*", re.IGNORECASE)
-_HEADING = re.compile(rf"#{{1,6}}(?!\d)|(\*\*|__)[^*_]+\1\s*$")
+_HEADING = re.compile(r"#{1,6}(?!\d)|(\*\*|__)[^*_]+\1\s*$")
 _COUNTED = re.compile(r"\s*(\d{1,2})\s+(\D.*)")  # a number with nothing but space behind it
 _QUOTES = re.compile(r'[\s,;]*(?:(?:and|or)\s+)?"([^"]*)"[\s,;.]*')
+_COLUMN = re.compile(r"phrases?|descriptions?", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([.()\[\]#!*_+-])")
+_STRUCK = re.compile(r"~~[^~\n]{0,200}~~")
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\((?:https?:|/|#)[^()\s]{0,400}\)")
+_BOX = re.compile(r"(?m)^(\s*[-*+] )\[[ xX]\]\s")
+_EXPLAINED = re.compile(rf"""(?P<mark>["'])(?P<head>[^"]+)(?P=mark)\s*(?:[{_DASHES}:(=].*)""")
+_ARROW = re.compile(r"\s+(?:→|⇒|=>|->)\s.*")
 _NOTE = re.compile(r"\s*(?:\[\^?\d{1,3}(?:,\s*\d{1,3})*\]|【[^【】]*】)[.]?$")  # of a source
 _NAMED = re.compile("phrase|text", re.IGNORECASE)  # keys of what is asked for
-_BREAK = re.compile(r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s|\([a-h]\)\s)|(?=\\item\b)|\\(?:begin|end)\{\w+\*?\}")
+_BREAK = re.compile(r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s|\([a-h]\)\s|[•◦▪]\s)|(?=\\item\b)|\\(?:begin|end)\{\w+\*?\}")
 _BOLD = re.compile(r"\s*(\*\*|__)(?P<head>.+?)\1\s*(?P<rest>.*)")
 _CURLY = str.maketrans("\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", '\'\'"""""""')
 _WIDE = {0xFEE0 + code: code for code in range(0x21, 0x7F)}  # the full-width forms of ASCII
 _CHATTER = re.compile(
     r"(?:sure|certainly|of course|absolutely|here (?:are|is)|here's|below|these are|the following|let me know|i hope|"
-    r"hope this|feel free|note:|as an ai|as a language model|(?:i'?m|i am) (?:sorry|unable|not able)|sorry|"
-    r"i (?:can'?t|cannot|won'?t)|unfortunately|please)\b",
+    r"hope this|feel free|as an ai|as a language model|(?:i'?m|i am) (?:sorry|unable|not able)|sorry|"
+    r"i (?:can'?t|cannot|won'?t)|unfortunately|please)\b|note:",
     re.IGNORECASE,
 )
 
@@ -45,9 +52,9 @@ def phrases(reply: str, most: int) -> list[str]:
     refusals).
     """
     text = answer_of(reply).strip("\n")[:LONGEST_REPLY]
-    text = _FENCE.sub("\n", text.replace("\r", "\n").translate(_CURLY | _WIDE))
+    text = _FENCE.sub("\n", text.replace("\r", "\n").replace("<0x0A>", "\n").translate(_CURLY | _WIDE))
     found: dict[str, str] = {}
-    for candidate in _json_strings(text) or _items(text):
+    for candidate in _json_strings(text) or _items(_plain(text)):
         phrase = _bare(candidate)
         if _is_phrase(phrase):
             found.setdefault(name_key(phrase), phrase)
@@ -56,7 +63,14 @@ def phrases(reply: str, most: int) -> list[str]:
 
 def _is_phrase(text: str) -> bool:
     short = len(text) <= MOST_LETTERS and len(text.split()) <= MOST_WORDS
-    return short and bool(name_key(text)) and any(letter.isalpha() for letter in text) and not _CHATTER.match(text)
+    said = bool(name_key(text)) and not _CHATTER.match(text) and not _COLUMN.fullmatch(text)
+    return short and said and any(letter.isalpha() for letter in text)
+
+
+def _plain(text: str) -> str:
+    """Return Markdown without links, boxes to be ticked, what is struck out, and backslashes before marks."""
+    text = _ESCAPED.sub(r"\1", _STRUCK.sub("", text))
+    return _BOX.sub(r"\1", _LINK.sub(r"\1", text))
 
 
 def _json_strings(text: str) -> list[str]:
@@ -69,7 +83,16 @@ def _json_strings(text: str) -> list[str]:
         return list(_strings(json.loads(text[min(starts) : end])))
     except (ValueError, RecursionError):
         listed = text[starts[0] + 1 :].lstrip()
-        return _STRING.findall(listed) if listed.startswith(('"', "{")) else []
+        whole = listed.startswith(('"', "'", "{"))  # a list that was cut off, or one as Python writes it
+        return _of_lines(text) or [found["text"] for found in _STRING.finditer(listed) if whole]
+
+
+def _of_lines(text: str) -> list[str]:
+    """Return the strings of JSON lines, [] if they are none."""
+    try:
+        return [found for line in text.split("\n") if line.strip() for found in _strings(json.loads(line))]
+    except (ValueError, RecursionError):
+        return []
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -96,6 +119,8 @@ def _items(text: str) -> list[str]:
     if cells := table_cells(lines):
         return cells
     marked = [(len(line) - len(line.lstrip()), line) for line in lines if _is_marked(line)]
+    if len(marked) == len(lines) == 1 and len(inline := _inline(lines[0])) > 2:
+        return inline
     if marked:
         outermost = min(indent for indent, _ in marked)
         return [line for indent, line in marked if indent <= outermost + 1]  # deeper ones explain
@@ -105,6 +130,12 @@ def _items(text: str) -> list[str]:
 
 def _is_marked(line: str) -> bool:
     return _MARK.match(line.lstrip(" \t>\u200b")) is not None
+
+
+def _inline(line: str) -> list[str]:
+    """Return the items of one line whose marks are dashes or asterisks with spaces around them."""
+    mark = line.strip()[:1]
+    return re.split(rf"\s+{re.escape(mark)}\s+", line.strip()[1:]) if mark in ("-", "*") else []
 
 
 def _counted(lines: list[str]) -> list[str]:
@@ -131,12 +162,13 @@ def _bare(item: str) -> str:
     if bold := _BOLD.fullmatch(text):
         head, rest = bold["head"], bold["rest"]
         text = head if head.endswith(":") or rest[:1] in (":", *_DASHES) else f"{head} {rest}"
+    text = explained["head"] if (explained := _EXPLAINED.fullmatch(text)) else _ARROW.sub("", text)
     return tidy(_unquoted(text.replace("**", "").replace("__", "")))
 
 
 def _unquoted(text: str) -> str:
     while True:
-        short = text.strip().strip('"`*_').rstrip(".,;:!。").strip()
+        short = text.strip().strip('"`*_').rstrip(".,;:!?。…").strip()
         if len(short) > 1 and short[0] == short[-1] == "'":
             short = short[1:-1]
         if short == text:

@@ -73,6 +73,18 @@ GOLDEN = {
     "invisible letters": "\n".join(f"{n}.\u200b{phrase}\u2060" for n, phrase in enumerate(FIVE, 1)),
     "thoughts in wide marks": "<\uff5cbegin\u2581of\u2581thinking\uff5c>1. no<\uff5cend\u2581of\u2581thinking\uff5c>"
     + "\n".join(f"{n}. {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "quoted, then explained": "\n".join(f'{n}. "{phrase}" - so' for n, phrase in enumerate(FIVE, 1)),
+    "explained after an arrow": "\n".join(f"- {phrase} \u2192 with the hand" for phrase in FIVE),
+    "a list of Python": repr(FIVE),
+    "a dict of Python": repr({"phrases": FIVE}),
+    "JSON lines": "\n".join(json.dumps({"phrase": phrase}) for phrase in FIVE),
+    "a column of CSV": "phrase\n" + "\n".join(f'"{phrase}"' for phrase in FIVE),
+    "boxes to be ticked": "\n".join(f"- [ ] {phrase}" for phrase in FIVE),
+    "links": "\n".join(f"{n}. [{phrase}](https://x.y/{n})" for n, phrase in enumerate(FIVE, 1)),
+    "escaped marks": "\n".join(f"{n}\\. {phrase}" for n, phrase in enumerate(FIVE, 1)),
+    "asterisks on one line": "* " + " * ".join(FIVE),
+    "bullets on one line": " ".join(f"\u2022 {phrase}" for phrase in FIVE),
+    "a note at the end": "\n".join(f"- {phrase}" for phrase in FIVE[:5]) + "\n\n*Note: in simple words.*",
     "control characters": "\n".join(f"{n}.\t{phrase}\x07" for n, phrase in enumerate(FIVE, 1)),
 }
 
@@ -92,6 +104,8 @@ OTHERS = {
     "an assistant's refusal": ("As an AI language model, I cannot describe this.", []),
     "an essay": (("Applying cream is an activity in which a person, using the tips of the fingers, spreads " * 3), []),
     "brackets in prose": ("Waving [hello]", ["Waving [hello]"]),
+    "struck out": ("1. ~~waving~~ greeting\n2. saluting", ["greeting", "saluting"]),
+    "ends of sentences": ("1. waving\u2026\n2. greeting?", ["waving", "greeting"]),
     "a call of a tool": ('<tool_call>{"name": "search", "arguments": {"q": "cream"}}</tool_call>', []),
     "a single pair of quotes": ("\u201cwaving\u201d and \u201cgreeting\u201d", ["waving", "greeting"]),
     "numbers that count nothing": ("2 people dancing\n3 dogs running", ["2 people dancing", "3 dogs running"]),
