@@ -1,4 +1,4 @@
-"""What goes into a text bag, and which videos are kept: the paper's rules, at one place (method.md to bags)."""
+"""What goes into a text bag: the paper's rules, at one place (method.md, bags)."""
 
 import json
 import math
@@ -12,19 +12,6 @@ from maxi_core.types import Form, Match, Text, TextBag, TextKind, Video
 
 Forms = Mapping[str, Sequence[Form]]  # text -> its forms; without an augmenter there are none
 Said = Mapping[str, Sequence[str]]  # source -> what it said
-
-
-def keep_best(scores: Sequence[float], share: float) -> list[bool]:
-    """Return for each video whether its match is kept: the `share` of all with the highest scores (method.md).
-
-    One threshold for all videos, not one for each class. Of equal scores the earlier videos are kept. At least one is.
-    """
-    count = max(1, int(share * len(scores) + 0.5))
-    best = sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:count]
-    kept = [False] * len(scores)
-    for place in best:
-        kept[place] = True
-    return kept
 
 
 def compose(

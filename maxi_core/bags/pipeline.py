@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, Sources, open_askers
-from maxi_core.bags.bag import compose, keep_best
+from maxi_core.bags.bag import compose
+from maxi_core.bags.filtering import keep_best
 from maxi_core.bags.in_order import ask_clips, ask_texts
 from maxi_core.bags.passes import one_pass
 from maxi_core.errors import MaxiError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from maxi_core.bags.bag import keep_best
+from maxi_core.bags.filtering import keep_best
 from maxi_core.columns import NAME, VIDEO, find_column
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import read_list

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from maxi_core.bags.bag import from_line
+from maxi_core.bags.filtering import best_places
 from maxi_core.bags.manifest import bags_of
 from maxi_core.batches.batch import Example
 from maxi_core.errors import MaxiError, UsageError, nearest
@@ -222,15 +223,6 @@ def _share(run: Path, index: IndexFile, kept: NDArray[np.int64], keep: float) ->
             "leave out --keep, or match them: maxi bags",
         )
     return np.sort(places)
-
-
-def best_places(scores: NDArray[np.float64], share: float) -> NDArray[np.int64]:
-    """Return which scores `keep_best` of `maxi bags` keeps, best first, of millions in a second."""
-    import numpy as np
-
-    count = max(1, int(share * len(scores) + 0.5))
-    order: NDArray[np.int64] = np.argsort(-scores, kind="stable")  # of equal scores the earlier
-    return order[:count]
 
 
 def _classes(run: Path, index: IndexFile, places: NDArray[np.int64], classes: Sequence[str] | None) -> tuple[str, ...]:

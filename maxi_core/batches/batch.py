@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from maxi_core.batches.bag_sampling import N_BAG
 from maxi_core.batches.prompting import stable_number
 from maxi_core.errors import UsageError
 from maxi_core.prompts import TRAINING, checked_template
@@ -72,7 +73,7 @@ class BatchPlan:
 
     batch_size: int
     frames: int
-    bag_size: int = 16
+    bag_size: int = N_BAG
     seed: int = 0
     template: str = TRAINING
     augmentation: Augmentation = "paper"

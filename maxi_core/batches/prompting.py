@@ -92,17 +92,3 @@ def epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     raw = np.random.PCG64(stable_number("order", seed, epoch)).random_raw(count)
     order: NDArray[np.int64] = np.argsort(raw, kind="stable")
     return order
-
-
-def draw_items(items: Sequence[str], count: int, rng: Random) -> list[str]:
-    """Return exactly `count` items of a bag (method.md, bags); none at all of an empty one.
-
-    A larger bag is sampled without replacement. A smaller one repeats every item equally often and fills up with a
-    random remainder, again without replacement. The order is random.
-    """
-    if not items:
-        return []
-    repeats, rest = divmod(count, len(items))
-    drawn = [*items] * repeats + rng.sample(items, rest)
-    rng.shuffle(drawn)
-    return drawn

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from maxi_core.batches.bag_sampling import N_BAG
 from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath
@@ -50,7 +51,7 @@ class TrainSection(Options):
         None, description="temporal module; none: what the model has, or the mean over frames"
     )
     frames: int = Field(16, ge=1, description="frames of each video")
-    bag_size: int = Field(16, ge=1, description="texts of each bag in a step")
+    bag_size: int = Field(N_BAG, ge=1, description="texts of each bag in a step")
     template: str = Field(TRAINING, description="the first text of a prompt (text1), with {} for the matched entry")
     augmentation: Literal["paper", "spatial", "none"] = Field(
         "paper", description="of the frames: as in the paper, without its colour, or none"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("maxi")
 
+FRAMES = 8  # of each video, evenly spread (method.md, sources)
+LARGE = "Salesforce/blip-image-captioning-large"  # a ViT-L/16 that looks at 384 pixels; `size` is what a model says
 FRAMES_AT_ONCE = 16  # of a clip that is described by itself, so that `frames` costs time and no memory
 
 
@@ -37,11 +39,11 @@ class Blip(Captioner):
         """Which captioner, what it looks at, and how it chooses its words."""
 
         model: Annotated[str, WorldPath("captioner")] = Field(
-            "Salesforce/blip-image-captioning-large",
+            LARGE,
             description="name on the Hugging Face hub, a folder (/, ./ or ~ first), or the name of a world",
         )
         revision: str | None = Field(None, description="branch, tag or commit of a name on the hub; none: its newest")
-        frames: int = Field(8, ge=1, description="frames of each video, one caption each")
+        frames: int = Field(FRAMES, ge=1, description="frames of each video, one caption each")
         beams: int = Field(1, ge=1, description="sentences followed at once; 1 takes the likeliest word each time")
         max_new_tokens: int = Field(20, ge=1, description="tokens of a caption at most")
         min_new_tokens: int = Field(0, ge=0, description="tokens of a caption at least")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maxi_core.bags.bag import compose, from_line, keep_best, to_line
+from maxi_core.bags.bag import compose, from_line, to_line
+from maxi_core.bags.filtering import keep_best
 from maxi_core.types import Form, Match, Text, TextBag, Video
 
 MATCH = Match(Video("v.mp4", Path("/v.mp4")), "applying cream", 0.3, (("applying cream", 0.3),))

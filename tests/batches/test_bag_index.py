@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maxi_core.bags.bag import keep_best
+from maxi_core.bags.filtering import best_places, keep_best
 from maxi_core.batches import bag_index as index_file
-from maxi_core.batches.bag_index import best_places, open_bags
+from maxi_core.batches.bag_index import open_bags
 from maxi_core.errors import UsageError
 from maxi_core.system.files import maxi_home
 from tests.batches.runs import bag, write_run

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maxi_core.batches.prompting import draw_items, epoch_order, generator, stable_number
+from maxi_core.batches.bag_sampling import draw_items
+from maxi_core.batches.prompting import epoch_order, generator, stable_number
 
 
 @given(size=st.integers(1, 60), count=st.integers(1, 40), seed=st.integers(0, 1000))
@@ -65,7 +66,8 @@ def test_an_epoch_visits_every_example_once_in_an_order_of_its_own() -> None:
 
 
 DRAW = """
-from maxi_core.batches.prompting import draw_items, epoch_order, generator
+from maxi_core.batches.bag_sampling import draw_items
+from maxi_core.batches.prompting import epoch_order, generator
 items = [str(place) for place in range(40)]
 print(draw_items(items, 16, generator("bag", 3, 2, "a/caf\\udce9.mp4")), epoch_order(20, 3, 2).tolist())
 """
