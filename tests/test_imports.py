@@ -157,4 +157,5 @@ def test_nothing_untrusted_is_ever_unpickled_or_executed() -> None:
                     assert not (node.arg == "weights_only" and ast.unparse(node.value) != "True"), path
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
                     assert any(keyword.arg == "weights_only" for keyword in node.keywords), path
+                assert not (isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.jit.load"), path
                 assert not (isinstance(node, ast.Name) and node.id in ("eval", "exec")), path

@@ -170,6 +170,7 @@ def test_a_model_of_another_program_is_told_what_it_is(
         ran = maxi(*command)
         assert (ran.code, errors(ran.err)) == (2, 1), ran.err
         assert said in ran.err
+        assert ("maxi import checkpoint" in ran.err) == (name != "notes.txt")
 
 
 def test_weights_that_do_not_fit_are_named_by_their_keys(world: Path, tmp_path: Path, maxi: Maxi) -> None:

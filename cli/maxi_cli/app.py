@@ -16,6 +16,7 @@ from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
 from maxi_cli.flags import offering
 from maxi_cli.group import CommandGroup, show_help
+from maxi_cli.import_ import imports
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
@@ -46,6 +47,7 @@ app.command("eval", cls=Command)(evaluate)
 app.command(cls=Command)(compare)
 app.command(cls=Command)(predict)
 app.add_typer(data)
+app.add_typer(imports)
 app.command(cls=Command)(check)
 app.command(cls=Command)(plugins)
 app.command("new-plugin", cls=Command)(new_plugin)

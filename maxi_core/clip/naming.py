@@ -17,6 +17,7 @@ CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 HF_CONFIG = "config.json"
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pyth", ".tar")
 MODELS = f"a model is a folder with {CONFIG} and {WEIGHTS}, a checkpoint of maxi train, or ARCH/TAG"
+IMPORT = "take it in with maxi import checkpoint"
 LOCAL_DIR, HUB = "local-dir:", "hf-hub:"
 
 
@@ -70,7 +71,7 @@ def _export(name: str, folder: Path) -> FoundModel:
     """Return what an export folder holds; raises UsageError unless it is whole and says only what it may."""
     missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
     if what := _other_kind(folder) if missing else "":
-        raise UsageError(f"model '{name}' is {what}, which maxi cannot take in", MODELS)
+        raise UsageError(f"model '{name}' is {what}", MODELS if "a file, and" in what else f"{IMPORT} (or {MODELS})")
     if not folder.is_dir():
         raise UsageError(f"model '{name}': there is no folder {folder}", "name an export folder or ARCH/TAG")
     if missing:

@@ -56,7 +56,18 @@ def save_checkpoint(
     state: State | None = None,
     tokenizer: Mapping[str, bytes] = NO_FILES,
 ) -> Path:
-    """Write a checkpoint into a run folder, whole or not at all, in place of one of its name; return its folder.
+    """Write a checkpoint into a run folder, as `write_checkpoint` does, and return its folder."""
+    return write_checkpoint(run / CHECKPOINTS / name, weights, about, state, tokenizer)
+
+
+def write_checkpoint(
+    final: Path,
+    weights: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    state: State | None = None,
+    tokenizer: Mapping[str, bytes] = NO_FILES,
+) -> Path:
+    """Write the checkpoint `final`, whole or not at all, in place of one of its name; return its folder.
 
     `tokenizer` are the files of a tokenizer that is not open_clip's, by name: they go into the checkpoint.
 
@@ -64,8 +75,8 @@ def save_checkpoint(
     """
     from safetensors import SafetensorError
 
-    parent = run / CHECKPOINTS
-    partial, final = parent / f"{PARTIAL}{name}", parent / name
+    parent = final.parent
+    partial = parent / f"{PARTIAL}{final.name}"
     size = sum(tensor.nbytes for tensor in [*weights.values(), *(state.tensors.values() if state else ())])
     size += sum(map(len, tokenizer.values()))
     try:

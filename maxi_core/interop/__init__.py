@@ -1,0 +1,1 @@
+"""Files of other programs: their checkpoints, read without running anything in them (docs/importing.md)."""

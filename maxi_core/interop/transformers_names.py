@@ -1,0 +1,188 @@
+"""The weights of Hugging Face's CLIPModel and SiglipModel under the names, and in the shapes, that open_clip has.
+
+Hugging Face keeps queries, keys and values apart and projections as linear layers; open_clip has them in one tensor
+each, and CLIP's projections the other way round.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maxi_core.errors import UsageError
+from maxi_core.interop.layouts import Layout, Project
+from maxi_core.interop.tensor_files import Lazies, Lazy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KINDS = ("clip", "siglip")  # model_type of config.json
+ACTIVATIONS = {"quick_gelu": True, "gelu": False, "gelu_pytorch_tanh": False, "gelu_new": False}
+IDS = "position_ids"  # a row of numbers that older versions saved
+
+# Of a layer, and of what is outside of them: ours -> theirs.
+TEXT_BLOCK = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
+TIMM_BLOCK = {"norm1": "layer_norm1", "norm2": "layer_norm2", "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}
+OUT = "self_attn.out_proj"
+CLIP_ONES = {
+    "logit_scale": "logit_scale",
+    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+    "positional_embedding": "text_model.embeddings.position_embedding.weight",
+    **{f"ln_final.{part}": f"text_model.final_layer_norm.{part}" for part in ("weight", "bias")},
+    "visual.class_embedding": "vision_model.embeddings.class_embedding",
+    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
+    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
+    **{f"visual.ln_pre.{part}": f"vision_model.pre_layrnorm.{part}" for part in ("weight", "bias")},
+    **{f"visual.ln_post.{part}": f"vision_model.post_layernorm.{part}" for part in ("weight", "bias")},
+}
+CLIP_TURNED = {"text_projection": "text_projection.weight", "visual.proj": "visual_projection.weight"}
+POOL = "visual.trunk.attn_pool"
+SIGLIP_ONES = {
+    "logit_scale": "logit_scale",
+    "logit_bias": "logit_bias",
+    "text.token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+    "text.positional_embedding": "text_model.embeddings.position_embedding.weight",
+    f"{POOL}.latent": "vision_model.head.probe",
+    "visual.trunk.pos_embed": "vision_model.embeddings.position_embedding.weight",
+    **{
+        f"{ours}.{part}": f"{theirs}.{part}"
+        for ours, theirs in {
+            "text.ln_final": "text_model.final_layer_norm",
+            "text.text_projection": "text_model.head",
+            "visual.trunk.patch_embed.proj": "vision_model.embeddings.patch_embedding",
+            "visual.trunk.norm": "vision_model.post_layernorm",
+            f"{POOL}.proj": "vision_model.head.attention.out_proj",
+            f"{POOL}.norm": "vision_model.head.layernorm",
+            f"{POOL}.mlp.fc1": "vision_model.head.mlp.fc1",
+            f"{POOL}.mlp.fc2": "vision_model.head.mlp.fc2",
+        }.items()
+        for part in ("weight", "bias")
+    },
+}
+
+
+def from_transformers(
+    folder: Path, config: Mapping[str, Any], weights: Lazies, preprocess: Mapping[str, Any] | None
+) -> Layout:
+    """Return the layout of a folder of transformers with its config.json; raises UsageError for another model."""
+    kind = config.get("model_type")
+    if kind not in KINDS:
+        raise UsageError(
+            f"{folder} holds a model of the kind {str(kind)[:40]!r}", "a CLIPModel or SiglipModel can be imported"
+        )
+    towers = [config.get(f"{tower}_config") or {} for tower in ("text", "vision")]
+    said = {str(tower.get("hidden_act", "quick_gelu" if kind == "clip" else "gelu_pytorch_tanh")) for tower in towers}
+    if len(said) > 1 or not said <= ACTIVATIONS.keys():
+        raise UsageError(
+            f"{folder} computes {' and '.join(sorted(said))}", "maxi has GELU and QuickGELU, in both towers"
+        )
+    quick = ACTIVATIONS[said.pop()]
+    project = Project("Hugging Face", quick_gelu=quick if kind == "clip" else None)
+    left = {key: value for key, value in weights.items() if not key.endswith(IDS)}
+    named = _clip(left) if kind == "clip" else _siglip(left)
+    used = {theirs for theirs, _ in named.values()}
+    every = {one for both in used for one in both.split(" ")}
+    dropped = tuple(sorted(left.keys() - every))
+    own = _config(towers, config, quick) if kind == "clip" else None
+    return Layout(project, {key: one for key, (_, one) in named.items()}, dropped, None, own, preprocess)
+
+
+Named = dict[str, tuple[str, Lazy]]  # our name -> their names, with a space between, and the tensor
+
+
+def _clip(weights: Lazies) -> Named:
+    found = _ones(weights, CLIP_ONES)
+    found |= {ours: (theirs, _turned(weights[theirs])) for ours, theirs in CLIP_TURNED.items() if theirs in weights}
+    for tower, blocks in (("text_model", "transformer"), ("vision_model", "visual.transformer")):
+        found |= _layers(weights, tower, f"{blocks}.resblocks", TEXT_BLOCK, "attn.in_proj_{}", "attn.out_proj")
+    return found
+
+
+def _siglip(weights: Lazies) -> Named:
+    found = _ones(weights, SIGLIP_ONES)
+    for ours in ("visual.trunk.pos_embed",):
+        if ours in found:
+            theirs, one = found[ours]
+            found[ours] = (theirs, _reshaped(one, (1, *one.shape)))
+    found |= _layers(
+        weights, "text_model", "text.transformer.resblocks", TEXT_BLOCK, "attn.in_proj_{}", "attn.out_proj"
+    )
+    found |= _layers(weights, "vision_model", "visual.trunk.blocks", TIMM_BLOCK, "attn.qkv.{}", "attn.proj")
+    for part in ("weight", "bias"):
+        theirs = f"vision_model.head.attention.in_proj_{part}"
+        if theirs in weights:
+            whole = weights[theirs]
+            width = whole.shape[0] // 3
+            found[f"{POOL}.q.{part}"] = (theirs, _rows(whole, 0, width))
+            found[f"{POOL}.kv.{part}"] = (theirs, _rows(whole, width, 3 * width))
+    return found
+
+
+def _ones(weights: Lazies, names: Mapping[str, str]) -> Named:
+    return {ours: (theirs, weights[theirs]) for ours, theirs in names.items() if theirs in weights}
+
+
+def _layers(weights: Lazies, tower: str, ours: str, names: Mapping[str, str], qkv: str, out: str) -> Named:
+    """Return the blocks of a tower: its norms, its MLP, and its queries, keys and values in one."""
+    found: Named = {}
+    for number in _numbers(weights, f"{tower}.encoder.layers."):
+        theirs = f"{tower}.encoder.layers.{number}"
+        pairs = {f"{ours}.{number}.{one}": f"{theirs}.{other}" for one, other in {**names, out: OUT}.items()}
+        for part in ("weight", "bias"):
+            found |= _ones(weights, {f"{one}.{part}": f"{other}.{part}" for one, other in pairs.items()})
+            apart = [f"{theirs}.self_attn.{letter}_proj.{part}" for letter in "qkv"]
+            if all(one in weights for one in apart):
+                together = _stacked([weights[one] for one in apart])
+                found[f"{ours}.{number}.{qkv.format(part)}"] = (" ".join(apart), together)
+    return found
+
+
+def _numbers(weights: Iterable[str], prefix: str) -> list[str]:
+    found = {key.removeprefix(prefix).partition(".")[0] for key in weights if key.startswith(prefix)}
+    return sorted(found, key=lambda number: (len(number), number))
+
+
+def _turned(one: Lazy) -> Lazy:
+    return Lazy(one.shape[::-1], lambda: one.read().t().contiguous())
+
+
+def _reshaped(one: Lazy, shape: tuple[int, ...]) -> Lazy:
+    return Lazy(shape, lambda: one.read().reshape(shape))
+
+
+def _rows(one: Lazy, first: int, end: int) -> Lazy:
+    return Lazy((end - first, *one.shape[1:]), lambda: one.read()[first:end])
+
+
+def _stacked(parts: list[Lazy]) -> Lazy:
+    def read() -> "Tensor":
+        import torch
+
+        return torch.cat([part.read() for part in parts])
+
+    return Lazy((sum(part.shape[0] for part in parts), *parts[0].shape[1:]), read)
+
+
+def _config(towers: list[Mapping[str, Any]], config: Mapping[str, Any], quick: bool) -> dict[str, Any]:
+    """Return open_clip's model_cfg for a CLIPModel's config.json, whose defaults are those of a ViT-B/32."""
+    text, vision = towers
+    width, heads = vision.get("hidden_size", 768), vision.get("num_attention_heads", 12)
+    return {
+        "embed_dim": config.get("projection_dim", 512),
+        "quick_gelu": quick,
+        "vision_cfg": {
+            "image_size": vision.get("image_size", 224),
+            "patch_size": vision.get("patch_size", 32),
+            "layers": vision.get("num_hidden_layers", 12),
+            "width": width,
+            "head_width": width // max(heads, 1),
+            "mlp_ratio": vision.get("intermediate_size", 4 * width) / max(width, 1),
+        },
+        "text_cfg": {
+            "context_length": text.get("max_position_embeddings", 77),
+            "vocab_size": text.get("vocab_size", 49408),
+            "layers": text.get("num_hidden_layers", 12),
+            "width": text.get("hidden_size", 512),
+            "heads": text.get("num_attention_heads", 8),
+            "mlp_ratio": text.get("intermediate_size", 4 * text.get("hidden_size", 512)) / text.get("hidden_size", 512),
+        },
+    }
