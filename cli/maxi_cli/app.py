@@ -14,6 +14,7 @@ from maxi_cli.demo import demo
 from maxi_cli.ensemble import ensemble
 from maxi_cli.env import env
 from maxi_cli.evaluate import evaluate
+from maxi_cli.export import export
 from maxi_cli.flags import offering
 from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.import_ import imports
@@ -48,6 +49,7 @@ app.command(cls=Command)(compare)
 app.command(cls=Command)(predict)
 app.add_typer(data)
 app.add_typer(imports)
+app.add_typer(export)
 app.command(cls=Command)(check)
 app.command(cls=Command)(plugins)
 app.command("new-plugin", cls=Command)(new_plugin)

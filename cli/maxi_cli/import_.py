@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from maxi_cli.command import Command
 from maxi_cli.flags import JsonFlag, QuietFlag, offering, read_catalog
 from maxi_cli.group import CommandGroup, show_help
+from maxi_cli.import_bags import import_bags
 from maxi_cli.terminal import announce, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -19,7 +21,7 @@ SHOWN = 6  # kinds of weights of each sort
 
 imports = typer.Typer(
     name="import",
-    help="Take in checkpoints that other programs wrote.",
+    help="Take in checkpoints and bags that other projects have released.",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     cls=CommandGroup,
@@ -28,7 +30,7 @@ imports = typer.Typer(
 )
 
 
-@imports.command()
+@imports.command(cls=Command)
 def checkpoint(
     file: Annotated[Path, typer.Argument(help="Checkpoint, archive or folder of another program.")],
     base: Annotated[
@@ -80,3 +82,6 @@ def _show(found: "Imported") -> None:
     for text in said["notes"]:
         console.print(visible(f"note: {text}"), style="yellow", soft_wrap=True)
     console.print(visible(f"the model is in {os.path.relpath(found.folder)}"), soft_wrap=True)
+
+
+imports.command("bags", cls=Command)(import_bags)

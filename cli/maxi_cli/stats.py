@@ -75,13 +75,17 @@ def _show(found: "Stats", skipped: int, console: "Console") -> None:
     console.print(sources)
     labelled = any(share.right is not None for share in found.shares)
     shares = _table("keep", "videos", "score from", *(["matched right"] if labelled else []))
-    for share in found.shares:
+    same = len(found.scores) > 1 and min(found.scores) == max(found.scores)
+    for share in found.shares[: 1 if same else None]:
         right = "-"
         if share.right is not None and share.labelled:
             right = f"{share.right} of {share.labelled} ({share.right / share.labelled:.1%})"
         shares.add_row(f"{share.keep:g}", str(share.videos), f"{share.threshold:.4f}", *([right] if labelled else []))
     console.print()
     console.print(shares)
+    if same:
+        console.print("\nall scores are the same, so no share of the videos is the best")
+        return
     console.print("\nscores")
     most = max((count for _, _, count in found.histogram()), default=0) or 1
     for low, high, count in found.histogram():

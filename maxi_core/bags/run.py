@@ -194,6 +194,7 @@ def begin(job: Job) -> dict[str, object]:
         "overwritten": found,
         "keep": job.keep,
         "sources": {source.label: f"{source.ref} {source.version}".strip() for source in job.sources.every()},
+        "roles": {source.label: source.role for source in job.sources.every()},
         "versions": versions(),
     }
     if before.get("sources") == manifest["sources"] and before.get("keep") == job.keep and "passes" in before:

@@ -119,6 +119,30 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         raw.close()  # what is still in the buffer of a file that failed goes with it
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `path` when all is written in it, and is removed when that fails.
+
+    Raises UsageError if there is anything at `path` already, MaxiError for what cannot be written.
+    """
+    refuse_existing(path)
+    partial = partial_of(path.absolute())
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise UsageError if there is anything at `path` but an empty folder."""
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise UsageError(f"{path} is there already", "name another place, or remove it")
+
+
 def _unwritable(path: Path, error: OSError, size: int = 0) -> MaxiError:
     needed = f" (at least {size} bytes)" if size else ""
     fix = "make room there" if error.errno in FULL else "choose another place, or its permissions"
