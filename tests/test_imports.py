@@ -25,6 +25,7 @@ HELP = [
         "eval",
         "compare",
         "predict",
+        "heatmap",
         "data",
         "new-plugin",
         "check-plugin",

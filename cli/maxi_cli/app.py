@@ -18,6 +18,7 @@ from maxi_cli.export import export
 from maxi_cli.flags import offering
 from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.import_ import imports
+from maxi_cli.heatmap import heatmap
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
@@ -47,6 +48,7 @@ app.command(cls=Command)(ensemble)
 app.command("eval", cls=Command)(evaluate)
 app.command(cls=Command)(compare)
 app.command(cls=Command)(predict)
+app.command(cls=Command)(heatmap)
 app.add_typer(data)
 app.add_typer(imports)
 app.add_typer(export)
