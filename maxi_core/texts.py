@@ -29,6 +29,17 @@ def tidy(text: str, longest: int = LONGEST) -> str:
     return text if any(unicodedata.category(letter)[0] not in "CZ" for letter in text) else ""
 
 
+_UNSEEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def written_out(text: str) -> str:
+    """Return `text` in one line; what controls a terminal, turns the order of letters or is no letter is written out.
+
+    An escape is then the four characters `\\x1b`; tabs stay.
+    """
+    return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
 def has_words(text: str) -> bool:
     """Return whether a text has a letter or digit of any script: a comma alone says nothing."""
     return any(map(str.isalnum, text))

@@ -18,6 +18,7 @@ HELP = [
         "bags",
         "train",
         "ensemble",
+        "report",
         "show",
         "stats",
         "check",

@@ -22,6 +22,7 @@ from maxi_cli.heatmap import heatmap
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
+from maxi_cli.report import report
 from maxi_cli.show import show
 from maxi_cli.stats import stats
 from maxi_cli.terminal import LEVELS, set_up_logs
@@ -42,6 +43,7 @@ app.command(cls=Command)(demo)
 app.command(cls=Command)(bags)
 app.command(cls=Command)(show)
 app.command(cls=Command)(stats)
+app.command(cls=Command)(report)
 app.command(cls=Command)(merge)
 app.command(cls=Command)(train)
 app.command(cls=Command)(ensemble)

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,18 +13,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 from maxi_core.errors import UsageError
 from maxi_core.system.files import to_json
 from maxi_core.system.secrets import masked, without_secrets
+from maxi_core.texts import written_out
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from maxi_core.recipe.recipe import Recipe
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
 
 def visible(text: str) -> str:
     """Return `text` in one line without secrets; control characters are written out and do nothing."""
-    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], without_secrets(text).replace("\t", " "))
+    return written_out(without_secrets(text).replace("\t", " "))
 
 
 def stdout() -> "Console":

@@ -27,6 +27,7 @@ from maxi_core.video.skips import to_line as skip_line
 
 RECIPE = "recipe.toml"
 SKIPPED = "skipped.jsonl"
+ENTRIES = "dictionary.txt"
 SHOWN = 3
 
 __all__ = ["MANIFEST", "finished", "locked", "read_manifest"]
@@ -102,6 +103,15 @@ def texts_of(folder: Path) -> tuple[str, ...]:
     return tuple(str(name).rpartition(":")[2] for name in named) if isinstance(named, list) else ()
 
 
+def read_entries(folder: Path) -> tuple[str, ...] | None:
+    """Return the dictionary of a run, those entries too that match nothing; None if the folder does not say."""
+    path = folder / ENTRIES
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {error}", "delete it, or run maxi bags again") from None
+
+
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
     """Write the manifest, without secrets."""
     write_text(folder / MANIFEST, to_json(masked(manifest), indent=2) + "\n")
@@ -156,7 +166,7 @@ class Skips:
 
 
 def run_job(job: Job, progress: NewProgress = Unwatched) -> Made:
-    """Make the bags and write bags.jsonl, skipped.jsonl, recipe.toml and manifest.json into the run folder.
+    """Make the bags and write bags.jsonl, skipped.jsonl, dictionary.txt, recipe.toml and manifest.json into the folder.
 
     The same command goes on where a stopped one was. Raises InUseError if another process has the folder, UsageError if
     the folder was made of other videos, another dictionary, another matcher or by another maxi (unless `overwrite`),
@@ -168,6 +178,7 @@ def run_job(job: Job, progress: NewProgress = Unwatched) -> Made:
         manifest = begin(job)
         made, checksum = _make(job, manifest, progress)
         write_text(job.out / RECIPE, job.recipe)
+        write_lines(job.out / ENTRIES, job.dictionary.entries)
         noted = {source.label: found for source in job.sources.every() if (found := notes(source))}
         write_manifest(job.out, {**manifest, **_results(made, checksum), "notes": noted})
         return made

@@ -63,12 +63,12 @@ class Stats:
         shares = [asdict(share) for share in self.shares]
         return {**plain, **counters, "shares": shares, "histogram": self.histogram()}
 
-    def histogram(self) -> list[tuple[float, float, int]]:
-        """Return (from, to, videos) of `BINS` equal ranges of the score."""
+    def histogram(self, bins: int = BINS) -> list[tuple[float, float, int]]:
+        """Return (from, to, videos) of equal ranges of the score."""
         low, high = min(self.scores, default=0.0), max(self.scores, default=0.0)
-        width = (high - low) / BINS or 1.0
-        counts = Counter(min(BINS - 1, int((score - low) / width)) for score in self.scores)
-        return [(low + i * width, low + (i + 1) * width, counts[i]) for i in range(BINS)]
+        width = (high - low) / bins or 1.0
+        counts = Counter(min(bins - 1, int((score - low) / width)) for score in self.scores)
+        return [(low + i * width, low + (i + 1) * width, counts[i]) for i in range(bins)]
 
 
 def collect(bags: Iterable[TextBag], labels: Mapping[str, str] | None = None) -> Stats:

@@ -43,8 +43,9 @@ def test_the_run_folder_holds_recipe_manifest_skips_and_log(world) -> None:
     world.add("a broken one.mp4")
     world.bags()
     assert {path.name for path in world.out.iterdir()} >= {
-        *("bags.jsonl", "skipped.jsonl", "recipe.toml", "manifest.json", "run.log")
+        *("bags.jsonl", "skipped.jsonl", "dictionary.txt", "recipe.toml", "manifest.json", "run.log")
     }
+    assert (world.out / "dictionary.txt").read_text() == (world.folder / "actions.txt").read_text()
     manifest = json.loads((world.out / "manifest.json").read_text())
     assert manifest["counts"] == {
         **{"videos": 7, "matched": 6, "kept": 6, "skipped": 1, "empty": 0},

@@ -1,0 +1,78 @@
+"""`maxi report`: what runs hold, as one HTML file to look at."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag, QuietFlag, offering
+from maxi_cli.progress import progress
+from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_core.errors import UsageError
+
+SCHEMA = 1
+
+
+@takes(
+    "video",
+    but=(
+        "video.frame_cache",
+        "video.frame_cache_gb",
+        "video.clip_seconds",
+        "video.short_side",
+        "video.max_skipped",
+        "video.allow_outside_root",
+    ),
+)
+def report(
+    settings: Settings,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN...", help="Folders of maxi bags, maxi train and maxi eval.  [required]"),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="HTML file to write.")] = Path("report.html"),
+    listed: Annotated[
+        int, typer.Option("--list", min=0, metavar="N", help="Videos to list of each run; the counts are of all.")
+    ] = 1000,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VIDEO", help="Draw frames, captions, phrases and bag of this video; may be repeated."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="CSV video,label, split list, or sandbox: tells which matches are right.",
+            autocompletion=offering("world.labels"),
+        ),
+    ] = None,
+    pictures: Annotated[bool, typer.Option(help="Show frames of the videos, which are read for it.")] = True,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Write one HTML file that shows runs: bags, trainings and scores; it needs no network.
+
+    Example: maxi report runs/mine runs/mine/train eval/mine-train --out mine.html
+    """
+    from maxi_core.bags.stats import named_labels
+    from maxi_core.reporting.report import Wanted, make_report
+    from maxi_core.settings.sections import VideoOptions
+    from maxi_core.system.files import write_text
+
+    if not runs:
+        raise UsageError("which runs?", "name folders of maxi bags, maxi train or maxi eval")
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
+    reading = settings.recipe().core("video", VideoOptions) if pictures else None
+    named = named_labels(labels, settings.catalog) if labels else None
+    made = make_report(runs, Wanted(listed, tuple(figure or ()), named, reading), progress(quiet=quiet))
+    write_text(out, made.html)
+    size = out.stat().st_size
+    if json:
+        counts = {"videos": made.videos, "without_pictures": made.without}
+        show_json({"schema": SCHEMA, "file": str(out), "bytes": size, **counts})
+        return
+    if made.without:
+        note(f"{made.without} of {made.videos} videos have no picture: the page says why")
+    stdout().print(visible(f"{os.path.relpath(out)}: {size / 1e6:.1f} MB, opens in any browser"), soft_wrap=True)

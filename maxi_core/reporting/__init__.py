@@ -1,0 +1,1 @@
+"""`maxi report`: what a run folder holds, as one HTML file that needs nothing else."""
