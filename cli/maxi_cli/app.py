@@ -17,8 +17,8 @@ from maxi_cli.evaluate import evaluate
 from maxi_cli.export import export
 from maxi_cli.flags import offering
 from maxi_cli.group import CommandGroup, show_help
-from maxi_cli.import_ import imports
 from maxi_cli.heatmap import heatmap
+from maxi_cli.import_ import imports
 from maxi_cli.new_plugin import new_plugin
 from maxi_cli.plugins import plugins
 from maxi_cli.predict import predict
