@@ -41,7 +41,8 @@ def save(what: Any, path: Path, *, zipped: bool = True) -> Path:
 
 
 def optimizer_of(model: nn.Module) -> dict[str, Any]:
-    optimizer = torch.optim.AdamW(model.parameters())
+    """Return the state of an optimizer after a step that changes nothing."""
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
