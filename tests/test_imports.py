@@ -28,6 +28,7 @@ HELP = [
         "predict",
         "heatmap",
         "data",
+        "export",
         "new-plugin",
         "check-plugin",
     )

@@ -4,6 +4,7 @@ import typer
 
 from maxi_cli.command import Command
 from maxi_cli.export_bags import export_bags
+from maxi_cli.export_model import export_model
 from maxi_cli.group import CommandGroup, show_help
 
 export = typer.Typer(
@@ -16,3 +17,4 @@ export = typer.Typer(
     callback=show_help,
 )
 export.command("bags", cls=Command)(export_bags)
+export.command("model", cls=Command)(export_model)

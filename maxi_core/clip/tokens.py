@@ -160,6 +160,14 @@ class Tokenizing:
                 **options,
             )
 
+    def written(self, tokenizer: Any) -> dict[str, bytes]:
+        """Return the files of `tokenizer`, open_clip's over transformers as `make` returned it, by name."""
+        if self.files:
+            return dict(self.files)
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer.tokenizer.save_pretrained(folder)
+            return read_tokenizer(Path(folder))
+
 
 def of_architecture(name: str) -> Tokenizing:
     """Return what an architecture of open_clip reads texts with."""

@@ -123,17 +123,26 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `path` when all is written in it, and is removed when that fails.
 
-    Raises UsageError if there is anything at `path` already, MaxiError for what cannot be written.
+    Raises UsageError if there is anything at `path` already, MaxiError for what cannot be written. What a killed
+    process has left of it is removed.
     """
     refuse_existing(path)
     partial = partial_of(path.absolute())
     try:
-        partial.mkdir(parents=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        sweep(partial.parent, f"{path.name[:200]}.*")
+        partial.mkdir()
+        handle = os.open(partial, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    hold(handle)
+    try:
         yield partial
         partial.rename(path)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
+        os.close(handle)
         shutil.rmtree(partial, ignore_errors=True)
 
 

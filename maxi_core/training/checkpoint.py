@@ -82,12 +82,12 @@ def write_checkpoint(
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        _write_tensors(partial / WEIGHTS, weights)
+        write_tensors(partial / WEIGHTS, weights)
         _write(partial / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
         _write_files(partial / BESIDE, tokenizer)
         if state is not None:
             (partial / STATE).mkdir()
-            _write_tensors(partial / STATE / OPTIMIZER, state.tensors)
+            write_tensors(partial / STATE / OPTIMIZER, state.tensors)
             _write(partial / STATE / NOTES, json.dumps(state.notes, indent=2) + "\n")
             _to_disk(partial / STATE)
         checksums = checksums_of(partial)
@@ -184,7 +184,8 @@ def _set_aside(path: Path) -> Path:
     return path.rename(aside)
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors as safetensors, readable as the umask says, and force them to the disk."""
     from safetensors.torch import save_file
 
     whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}

@@ -34,7 +34,7 @@ from maxi_core.training.metrics_log import make_reports
 from maxi_core.training.objective import constant_because
 from maxi_core.training.options import TrainSection
 from maxi_core.training.run import Resuming, SavePlan, TrainJob, Validate
-from maxi_core.training.trainable import choose_trainable
+from maxi_core.training.trainable import choose_trainable, counts
 from maxi_core.types import Video
 from maxi_core.video.skips import SkipLog
 
@@ -88,6 +88,7 @@ def make_training(
         raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
     settings = _settings(section, source, model, video, ranks)
     record = {"prompt": section.template, "loss": section.loss, "data": source.name, "dictionary": source.dictionary}
+    embedding = counts(model).get("token embedding", (0, 0))[0] > 0 or model.about.get("token_embedding", False)
     recipe_text = recipe.to_toml()
     return TrainJob(
         model=model,
@@ -99,7 +100,11 @@ def make_training(
         saving=SavePlan(every=section.save_frequency, last=section.keep_last, ensemble=section.ensemble),
         resuming=resuming or Resuming(),
         settings=settings,
-        record={**record, "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest()},
+        record={
+            **record,
+            "token_embedding": embedding,  # trained now or before: the authors' files have no place for it
+            "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest(),
+        },
         validate=_validation(catalog, section, recipe, video) if section.val else None,
         validate_every=section.val_frequency,
         reports=make_reports(section.report_to, out, section.name, settings) if ranks.first and not dry else (),

@@ -1,0 +1,1 @@
+"""Trained models written as the files that other programs load."""
