@@ -1,11 +1,13 @@
 """The figure: frames on top, a row for each model, a column for each frame, texts side by side, one colour scale."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maxi_core.errors import UsageError
 from maxi_core.heatmaps.heatmap import Heatmap, Heatmaps
 from maxi_core.heatmaps.region import Scale, laid_over
 from maxi_core.system.files import whole_file
@@ -14,9 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+logger = logging.getLogger("maxi")
+
 # In inches: a frame's longer side, the margin for the names of models, what stands above and below all rows, gaps.
 TILE, MARGIN, ABOVE, BELOW, BETWEEN_TEXTS, BETWEEN_ROWS = 1.15, 1.7, 0.4, 0.8, 0.25, 0.22
 LONGEST = 26  # characters of a model's name
+AN_INCH = 12  # characters of a text
+DOTS, MOST_DOTS = 150, 2**16  # an inch; matplotlib draws no more in one direction
 UNITS = {
     "gradient": "attention x gradient of the cosine",
     "cosine": "cosine of patch and text (the paper's heatmap)",
@@ -27,12 +33,18 @@ UNITS = {
 
 def write_figure(found: Heatmaps, path: Path, columns: int) -> None:
     """Write a PNG, PDF or SVG with at most `columns` frames for each text; raises MaxiError if it cannot."""
+    import warnings
+
     from matplotlib import rc_context
 
+    figure = draw(found, columns)
     # without dates and random names, the same heatmaps make the same file
     metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix, {})
-    with rc_context({"svg.hashsalt": "maxi"}), whole_file(path) as file:
-        draw(found, columns).savefig(file, format=path.suffix[1:], dpi=150, metadata=metadata)
+    with rc_context({"svg.hashsalt": "maxi"}), whole_file(path) as file, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        figure.savefig(file, format=path.suffix[1:], dpi=DOTS, metadata=metadata)
+    if any("Glyph" in str(one.message) for one in said):
+        logger.warning("the font of %s has no picture of some characters of its texts", path)
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ class _Grid:
 
 
 def draw(found: Heatmaps, columns: int) -> "Figure":
-    """Return the figure."""
+    """Return the figure; raises UsageError if it would be too large."""
     from matplotlib.figure import Figure
 
     places = np.unique(np.linspace(0, len(found.frames) - 1, min(columns, len(found.frames))).round().astype(int))
@@ -75,9 +87,19 @@ def draw(found: Heatmaps, columns: int) -> "Figure":
         TILE * width / longest, TILE * height / longest, len(places), len(found.texts), len(found.models) + 1
     )  # fmt: skip
     wide, high = grid.size
+    if max(wide, high) * DOTS >= MOST_DOTS:
+        size = f"{wide * DOTS:.0f} by {high * DOTS:.0f}"
+        raise UsageError(f"the figure would be {size} pixels", "name fewer texts or models, or fewer --columns")
     figure = Figure(figsize=(wide, high))
     for text, said in enumerate(found.texts):
-        figure.text(grid.left(text) / wide, 1 - 0.3 / high, plain(said), fontsize=10, weight="bold", parse_math=False)
+        figure.text(
+            grid.left(text) / wide,
+            1 - 0.3 / high,
+            short(said, round(AN_INCH * grid.across * grid.wide)),
+            fontsize=10,
+            weight="bold",
+            parse_math=False,
+        )
         for column, place in enumerate(places):
             grid.tile(figure, 0, text, column).imshow(found.frames[place])
             for row, one in enumerate(found.models, start=1):
@@ -134,6 +156,12 @@ def short_name(model: str) -> str:
     """Return a model's name, of a path its last two parts, short enough for a margin."""
     name = "/".join(model.rstrip("/").split("/")[-2:])
     return plain(name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}")
+
+
+def short(text: str, length: int) -> str:
+    """Return a text in at most about `length` characters."""
+    said, length = plain(text), max(length, 8)
+    return said if len(said) <= length else f"{said[: length - 3]}..."
 
 
 def plain(text: str) -> str:

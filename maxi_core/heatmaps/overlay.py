@@ -2,20 +2,24 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from maxi_core.errors import UsageError
 from maxi_core.heatmaps.figure import plain, scale_of, score_of, short_name
 from maxi_core.heatmaps.heatmap import Heatmaps
 from maxi_core.heatmaps.region import laid_over
 from maxi_core.system.files import whole_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from maxi_core.video.frames import Pixels
 
 FORMATS = (".mp4", ".gif")
 ABOVE = 30  # pixels of the two lines above a panel
+MOST = 8192  # pixels of a side: what H.264 encoders take
 
 
 def write_clip(found: Heatmaps, path: Path) -> None:
@@ -26,7 +30,7 @@ def write_clip(found: Heatmaps, path: Path) -> None:
         write(list(_pictures(found)), rate, file)
 
 
-def _pictures(found: Heatmaps) -> "Any":
+def _pictures(found: Heatmaps) -> "Iterator[Pixels]":
     """Yield a picture for each frame: a row for each model, the frame itself and one panel for each text."""
     from matplotlib import font_manager
     from PIL import Image, ImageDraw, ImageFont
@@ -37,6 +41,8 @@ def _pictures(found: Heatmaps) -> "Any":
     wide, high = max(width, 130), height + ABOVE
     size = (wide * (len(found.texts) + 1), high * len(found.models))
     size = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # H.264 wants even sides
+    if max(size) > MOST:
+        raise UsageError(f"the clip would be {size[0]} by {size[1]} pixels", "name fewer texts or models")
     for place, frame in enumerate(found.frames):
         sheet = Image.new("RGB", size, "white")
         pen = ImageDraw.Draw(sheet)

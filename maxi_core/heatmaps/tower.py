@@ -40,8 +40,10 @@ def tower_of(visual: Any, name: str) -> Tower:
 
     if isinstance(visual, VisionTransformer) and getattr(visual, "attn_pool_contrastive", None) is None:
         return _of_open_clip(visual)
-    trunk = getattr(visual, "trunk", None)
-    if all(hasattr(trunk, part) for part in ("blocks", "num_prefix_tokens", "global_pool", "forward_head")):
+    trunk: Any = getattr(visual, "trunk", None)
+    if trunk is not None and all(
+        hasattr(trunk, part) for part in ("blocks", "num_prefix_tokens", "global_pool", "forward_head")
+    ):
         grid = getattr(trunk.patch_embed, "grid_size", None)
         if grid is not None:
             return _of_timm(visual, trunk, tuple(grid))

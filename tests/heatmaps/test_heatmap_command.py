@@ -118,6 +118,21 @@ def test_what_is_not_right_is_one_line(maxi, world, video, tmp_path, monkeypatch
     assert not (tmp_path / "a.png").exists()
 
 
+def test_odd_texts_are_drawn_or_named(maxi, world, video, tmp_path) -> None:  # noqa: F811
+    common = (str(video), "--frames", "2", "--workers", "0", "-q", "--models", str(world.model))
+    ran = maxi(
+        "heatmap", *common, "--text", "$x_1$ \u62cd\u624b", "--text", "a " * 90, "--out", str(tmp_path / "a.png")
+    )
+    assert ran.code == 0
+    assert "has no picture of some characters" in ran.err
+    many = [word for number in range(300) for word in ("--text", f"text {number}")]
+    for name, said in (("b.png", "the figure would be"), ("b.mp4", "the clip would be")):
+        ran = maxi("heatmap", *common, *many, "--method", "cosine", "--out", str(tmp_path / name))
+        assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+        assert said in ran.err
+        assert not (tmp_path / name).exists()
+
+
 def test_a_video_that_cannot_be_read_is_named_and_the_others_are_drawn(maxi, world, video, tmp_path) -> None:  # noqa: F811
     (tmp_path / "broken.mp4").write_bytes(b"no film")
     models = ("--models", str(world.model), "--out", str(tmp_path / "out"))
