@@ -27,6 +27,7 @@ HELP = [
         "compare",
         "predict",
         "heatmap",
+        "study",
         "data",
         "export",
         "new-plugin",

@@ -25,6 +25,7 @@ from maxi_cli.predict import predict
 from maxi_cli.report import report
 from maxi_cli.show import show
 from maxi_cli.stats import stats
+from maxi_cli.study import study
 from maxi_cli.terminal import LEVELS, set_up_logs
 from maxi_cli.train import train
 from maxi_core.errors import UsageError
@@ -51,6 +52,7 @@ app.command("eval", cls=Command)(evaluate)
 app.command(cls=Command)(compare)
 app.command(cls=Command)(predict)
 app.command(cls=Command)(heatmap)
+app.command(cls=Command)(study)
 app.add_typer(data)
 app.add_typer(imports)
 app.add_typer(export)

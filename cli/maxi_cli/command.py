@@ -77,13 +77,15 @@ class Settings(typer.Context):
         """The plugins, with those of --plugin and --config."""
         return read_catalog(self.given.get("no_plugin"), self.given.get("plugin"), self.given.get("config"))
 
-    def recipe(self, more: "Iterable[Setting]" = (), *, sources: bool = False) -> "Recipe":
+    def recipe(
+        self, more: "Iterable[Setting]" = (), *, under: "Iterable[Setting]" = (), sources: bool = False
+    ) -> "Recipe":
         """Settle the recipe as `read_recipe` does; raises UsageError for a required option that nobody set, too."""
         from maxi_core.settings.options import Flag
         from maxi_core.settings.sections import core_section
 
         config, options = self.given.get("config"), self.given.get("option")
-        recipe = read_recipe(self.catalog, config, options, self.aliases, more=more, sources=sources)
+        recipe = read_recipe(self.catalog, config, options, self.aliases, more=more, under=under, sources=sources)
         for path in self.aliases:
             section, _, key = path.partition(".")
             flag = Flag.of(core_section(section), key)

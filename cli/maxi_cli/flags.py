@@ -207,14 +207,16 @@ def read_recipe(
     aliases: Mapping[str, object] | None = None,
     *,
     more: "Iterable[Setting]" = (),
+    under: "Iterable[Setting]" = (),
     sources: bool = False,
     typed: bool = True,
 ) -> "Recipe":
     """Settle the recipe: defaults < maxi.toml or --config < MAXI_* < -o and the flags that are aliases of its keys.
 
     `aliases` maps a path such as `video.decoder` to what its flag was given, None where it was not typed; `more` are
-    the settings of flags that are no aliases, such as --sources. `typed` is false for a `config` that nobody named, as
-    the settled recipe of a run: it may name no plugin files, nor code as the decoder.
+    the settings of flags that are no aliases, such as --sources, and `under` those that any flag goes before. `typed`
+    is false for a `config` that nobody named, as the settled recipe of a run: it may name no plugin files, nor code as
+    the decoder.
     """
     from maxi_core.recipe.plugin_files import is_settled, without_files
     from maxi_core.recipe.recipe import from_env, from_file, refuse_lying, settle, with_decoder
@@ -228,7 +230,7 @@ def read_recipe(
     if file and config is None:
         refuse_lying(catalog, named, file)
     variables = from_env(os.environ, catalog)
-    settings = [*named, *variables, *_from_flags(options or (), aliases or {}), *more]
+    settings = [*named, *variables, *under, *_from_flags(options or (), aliases or {}), *more]
     recipe = settle(catalog, settings, sources=sources)
     refuse_untyped(settings, variables if file and typed and not is_settled(file) else [*named, *variables], catalog)
     return with_decoder(catalog, recipe)

@@ -71,8 +71,10 @@ class Stats:
         return [(low + i * width, low + (i + 1) * width, counts[i]) for i in range(bins)]
 
 
-def collect(bags: Iterable[TextBag], labels: Mapping[str, str] | None = None) -> Stats:
-    """Count over the bags; `labels` (video id -> true name) give matching accuracies (paper table 4)."""
+def collect(
+    bags: Iterable[TextBag], labels: Mapping[str, str] | None = None, shares: Sequence[float] = SHARES
+) -> Stats:
+    """Count over the bags; `labels` (video id -> true name) give matching accuracies of `shares` (paper table 4)."""
     stats, right = Stats(), []
     for bag in bags:
         stats.videos += 1
@@ -93,7 +95,7 @@ def collect(bags: Iterable[TextBag], labels: Mapping[str, str] | None = None) ->
             "name the videos as the run does: their paths below its folder of videos",
         )
     if stats.scores:
-        stats.shares = [_share(stats.scores, right, keep, labelled=labels is not None) for keep in SHARES]
+        stats.shares = [_share(stats.scores, right, keep, labelled=labels is not None) for keep in shares]
     return stats
 
 
@@ -163,8 +165,12 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def named_labels(name: str, catalog: Catalog) -> dict[str, str]:
-    """Return the true labels by video id: of a CSV `video,label`, of a split list beside its labels.csv, of a world."""
-    path = world_path(catalog, "labels", name) or Path(name)
+    """Return the true labels by video id: of what `labels_of` reads, or of a world."""
+    return labels_of(world_path(catalog, "labels", name) or Path(name))
+
+
+def labels_of(path: Path) -> dict[str, str]:
+    """Return the true labels by video id: of a CSV `video,label`, or of a split list beside its labels.csv."""
     if path.suffix != ".txt":
         return read_labels(path)
     return {row.path: row.names[0] for row in read_list(path, path.parent / LABELS).rows}

@@ -273,10 +273,13 @@ def as_latex(lines: Sequence[Line]) -> str:
     for place, line in enumerate(lines):
         if place and line.benchmark != lines[place - 1].benchmark:
             text.append(r"\hline")
-        text.append(
-            " & ".join("".join(_LATEX.get(letter, letter) for letter in _flat(cell)) for cell in cells(line)) + r" \\"
-        )
+        text.append(" & ".join(map(latex_text, cells(line))) + r" \\")
     return "\n".join([*text, r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def latex_text(cell: str) -> str:
+    """Return a text as LaTeX that shows it, in one line."""
+    return "".join(_LATEX.get(letter, letter) for letter in _flat(cell))
 
 
 def _flat(cell: str) -> str:

@@ -260,6 +260,10 @@ class World(Configured):
         """Return the recorded replies, JSON lines {request, response}; `which` is what stands behind `NAME-`."""
         self._lacks("replies")
 
+    def captions(self) -> Path:
+        """Return captions as on the web, one a line: what an injector takes noise from."""
+        self._lacks("captions")
+
     def labels(self) -> Path:
         """Return the true labels of `videos`: a split list beside its labels.csv, paths as in `videos`.
 
@@ -279,6 +283,10 @@ class World(Configured):
         """Return the recipe that is fit for this world, for `--config NAME`."""
         self._lacks("recipe")
 
+    def studies(self) -> Path:
+        """Return the recipe that `maxi study` begins with where nobody names another, with a `[study]` section."""
+        self._lacks("studies")
+
     def demonstration(self) -> "Demonstration":
         """Return the demonstration of the whole method in this world, for `maxi demo`."""
         self._lacks("demonstration")
@@ -287,7 +295,9 @@ class World(Configured):
         raise UsageError(f"the world '{self.name}' has no {what}", "name another world, or a path")
 
 
-PATHS = ("videos", "clip", "captioner", "pipeline", "replies", "labels", "benchmark", "recipe")
+PATHS = (
+    *("videos", "clip", "captioner", "pipeline", "replies", "captions", "labels", "benchmark", "recipe", "studies"),
+)
 
 
 def has(world: type[World], what: str) -> bool:

@@ -107,6 +107,15 @@ def world_demonstration(catalog: Catalog, name: str | None = None) -> Demonstrat
         return _made(offer).demonstration()
 
 
+def world_studies(catalog: Catalog) -> Path:
+    """Return the recipe for studies of the only world that has one."""
+    having = worlds_with(catalog, "studies")
+    path = world_path(catalog, "studies", having[0]) if len(having) == 1 else None
+    if path is None:
+        raise UsageError(f"which recipe? {', '.join(having) or 'no world'} has one for studies", "type --config")
+    return path
+
+
 def is_world(catalog: Catalog, marker: WorldPath, text: str) -> bool:
     """Return whether an option that holds `text` names a world, and no path: such a name stands in a settled recipe."""
     return text not in marker.words and _named(catalog, marker.what, text) is not None

@@ -94,6 +94,7 @@ CORE = {
     "bags": "maxi_core.settings.sections:BagsSection",
     "eval": "maxi_core.settings.sections:EvalSection",
     "sources": "maxi_core.settings.sections:SourcesSection",
+    "study": "maxi_core.studies.options:StudySection",
     "train": "maxi_core.training.options:TrainSection",
     "video": "maxi_core.settings.sections:VideoOptions",
 }

@@ -1,6 +1,6 @@
 """Weight ensembling: a share of the original, the rest of the trained model, all parameters (method.md, training)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,3 +77,19 @@ def ensemble(
         name = step_name(int(about.get("step", 0)), ratio)
         made.append(save_checkpoint(out, name, mixed(first, weights, ratio), said, tokenizer=files))
     return made
+
+
+def averaged(checkpoints: Sequence[Path], out: Path) -> Path:
+    """Write the mean of the weights of checkpoints of one training, such as those of all epochs; return it.
+
+    Counters are the last one's. Raises UsageError for no checkpoint and for weights that do not fit.
+    """
+    if not checkpoints:
+        raise UsageError("there are no checkpoints to average", "train with --keep-last for as many as are wanted")
+    mean = read_weights(checkpoints[0])
+    for number, path in enumerate(checkpoints[1:], 1):
+        mean = mixed(mean, read_weights(path), number / (number + 1))
+    last = checkpoints[-1]
+    about = {**read_about(last), "averaged": [path.name for path in checkpoints]}
+    files = of_checkpoint(last, last / ABOUT, about.get("tokenizer"), about["config"]).files
+    return save_checkpoint(out, step_name(int(about.get("step", 0))), mean, about, tokenizer=files)

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Annotated, BinaryIO, Literal, TypeAlias, cast
 
 from pydantic import Field
 
 import maxi_core
-from maxi_core import Dictionary, Form, Injector, Source, hookimpl
+from maxi_core import Dictionary, Form, Injector, Source, WorldPath, hookimpl
 from maxi_core.errors import UsageError
 from maxi_core.plugin.roles import Augment
 from maxi_core.texts import name_key, tidy
@@ -91,6 +91,7 @@ def _cells(path: Path, file: io.TextIOWrapper, column: str, delimiter: str) -> I
         logger.warning("%s: %d rows end before the column '%s' and are left out", path, short, column)
 
 
+Kind: TypeAlias = Literal["verb", "verb-phrase"]
 CHUNK = 4096  # captions that the augmenter gets at once
 COLUMNS = "a file with one caption a line, or a CSV such as WebVid's"
 
@@ -107,10 +108,15 @@ class Webvid(Injector):
     class Options(maxi_core.Options):
         """Which captions, and how many verbs and verb phrases of them."""
 
-        captions: Path | None = Field(None, description=COLUMNS + ", gzip or not; to be named")
+        captions: Annotated[Path | None, WorldPath("captions")] = Field(
+            None, description=COLUMNS + ", gzip or not, or the name of a world; to be named"
+        )
         column: str | None = Field(None, description="column of the captions; none: `name` of a .csv, lines of others")
         noise: int = Field(400, ge=1, description="verbs and verb phrases that are added")
         seed: int = Field(0, description="which of them")
+        kinds: tuple[Kind, ...] = Field(
+            ("verb", "verb-phrase"), min_length=1, description="what is taken; the supplement speaks of verbs alone"
+        )
 
     options: Options
 
@@ -123,7 +129,7 @@ class Webvid(Injector):
         """
         known = frozenset(map(name_key, dictionary.entries))
         draw = Draw(self.options.noise, self.options.seed, known)
-        for text, lemma in _candidates(self._captions(), augment):
+        for text, lemma in _candidates(self._captions(), augment, self.options.kinds):
             if _key_of_lemma(lemma) not in known:
                 draw.offer(text)
         noise = draw.drawn()
@@ -198,12 +204,14 @@ class Draw:
 _key_of_lemma = lru_cache(10_000)(name_key)
 
 
-def _candidates(captions: Iterator[str], augment: Augment) -> Iterator[tuple[str, str]]:
-    """Yield (text, lemma) of each verb, as its gerund if it has one, and of each verb phrase."""
+def _candidates(captions: Iterator[str], augment: Augment, kinds: Collection[Kind]) -> Iterator[tuple[str, str]]:
+    """Yield (text, lemma) of each verb, as its gerund if it has one, and of each verb phrase, if they are wanted."""
     while chunk := list(islice(captions, CHUNK)):
         for forms in augment(chunk):
-            yield from ((tidy(form.text), form.lemma) for form in forms if form.kind == "verb-phrase")
-            yield from _gerunds([form for form in forms if form.kind == "verb"]).items()
+            if "verb-phrase" in kinds:
+                yield from ((tidy(form.text), form.lemma) for form in forms if form.kind == "verb-phrase")
+            if "verb" in kinds:
+                yield from _gerunds([form for form in forms if form.kind == "verb"]).items()
 
 
 def _gerunds(verbs: list[Form]) -> dict[str, str]:

@@ -60,6 +60,10 @@ class Sandbox(World):
             )
         return made("replies-plain", write_plain) / "replies.jsonl" if which else DATA / "replies.jsonl"
 
+    def captions(self) -> Path:
+        """Return captions with verbs that no benchmark asks for, some of them other words for one that it does."""
+        return DATA / "captions.txt"
+
     def labels(self) -> Path:
         """Return the true activity of each training video, for measuring and for the supervised bound."""
         from maxi_sandbox.library import write_training_list
@@ -82,6 +86,10 @@ class Sandbox(World):
     def recipe(self) -> Path:
         """Return the recipe that the demonstration uses."""
         return Path(__file__).parent / "sandbox.toml"
+
+    def studies(self) -> Path:
+        """Return the recipe of `maxi study`: both towers are trained, as in the paper."""
+        return Path(__file__).parent / "studies.toml"
 
     def demonstration(self) -> Demonstration:
         """Return the story of `maxi demo`."""

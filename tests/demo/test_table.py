@@ -11,9 +11,9 @@ from maxi_core.bags.bag import to_line
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.saving import folder_name
 from maxi_core.evaluation.scoring import SCHEMA
+from maxi_core.studies.vote import votes
 from maxi_core.types import Match, Text, TextBag, Video
 from maxi_sandbox.demo.commands import BENCHMARKS, TRAININGS, captions, scores, training
-from maxi_sandbox.demo.shuffled import votes
 from maxi_sandbox.demo.table import RAW, VOTE, gates, read_table
 
 VIDEOS, VERBS = 100, ("bowing", "running")  # the first half of the videos bows
@@ -116,7 +116,7 @@ def test_a_vote_counts_captions_and_a_tie_or_no_vote_counts_as_the_share_of_a_dr
 def test_a_word_that_is_no_verb_to_the_augmenter_is_no_vote(tmp_path: Path) -> None:
     one = bag(0, "bowing", "running", "running")
     (tmp_path / "bags.jsonl").write_text(to_line(replace(one, texts=one.texts[:1])) + "\n")
-    assert votes(tmp_path, VERBS) == {"0.mp4": ("bowing",)}
+    assert votes(tmp_path, VERBS, "blip") == {"0.mp4": ("bowing",)}
 
 
 def test_equal_models_differ_by_nothing(out) -> None:

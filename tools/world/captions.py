@@ -147,3 +147,23 @@ def spoken_words() -> tuple[str, ...]:
     """Return every word that `spoken_caption` can use, in alphabetical order."""
     texts = [*_SPEAKERS, *PLACES.values(), *THINGS, *map(gerund, MOTIONS), "is near next to with a"]
     return tuple(sorted({word for text in texts for word in text.split()}))
+
+
+# Noise for dictionaries: other words than the world's own verbs, each in a few captions, most of them with a thing.
+_ALONE = (
+    *("bend", "bounce", "celebrate", "creep", "go", "hop", "jog", "lean", "leap", "move", "perch", "reach", "rest"),
+    *("settle", "skip", "spring", "sprint", "turn", "twirl", "whirl"),
+)
+
+
+def noise_captions() -> tuple[str, ...]:
+    """Return the captions of `plugins/maxi_sandbox/data/captions.txt`: no motion's own verb is among their words."""
+    rng = np.random.default_rng(7)
+    loose = sorted({word for words in LOOSE.values() for word in words.split()} - set(MOTIONS))
+    captions = []
+    for word in loose:
+        for number in range(5):
+            thing = "" if word in _ALONE or not number else f" a {_one(tuple(THINGS), rng)}"
+            place = _one(tuple(PLACES.values()), rng)
+            captions.append(f"{_one(_SPEAKERS, rng)} {gerund(word)}{thing} {place}")
+    return tuple(str(caption) for caption in rng.permutation(captions))

@@ -10,11 +10,11 @@ import numpy as np
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.metrics import Interval, by_class, mean_and_deviation, paired_interval, two_level_interval
 from maxi_core.evaluation.saving import folder_name, read_scores
+from maxi_core.studies.vote import right, votes
 from maxi_sandbox.demo.commands import BENCHMARKS, FULL, TRAININGS, captions, scores, training
-from maxi_sandbox.demo.shuffled import right, votes
 
 RAW = "raw"
-VOTE = "vote"
+VOTE, CAPTIONER = "vote", "blip"
 Hits = Mapping[str, float]  # video -> 1 if the model named it right, 0 if not, a share for a tie of votes
 
 
@@ -86,7 +86,7 @@ def _answers(folder: Path, benchmark: str) -> tuple[Hits, Mapping[str, str]]:
 
 
 def _voted(out: Path, benchmark: str, labels: Mapping[str, str]) -> Hits:
-    elected = votes(captions(out, benchmark), sorted(set(labels.values())))
+    elected = votes(captions(out, benchmark), sorted(set(labels.values())), CAPTIONER)
     return {video: right(elected[Path(video).name], label) for video, label in labels.items()}
 
 

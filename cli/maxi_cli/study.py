@@ -1,0 +1,220 @@
+"""`maxi study`: a table of the paper, or of one's own, as variants of one recipe."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from maxi_cli.command import Settings, takes
+from maxi_cli.flags import JsonFlag, QuietFlag, offering
+from maxi_cli.terminal import complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
+from maxi_core.errors import ExitCode, MaxiError, UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.recipe.recipe import Recipe, Setting
+    from maxi_core.studies.plan import Plan, Settle
+    from maxi_core.studies.results import Results
+    from maxi_core.studies.run import Share
+    from maxi_core.studies.steps import Place, Watch
+    from maxi_core.studies.study import Study, Variant
+
+SCHEMA = 1
+KINDS = {"bags": "maxi bags", "train": "maxi train", "mix": "maxi ensemble", "scores": "maxi eval"}
+
+
+@takes("study", "bags.dictionary", "eval.data_root", "video.workers")
+def study(
+    settings: Settings,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY",
+            help="A study that ships, or a TOML file.",
+            autocompletion=offering("maxi_core.studies.study:SHIPPED"),
+        ),
+    ],
+    videos: Annotated[
+        list[str] | None, typer.Option(help="Videos of the bags: folder, list or world; may be given many times.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Variants, with commas; the base is always among them.")] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(help="One more variant, with these sources (with commas); may be given many times."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work, each with a GPU if there are.")] = 1,
+    index: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Do one of N shares, as a job of an array; the last one writes.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is to be made, and how long.")] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Compare variants of one recipe: bags, trainings with several seeds, scores, one table beside the published one.
+
+    Example: maxi study loss --seeds 3
+    """
+    from maxi_core.studies.plan import make_plan
+    from maxi_core.studies.results import read_results
+    from maxi_core.studies.run import Share, cost, parse_share
+    from maxi_core.studies.steps import Place
+    from maxi_core.studies.study import read_study
+
+    found = read_study(name)
+    _begin_somewhere(settings, videos)
+    share = Share() if index is None else parse_share(index)
+    if index is not None and jobs > 1:
+        raise UsageError("--index is one job of an array, and --jobs starts several", "give one of them")
+    plan = make_plan(found, _variants(found, only, sources), _settling(settings, videos), settings.catalog)
+    place = Place(plan.section.out, settings.catalog, tuple(sys.argv), _watch(quiet=quiet))
+    if dry_run:
+        _show_cost(plan, cost(plan, place.out), json=json)
+        return
+    folder = place.out / plan.study.name
+    with log_to(folder / "run.log"):
+        _spread(jobs) if jobs > 1 else _work(plan, place, share, quiet=quiet)
+        results = read_results(plan, place.out, settings.catalog)
+    _finish(results, folder, share, json=json)
+
+
+def _begin_somewhere(settings: Settings, videos: list[str] | None) -> None:
+    """Take the recipe of the world that has one for studies, where neither a recipe nor videos are named."""
+    from maxi_cli.flags import CONFIG_FILE
+    from maxi_core.plugin.world_paths import world_studies
+
+    if settings.given.get("config") is None and not videos and not os.path.lexists(CONFIG_FILE):
+        settings.given["config"] = world_studies(settings.catalog)
+
+
+def _settling(settings: Settings, videos: list[str] | None) -> "Settle":
+    """Return what settles a recipe between the settings of all variants and those of one."""
+    from maxi_core.recipe.recipe import Setting
+    from maxi_core.settings.sections import BagsSection
+
+    typed = [Setting("bags", "videos", tuple(videos), "--videos", typed=False)] if videos else []
+
+    def settle(under: "Sequence[Setting]", above: "Sequence[Setting]") -> "Recipe":
+        recipe = settings.recipe([*typed, *above], under=under, sources=True)
+        if recipe.core("bags", BagsSection).videos is None:
+            raise UsageError("which videos? neither --videos nor [bags] videos says", "type --videos FOLDER")
+        return recipe
+
+    return settle
+
+
+def _variants(found: "Study", names: str | None, sources: list[str] | None) -> "list[Variant]":
+    from maxi_core.studies.study import About, Variant, only
+
+    more = [
+        Variant(text.replace(",", "+").replace(":", ".").replace("#", "."), About(title=text, sources=text))
+        for text in sources or ()
+    ]
+    wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
+    return [*only(found, wanted), *more]
+
+
+def _watch(*, quiet: bool) -> "Watch":
+    from maxi_cli.progress import follow, follow_training, progress
+    from maxi_core.studies.steps import Watch
+
+    return Watch(progress(quiet=quiet), follow_training(quiet=quiet), follow(quiet=quiet))
+
+
+def _work(plan: "Plan", place: "Place", share: "Share", *, quiet: bool) -> None:
+    from maxi_core.studies.run import Runner
+    from maxi_core.training.stopping import StoppedError
+
+    try:
+        with goes_on(), plugins_at_work():
+            Runner(place, (lambda _line: None) if quiet else note).run(plan, share)
+    except StoppedError as error:
+        note(f"{error.problem}; the same command goes on where it was")
+        raise typer.Exit(error.exit_code) from None
+
+
+def _spread(jobs: int) -> None:
+    """Start a process for each share, with what was typed, and wait for all."""
+    typed, words = iter(sys.argv[1:]), list[str]()
+    for word in typed:
+        if word == "--jobs":
+            next(typed)
+        elif not word.startswith("--jobs="):
+            words.append(word)
+    processes = [
+        subprocess.Popen(  # noqa: S603 (our own command, with what was typed)
+            [sys.executable, "-m", "maxi_cli", *words, "--index", f"{number}/{jobs}"],
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **_gpu(number)},
+        )
+        for number in range(1, jobs + 1)
+    ]
+    try:
+        codes = [process.wait() for process in processes]
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+        raise
+    wrong = [code for code in codes if code not in (ExitCode.DONE, ExitCode.FAILED)]
+    if wrong:
+        raise MaxiError(f"{len(wrong)} of {jobs} jobs ended with {wrong[0]}", "the same command goes on where it was")
+
+
+def _gpu(number: int) -> dict[str, str]:
+    """Return the variable that gives a job one of the GPUs that are there, in turn."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    there = named.split(",") if named else [str(place) for place in range(torch.cuda.device_count())]
+    return {"CUDA_VISIBLE_DEVICES": there[(number - 1) % len(there)]} if there else {}
+
+
+def _finish(results: "Results", folder: Path, share: "Share", *, json: bool) -> None:
+    from maxi_core.studies.formats import FILES, write_results
+
+    if share.of > 1 and (left := [line.name for line in results.lines if line.state in ("partly done", "not begun")]):
+        stdout().print(f"share {share} is done; others are at {', '.join(left)}, and the last one writes the table")
+        return
+    write_results(results, folder)
+    if json:
+        show_json(results.as_record())
+    else:
+        _show(results)
+        stdout().print(visible(f"in {os.path.relpath(folder)}: {', '.join(FILES)}"), soft_wrap=True)
+    for line in results.failed:
+        complain(f"variant {line.name} failed: {line.why}")
+    if results.failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show(results: "Results") -> None:
+    from maxi_cli.demo import as_table
+    from maxi_core.studies.formats import grids, remarks
+
+    console = stdout()
+    console.print(visible(results.title or results.name), style="bold")
+    for title, grid in grids(results):
+        console.print(visible(f"{title}:"))
+        console.print(as_table(grid))
+    for line in remarks(results):
+        console.print(visible(line), style="dim")
+
+
+def _show_cost(plan: "Plan", kinds: "Mapping[str, Mapping[str, Any]]", *, json: bool) -> None:
+    rows = [row.variant.name for row in plan.rows]
+    if json:
+        show_json({"schema": SCHEMA, "variants": rows, "left_out": plan.left_out, "steps": kinds})
+        return
+    console = stdout()
+    console.print(visible(f"{len(rows)} variants: {', '.join(rows)}; seeds {', '.join(map(str, plan.seeds))}"))
+    for name, why in plan.left_out.items():
+        console.print(visible(f"left out: {name}: {why}"), soft_wrap=True)
+    for kind, found in kinds.items():
+        done = f", {found['steps'] - found['left']} of them done" if found["left"] < found["steps"] else ""
+        hours = "" if found["seconds"] is None else f", about {found['hours']:.2f} h at {found['seconds']:.0f} s each"
+        unknown = "" if hours or not found["left"] else ", time unknown until one is done"
+        console.print(f"{found['steps']} x {KINDS[kind]}{done}{hours}{unknown}")

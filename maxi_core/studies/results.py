@@ -1,0 +1,220 @@
+"""What a study has found: a row for each variant, mean and deviation over seeds, differences, and published numbers."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maxi_core.evaluation.metrics import Interval, by_class, mean_and_deviation, two_level_interval
+from maxi_core.evaluation.published import Published, published
+from maxi_core.evaluation.saving import read_scores
+from maxi_core.plugin.catalog import Catalog
+from maxi_core.studies.plan import Plan, Row
+from maxi_core.studies.run import done, failure
+from maxi_core.studies.steps import ScoreStep, accuracy_of
+
+SCHEMA = 1
+DEVIATION = "sample standard deviation (n - 1) over seeds, of the mean over splits"
+INTERVAL = "95 %, bootstrap over classes and then the videos of each; of several seeds a video counts with its mean"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row on one benchmark, in percent: a score for each seed that is done, and the difference from the base.
+
+    `difference` has no interval where the metric is no share of videos, as mAP: then `low` and `high` are None.
+    """
+
+    benchmark: str
+    metric: str
+    seeds: tuple[float, ...] = ()
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    published: tuple[Published, ...] = ()
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over seeds."""
+        return mean_and_deviation(self.seeds)[0] if self.seeds else None
+
+    @property
+    def deviation(self) -> float | None:
+        """The sample standard deviation over seeds; None for fewer than two."""
+        return mean_and_deviation(self.seeds)[1] if len(self.seeds) > 1 else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant: `state` is done, partly done, failed, left out or not begun, `why` says why."""
+
+    name: str
+    title: str
+    state: str
+    why: str = ""
+    cells: tuple[Cell, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Results:
+    """The table of a study; `base` is the name of the row that the others are held against."""
+
+    name: str
+    title: str
+    table: str
+    about: str
+    base: str
+    seeds: tuple[int, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> list[Line]:
+        """The variants that failed."""
+        return [line for line in self.lines if line.state == "failed"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to be done."""
+        return all(line.state in ("done", "left out") for line in self.lines)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as study.json has it."""
+        lines = []
+        for line in self.lines:
+            cells = [{**asdict(cell), "mean": cell.mean, "deviation": cell.deviation} for cell in line.cells]
+            lines.append({**asdict(line), "cells": cells})
+        return {"schema": SCHEMA, "deviation": DEVIATION, "interval": INTERVAL, **asdict(self), "lines": lines}
+
+
+def read_results(plan: Plan, out: Path, catalog: Catalog) -> Results:
+    """Return what is known of a study now, of all variants and seeds that are done."""
+    base = _hits(plan.base, out)
+    lines = [_line(plan, row, out, catalog, base) for row in plan.rows]
+    lines += [Line(name, name, "left out", why) for name, why in plan.left_out.items()]
+    head = plan.study.head
+    kept = [one.name for one in plan.benchmarks]
+    dropped = [name for name in plan.section.benchmark if name.partition(":")[0] not in kept and name not in kept]
+    notes = [f"{name} is not scored: its videos are the shots" for name in dropped if name == plan.section.shots]
+    return Results(
+        plan.study.name, head.title, head.table, head.about, plan.base.variant.name, plan.seeds, tuple(lines),
+        tuple(notes),
+    )  # fmt: skip
+
+
+# benchmark -> split -> class -> (videos,), means over seeds
+Hits = dict[str, dict[str, dict[str, np.ndarray[Any, Any]]]]
+
+
+def _line(plan: Plan, row: Row, out: Path, catalog: Catalog, base: Hits) -> Line:
+    ready = [step for step in row.scores if done(step, out) is not None]
+    why = next((found for step in row.scores if (found := failure(step, out)) is not None), None)
+    state, said = "done", ""
+    if len(ready) < len(row.scores):
+        state, said = ("partly done" if ready else "not begun"), f"{len(ready)} of {len(row.scores)} seeds"
+        if why is not None:
+            state, said = ("left out" if why["refused"] and row.variant.about.optional else "failed"), why["message"]
+    folders = [step.folder(out) for step in ready]
+    models = tuple(str(step.of.model(out)) for step in ready if isinstance(step, ScoreStep) and step.of)
+    cells = tuple(_cells(plan, row, folders, base, _hits(row, out))) if ready else ()
+    return Line(row.variant.name, row.variant.title, state, said, cells, _facts(plan, row, out, catalog), models)
+
+
+def _cells(plan: Plan, row: Row, folders: Sequence[Path], base: Hits, hits: Hits) -> Iterator[Cell]:
+    records = [{one["benchmark"]: one for one in _means(read_scores(folder))} for folder in folders]
+    for benchmark in plan.benchmarks:
+        found = [record[benchmark.name] for record in records if benchmark.name in record]
+        if not found:
+            continue
+        metric = str(found[0]["metric"])
+        scores = tuple(100 * float(one["metrics"][metric]) for one in found)
+        against: Interval | None = None
+        if row is not plan.base and base.get(benchmark.name) and hits.get(benchmark.name):
+            against = _difference(base[benchmark.name], hits[benchmark.name])
+        beside = tuple(_published(plan, row, benchmark.name, metric))
+        if against is None:
+            yield Cell(benchmark.name, metric, scores, published=beside)
+        else:
+            yield Cell(benchmark.name, metric, scores, against.difference, against.low, against.high, beside)
+
+
+def _means(records: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield one record for each benchmark: that of the mean over splits where it has several."""
+    for name in dict.fromkeys(str(one["benchmark"]) for one in records):
+        own = [one for one in records if one["benchmark"] == name]
+        mean = next((one for one in own if one["split"] == "mean"), own[0])
+        if len(own) > 1 and mean["split"] != "mean":  # of a vote
+            metric = str(mean["metric"])
+            value = float(np.mean([one["metrics"][metric] for one in own]))
+            mean = {**mean, "metrics": {metric: value}}
+        yield {"metric": own[0]["metric"], **mean}
+
+
+def _hits(row: Row, out: Path) -> Hits:
+    """Return which videos a row names right, by benchmark, split and class; of several seeds the share of them."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for step in row.scores:
+        if done(step, out) is None:
+            continue
+        for record in read_scores(step.folder(out)):
+            if record["split"] == "mean" or record["metric"] != "top1":
+                continue
+            lines = (step.folder(out) / record["predictions"]).read_text(encoding="utf-8").splitlines()
+            named = {one["video"]: _named(one) for one in map(json.loads, lines)}
+            found.setdefault(record["benchmark"], {}).setdefault(record["split"], []).append(named)
+    return {
+        benchmark: {split: _of_seeds(seeds) for split, seeds in splits.items()} for benchmark, splits in found.items()
+    }
+
+
+def _named(line: Mapping[str, Any]) -> tuple[int, float]:
+    """Return the class of a video, and whether it was named first; of a vote the chance of it."""
+    return int(line["ids"][0]), float(line.get("right", line.get("rank") == 1))
+
+
+def _of_seeds(seeds: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    videos = sorted(seeds[0])
+    means = np.array([[one[video][1] for video in videos] for one in seeds]).mean(axis=0)
+    classes = [str(seeds[0][video][0]) for video in videos]
+    return {str(name): values for name, (values, _) in by_class(means, means, classes).items()}
+
+
+def _difference(base: Mapping[str, Any], other: Mapping[str, Any]) -> Interval | None:
+    """Return the difference in percent; None for rows that were scored on other splits."""
+    if base.keys() != other.keys():
+        return None
+    splits = [{name: (base[split][name], other[split][name]) for name in base[split]} for split in base]
+    found = two_level_interval(splits)
+    return Interval(100 * found.difference, 100 * found.low, 100 * found.high)
+
+
+def _published(plan: Plan, row: Row, benchmark: str, metric: str) -> Iterator[Published]:
+    """Yield the published numbers of a row: `ROW`, `TABLE/ROW` or `TABLE/ROW/SETTING`."""
+    parts = row.variant.about.published.split("/")
+    table, name, setting = (
+        (plan.study.head.table, parts[0], "") if len(parts) == 1 else (parts[0], parts[1], "".join(parts[2:]))
+    )
+    for one in published():
+        if (one.table, one.method, one.benchmark, one.metric) == (table, name, benchmark, metric) and (
+            not setting or one.setting == setting
+        ):
+            yield one
+
+
+def _facts(plan: Plan, row: Row, out: Path, catalog: Catalog) -> dict[str, Any]:
+    """Return what the bags of a row are like, and with true labels how many of its matches are right."""
+    from maxi_core.bags.stats import named_labels
+
+    said = done(row.bags, out) if row.bags is not None else None
+    if row.bags is None or said is None:
+        return {}
+    facts = {"keep": row.keep, **said["facts"]}
+    if plan.section.labels is not None:
+        labels = named_labels(str(plan.section.labels), catalog)
+        facts["right"] = accuracy_of(row.bags.folder(out), labels, row.keep)
+    return facts

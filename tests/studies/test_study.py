@@ -1,0 +1,87 @@
+"""Files of studies, what is wrong with them, and what their variants are made of."""
+
+from pathlib import Path
+
+import pytest
+
+from maxi_core.errors import UsageError
+from maxi_core.studies.study import SHIPPED, only, read_study
+from tests.studies.conftest import Mine
+
+WRONG = {
+    "no TOML": ("variants = [", "is not TOML"),
+    "no variants": ('title = "x"', "has no variants"),
+    "an unknown key": ('titel = "x"\n[variants.a]', "no option 'titel' (did you mean 'title'?)"),
+    "an unknown key of a variant": ('[variants.a]\nsource = "x"', "no option 'source' (did you mean 'sources'?)"),
+    "a base that is none": ('base = "b"\n[variants.a]', "base = 'b' is none of its variants"),
+    "a variant that is no table": ("[variants]\na = 1", "variants.a is no table"),
+    "a name for no folder": ('[variants."a/b"]', "'a/b' cannot name a variant"),
+    "settings that are no table": ("all = 1\n[variants.a]", "all is no table"),
+    "a setting without a section": ("[all]\nlr = 1\n[variants.a]", "'lr' is no section"),
+    "a setting of a second training without one": ("[variants.a.then]\nlr = 1", "'lr' is no section"),
+    "another schema": ("schema = 9\n[variants.a]", "has schema 9"),
+    "a share beyond one": ("[variants.a]\nentries = 2.0", "entries"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG.values(), ids=list(WRONG))
+def test_what_is_wrong_in_a_file_is_one_line_that_names_it(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(UsageError) as error:
+        read_study(str(tmp_path / "mine.toml"))
+    assert said in str(error.value)
+    assert "mine.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+SETTINGS = {
+    "an option that nobody has": ("[variants.a]\ntrain.los = 1", "no option 'los' (did you mean 'loss'?)"),
+    "a value that is not right": ('[variants.a]\ntrain.lr = "high"', "lr"),
+    "a section that nobody has": ("[variants.a]\ntrian.lr = 1", "no section [trian]"),
+    "a source that nobody has": ('[variants.a]\nsources = "blop"', "variant a: "),
+    "labels that nobody names": ('[variants.a]\non = "labels"\ntrain.loss = "ce"', "variant a: "),
+    "shots that nobody names": ("[variants.a.then]\ntrain.shots = 2", "variant a: it needs labelled videos"),
+    "a part of a file": ("[variants.a]\nentries = 0.5", "variant a: a part of the dictionary"),
+    "a vote over nobody's captions": ('[variants.a]\non = "vote"', "variant a: a vote is over the captions of one"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), SETTINGS.values(), ids=list(SETTINGS))
+def test_a_setting_that_is_not_right_is_said_before_anything_is_made(
+    text: str, said: str, mine: Mine, tmp_path: Path, maxi
+) -> None:
+    (tmp_path / "wrong.toml").write_text(f"[variants.ok]\n{text}")
+    more = ["-o", "study.labels="] if "labels" in text else []
+    command = ["study", str(tmp_path / "wrong.toml"), "--config", str(mine.recipe), "--out", str(tmp_path / "out")]
+    done = maxi(*command, *more)
+    assert (done.code, len(done.err.splitlines()), done.out) == (2, 1, "")
+    assert said in done.err
+    assert not (tmp_path / "out").exists()
+
+
+TYPED = {
+    "a study that is none": (["los"], "there is no study 'los' (did you mean 'loss'?)"),
+    "a variant that is none": (["loss", "--only", "nse"], "no variant 'nse' (did you mean 'nce'?)"),
+    "a share that is none": (["loss", "--index", "3/2"], "--index 3/2 is no share"),
+    "a share and jobs": (["loss", "--index", "1/2", "--jobs", "2"], "one job of an array"),
+}
+
+
+@pytest.mark.parametrize(("typed", "said"), TYPED.values(), ids=list(TYPED))
+def test_what_is_typed_wrong_is_one_line(typed: list[str], said: str, mine: Mine, maxi) -> None:
+    done = maxi("study", *typed, "--config", str(mine.recipe))
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert said in done.err
+
+
+def test_a_typed_setting_that_the_study_varies_is_refused(mine: Mine, maxi) -> None:
+    done = maxi("study", "loss", "--config", str(mine.recipe), "-o", "train.loss=nce")
+    assert done.code == 2
+    assert "-o train.loss=nce is what this study varies" in done.err
+
+
+def test_every_study_that_ships_reads_and_has_its_base() -> None:
+    for name in SHIPPED:
+        study = read_study(name)
+        assert study.head.title
+        assert len(only(study, ["raw"] if any(one.name == "raw" for one in study.variants) else [])) >= 1
