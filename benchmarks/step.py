@@ -32,7 +32,9 @@ from benchmarks.text import bags
 from maxi_core.clip.tokens import tokenize
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.image_tower import IMAGENET, normalise
-from maxi_core.training.objective import Bags, loss_of
+from maxi_core.training.bag_logits import bag_logits
+from maxi_core.training.losses import mil_nce
+from maxi_core.training.objective import Features
 from maxi_core.training.trainable import choose_trainable, make_optimizer
 
 GOALS = {"fp32": 1.35, "bf16": 2.7}
@@ -79,7 +81,8 @@ class Steps:
         index = torch.tensor([distinct.index(prompt) for prompt in self.prompts]).view(self.batch, self.bag)
         with self._autocast():
             videos, texts, scale = self.model(self.frames, tokenize(self.tokenizer, distinct).ids)
-        loss = loss_of("mil_nce", videos, texts, scale, Bags(index, self.groups))
+        bags = bag_logits(Features(videos, texts, scale, index, self.groups))
+        loss = mil_nce(bags.logits, bags.positive)
         torch.autograd.backward(loss)
         self.optimizer.step()
         return loss.detach()

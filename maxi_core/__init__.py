@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         World,
     )
     from maxi_core.settings.options import Options, WorldPath
+    from maxi_core.training.objective import Encoded, Features, Objective, Teacher
     from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Video
     from maxi_core.video.decoders import Choose, Decoder, Side
     from maxi_core.video.frames import Decoded, Info, Pixels
@@ -41,6 +42,7 @@ _HOME = {
     **dict.fromkeys(["Options", "WorldPath"], "settings.options"),
     **dict.fromkeys(["Augment", "Augmenter", "Captioner", "Expander", "Injector", "Matcher", "Source"], "plugin.roles"),
     **dict.fromkeys(["Pooling", "Temporal", "World"], "plugin.roles"),
+    **dict.fromkeys(["Encoded", "Features", "Objective", "Teacher"], "training.objective"),
     **dict.fromkeys(["Clip", "Dictionary", "Failed", "Form", "FormKind", "Match", "Video"], "types"),
     **dict.fromkeys(["Choose", "Decoder", "Side"], "video.decoders"),
     **dict.fromkeys(["Decoded", "Info", "Pixels"], "video.frames"),
@@ -60,8 +62,10 @@ __all__ = [
     "Decoded",
     "Decoder",
     "Dictionary",
+    "Encoded",
     "Expander",
     "Failed",
+    "Features",
     "Form",
     "FormKind",
     "Info",
@@ -70,6 +74,7 @@ __all__ = [
     "Match",
     "Matcher",
     "MaxiError",
+    "Objective",
     "Options",
     "Pixels",
     "Pooling",
@@ -77,6 +82,7 @@ __all__ = [
     "Sampling",
     "Side",
     "Source",
+    "Teacher",
     "Temporal",
     "UsageError",
     "Video",

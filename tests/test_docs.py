@@ -16,13 +16,16 @@ from maxi_core.plugin.catalog import discover
 from maxi_core.plugin.roles import ROLES, Source, Temporal, World
 from maxi_core.settings.sections import CORE, core_section
 from maxi_core.testing.contract import checks_for
+from maxi_core.training.objective import Objective
 from tests.video.clips import coloured, write
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 GUIDE = (DOCS / "writing-a-plugin.md").read_text(encoding="utf-8")
 HOOKS = [name for name in vars(hookspecs) if name.startswith("maxi_register")]
-METHODS = [(role, method) for role in (*ROLES.values(), Temporal) for method in sorted(role.__abstractmethods__)]
+METHODS = [
+    (role, method) for role in (*ROLES.values(), Temporal, Objective) for method in sorted(role.__abstractmethods__)
+]
 METHODS += [(Source, name) for name, value in vars(Source).items() if inspect.isfunction(value) and name[0] != "_"]
 
 

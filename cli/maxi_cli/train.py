@@ -100,9 +100,13 @@ def _say_what(job: "TrainJob", ranks: "Ranks", recipe: "Recipe") -> None:
     said = f"global batch {every}: {size} videos x {ranks.world} ranks x {plan.accumulate} accumulated"
     note(f"{said}{_against_the_paper(recipe, every, size * ranks.world)}")
     epochs, of = "epoch" if plan.epochs == 1 else "epochs", "step" if steps == 1 else "steps"
-    note(f"{plan.epochs} {epochs} of {steps} {of}, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {plan.loss}")
+    note(
+        f"{plan.epochs} {epochs} of {steps} {of}, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {job.objectives}"
+    )
     if plan.warmup >= plan.epochs * steps:
         note("the warm-up is as long as the training: the learning rate never gets to --lr (see --warmup)")
+    for line in job.objectives.costs():
+        note(line)
     shown = ", ".join(f"{name} {_short(part)} of {_short(total)}" for name, (part, total) in counts(job.model).items())
     note(f"trained weights: {shown}")
     empty = job.batches.counts.empty
@@ -136,8 +140,8 @@ def _try(job: "TrainJob", ranks: "Ranks", *, json: bool) -> None:
     from maxi_core.training.run import peak_memory
     from maxi_core.training.trainable import make_optimizer
 
-    optimizer = make_optimizer(job.model, job.weight_decay)
-    taken = list(islice(loop(job.model, job.batches, optimizer, job.plan, ranks=ranks), 2))
+    optimizer = make_optimizer(job.model, job.weight_decay, job.objectives.parameters.values())
+    taken = list(islice(loop(job.model, job.batches, job.objectives, optimizer, job.plan, ranks=ranks), 2))
     peak, last = peak_memory(job.model.device), taken[-1]
     if not ranks.first:
         return

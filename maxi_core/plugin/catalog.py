@@ -21,20 +21,22 @@ from maxi_core.errors import PluginError, nearest, with_article
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
 from maxi_core.plugin.importing import PATIENCE, imported_apart
-from maxi_core.plugin.roles import ASKED, PATHS, ROLES, Temporal, World, with_effort
-from maxi_core.plugin.validation import check_calls, check_methods
+from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, with_core_options
+from maxi_core.plugin.validation import check_core_options, check_methods
 from maxi_core.settings.options import Configured, Options, WorldPath, flaws
 from maxi_core.settings.sections import RESERVED
+from maxi_core.training.objective import Objective
 from maxi_core.video.decoders import Decoder
 
 # What a plugin offers: the classes its hooks return, checked at the border with a reason for each refusal.
 
 APART = (Benchmark.role, World.role)  # roles whose names are no sections of a recipe: each has names of its own
-_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _ROLES: dict[str, tuple[type[Any], ...]] = {
     "maxi_register_decoders": (Decoder,),
     "maxi_register_sources": tuple(ROLES.values()),
     "maxi_register_temporal": (Temporal,),
+    "maxi_register_objectives": (Objective,),
     "maxi_register_benchmarks": (Benchmark,),
     "maxi_register_worlds": (World,),
 }
@@ -56,20 +58,20 @@ class Offer:
 
     @property
     def role(self) -> str:
-        """The role in one word: that of a source, temporal, decoder, benchmark or world."""
+        """The role in one word: that of a source, or temporal, objective, decoder, benchmark, world."""
         role: str = self.cls.role
         return role
 
     @property
-    def is_asked(self) -> bool:
-        """Whether it is a source that answers batches, and so has the options `batch` and `concurrency` of the core."""
-        return issubclass(self.cls, ASKED)
+    def said(self) -> str:
+        """The role with its article: `an expander`, `a temporal module`."""
+        return with_article("temporal module" if issubclass(self.cls, Temporal) else self.role)
 
     @cached_property
     def options(self) -> type[BaseModel]:
         """What a recipe may set: its own options and those of the core; a decoder has none."""
-        if self.is_asked:
-            return with_effort(self.cls)
+        if core_options(self.cls):
+            return with_core_options(self.cls)
         model: type[BaseModel] = self.cls.Options if issubclass(self.cls, Configured) else Options
         return model
 
@@ -114,13 +116,13 @@ def _checked(cls: Any, hook: str) -> type[Any]:
         raise PluginError(f"{cls.__name__} lacks the method {', '.join(missing)}")
     name = getattr(cls, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise PluginError(f"{cls.__name__}.name is {name!r}; it takes lower-case letters, digits and hyphens")
+        raise PluginError(f"{cls.__name__}.name is {name!r}; it takes lower-case letters, digits, - and _")
     if name in RESERVED:
         raise PluginError(f"{cls.__name__}.name is '{name}', a word that maxi keeps for itself")
     check_methods(cls, next(role for role in _ROLES[hook] if issubclass(cls, role)))
     if issubclass(cls, Configured):
         _check_options(cls)
-        check_calls(cls)
+        check_core_options(cls)
     elif hasattr(cls, "Options"):
         raise PluginError(f"{cls.__name__} has Options, and a decoder takes none")
     if issubclass(cls, Benchmark) and (found := benchmark_flaws(cls)):
@@ -185,8 +187,8 @@ class Catalog:
     def named(self, name: str, space: str = "") -> list[Offer]:
         """Return the offers of that name, bare or as `dist:name`; more than one is a clash.
 
-        `space` is "" for sources and temporal modules, which share their names with the sections of a recipe, else a
-        role whose names stand apart (`offers.APART`).
+        `space` is "" for sources, temporal modules and objectives, which share their names with the sections of a
+        recipe, else a role whose names stand apart (`APART`).
         """
         return [offer for offer in self.offers if offer.space == space and name in (offer.name, offer.ref)]
 
@@ -231,7 +233,7 @@ class Catalog:
             return PluginError(f"'{name}' is of a plugin file, and none that was named has it", "type --plugin FILE")
         if dist and not of_dist:
             return PluginError(f"'{name}' is of the distribution '{dist}', which is not here", f"pip install {dist}")
-        what = " or ".join(roles) or "source or temporal module"
+        what = " or ".join(roles) or "source, temporal module or objective"
         wanted = [offer for offer in self.offers if not roles or offer.role in roles]
         near = nearest(name, [offer.ref if dist else offer.name for offer in wanted])
         return PluginError(f"no {what} is called '{name}'{near}", f"known: {self._known(roles)} (see maxi plugins)")

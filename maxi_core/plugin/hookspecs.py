@@ -12,6 +12,7 @@ import pluggy
 if TYPE_CHECKING:
     from maxi_core.evaluation.benchmarks.benchmark import Benchmark
     from maxi_core.plugin.roles import Source, Temporal, World
+    from maxi_core.training.objective import Objective
     from maxi_core.video.decoders import Decoder
 
 PROJECT = "maxi"
@@ -29,6 +30,11 @@ def maxi_register_sources() -> "Iterable[type[Source]]":  # type: ignore[empty-b
 @hookspec
 def maxi_register_temporal() -> "Iterable[type[Temporal]]":  # type: ignore[empty-body]
     """Return the temporal module classes that this plugin offers."""
+
+
+@hookspec
+def maxi_register_objectives() -> "Iterable[type[Objective]]":  # type: ignore[empty-body]
+    """Return the objective classes that this plugin offers: what training makes smaller."""
 
 
 @hookspec

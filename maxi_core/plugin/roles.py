@@ -10,12 +10,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeAlias
 
 from pydantic import Field, create_model
 
 from maxi_core.errors import UsageError
 from maxi_core.settings.options import Configured, Options
+from maxi_core.training.objective import Objective
 from maxi_core.types import Clip, Dictionary, Failed, Form, Match
 from maxi_core.video.sampling import Sampling
 
@@ -123,18 +124,34 @@ ROLES: dict[str, type[Source]] = {cls.role: cls for cls in (Injector, Matcher, E
 ASKED = (Matcher, Expander, Captioner, Augmenter)  # the roles that answer item by item
 
 
-CALLS = {"batch": (1, sys.maxsize), "concurrency": (1, 256)}  # the options of the core for them: least and most
+# The options of the core, which plugins of a role have besides their own: type, least, most, help. The class's
+# attribute of the same name is the default.
+
+CORE_OPTIONS: tuple[tuple[tuple[type[Configured], ...], dict[str, tuple[type, float, float, str]]], ...] = (
+    (
+        ASKED,
+        {
+            "batch": (int, 1, sys.maxsize, "items in one call"),
+            "concurrency": (int, 1, 256, "calls at once"),
+        },
+    ),
+    ((Objective,), {"weight": (float, 0, sys.float_info.max, "what its loss is multiplied with in the sum")}),
+)
 
 
-def with_effort(cls: type[Source]) -> type[Options]:
-    """Return the options of an asked source with those of the core: the class's own `batch` and `concurrency`."""
-    return create_model(
-        cls.Options.__name__,
-        __base__=cls.Options,
-        __module__=cls.__module__,
-        batch=(int, Field(cls.batch, ge=1, description="items in one call")),
-        concurrency=(int, Field(cls.concurrency, ge=1, le=256, description="calls at once")),
-    )
+def core_options(cls: type[Any]) -> dict[str, tuple[type, float, float, str]]:
+    """Return the options of the core for a class: name -> type, least, most, help."""
+    return next((options for roles, options in CORE_OPTIONS if issubclass(cls, roles)), {})
+
+
+def with_core_options(cls: type[Configured]) -> type[Options]:
+    """Return the options of a class with those of the core; the class itself says their defaults."""
+    added: dict[str, Any] = {}
+    for key, (kind, least, most, said) in core_options(cls).items():
+        bounds: dict[str, Any] = {"ge": least} | ({"le": most} if most < sys.maxsize else {})
+        bounds |= {"allow_inf_nan": False} if kind is float else {}
+        added[key] = (kind, Field(getattr(cls, key), description=said, **bounds))
+    return create_model(cls.Options.__name__, __base__=cls.Options, __module__=cls.__module__, **added)
 
 
 # The role of a temporal module: how the frames of a video know of each other, and how they become one feature.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from maxi_core.errors import PluginError
-from maxi_core.plugin.roles import ASKED, CALLS
+from maxi_core.plugin.roles import core_options
 from maxi_core.settings.options import Configured
 
 
@@ -59,16 +59,18 @@ def _check_arguments(where: str, name: str, found: Any, method: Any, as_role: An
         raise PluginError(f"{where}({has}) cannot be called as {name}({wants})") from None
 
 
-def check_calls(cls: type[Configured]) -> None:
-    """Raise PluginError for an asked source whose `batch` or `concurrency` cannot be, or is an option of its own."""
-    if not issubclass(cls, ASKED):
-        return
-    for key, (least, most) in CALLS.items():
+def check_core_options(cls: type[Configured]) -> None:
+    """Raise PluginError for an option of the core, such as `batch`, that cannot be, or is an option of its own."""
+    for key, (kind, least, most, _) in core_options(cls).items():
         if key in cls.Options.model_fields:
             raise PluginError(
-                f"{cls.__name__}.Options has '{key}', which is an option of the core in every source",
-                f"remove it, and set the default as a class attribute: {key} = 8",
+                f"{cls.__name__}.Options has '{key}', which is an option of the core in every {_WHOM[kind]}",
+                f"remove it, and set the default as a class attribute: {key} = {_SUCH[kind]}",
             )
         value = inspect.getattr_static(cls, key)
-        if type(value) is not int or not least <= value <= most:
-            raise PluginError(f"{cls.__name__}.{key} is {value!r:.40}, not a whole number from {least} to {most}")
+        if type(value) not in (int, kind) or not least <= value <= most:
+            what = f"a whole number from {least} to {most}" if kind is int else f"a finite number from {least}"
+            raise PluginError(f"{cls.__name__}.{key} is {value!r:.40}, not {what}")
+
+
+_WHOM, _SUCH = {int: "source", float: "objective"}, {int: "8", float: "0.5"}

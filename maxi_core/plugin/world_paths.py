@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from maxi_core.video.inputs import VideoList
 
 ROLE = World.role
-_NAME = re.compile(r"([\w.-]+:)?[a-z][a-z0-9-]*")  # of a world, maybe with its distribution before it
+_NAME = re.compile(r"([\w.-]+:)?[a-z][a-z0-9_-]*")  # of a world, maybe with its distribution before it
 
 Made = TypeVar("Made", bound=BaseModel)
 

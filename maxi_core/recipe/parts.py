@@ -64,7 +64,7 @@ def find_instance(catalog: Catalog, text: str, roles: Collection[str] = ()) -> I
     name, mark, tag = text.partition(MARK)
     offer = catalog.find(name, roles)
     if mark and not issubclass(offer.cls, Source):
-        raise UsageError(f"'{text}': a {offer.role} module is used once and takes no label", f"write {name}")
+        raise UsageError(f"'{text}': {offer.said} is used once and takes no label", f"write {name}")
     if mark and not _TAG.fullmatch(tag):
         raise UsageError(f"'{text}': a label takes lower-case letters, digits and hyphens", f"such as {name}{MARK}b")
     return Instance(offer, tag)
@@ -109,7 +109,7 @@ def cast_parts(catalog: Catalog, names: Iterable[str]) -> dict[str, str | tuple[
         one = find_instance(catalog, name)
         part = next((part for part in PARTS if one.offer.role in part.roles), None)
         if part is None:
-            raise UsageError(f"'{name}' is a {one.offer.role} module and no source of bags", "it belongs to maxi train")
+            raise UsageError(f"'{name}' is {one.offer.said} and no source of bags", "it belongs to maxi train")
         if one.key in found.get(part.key, ()):
             raise UsageError(f"'{name}' is named twice in --sources", labelling(name.partition(MARK)[0]))
         found[part.key] = (*found.get(part.key, ()), one.key)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr
 from maxi_core.dictionaries import is_dictionary
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.catalog import FILE, Catalog, Offer
-from maxi_core.plugin.roles import Source
+from maxi_core.plugin.roles import Source, core_options
 from maxi_core.plugin.world_paths import is_world, resolve_worlds
 from maxi_core.recipe.parts import MARK, PARTS, Instance, Part, find_instance, labelling
 from maxi_core.settings.options import Configured, Options, WorldPath, from_text, make, secret_options
@@ -72,7 +72,7 @@ class Recipe:
         return options
 
     def make(self, catalog: Catalog, name: str) -> Configured:
-        """Make the source or temporal module `name` with the options that the recipe sets, or its defaults.
+        """Make the source, temporal module or objective `name` with the options that the recipe sets, or its defaults.
 
         Raises PluginError as `Instance.make` does.
         """
@@ -81,8 +81,8 @@ class Recipe:
         own = one.offer.own(settled)
         made = one.make(resolve_worlds(catalog, own))
         made.settled = own
-        if isinstance(made, Source) and one.offer.is_asked:
-            made.batch, made.concurrency = (getattr(settled, key) for key in ("batch", "concurrency"))
+        for key in core_options(type(made)):
+            setattr(made, key, getattr(settled, key))
         return made
 
     def using(self, catalog: Catalog, one: Instance) -> "Recipe":

@@ -33,19 +33,24 @@ from maxi_core.clip.checkpoints import (
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.tokens import BESIDE
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.training.combined import Combined
 from maxi_core.version import __version__
 
 PARTIAL = ".partial-"
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
-OPTIMIZER, NOTES = "optimizer.safetensors", "state.json"
+OPTIMIZER, OBJECTIVES, NOTES = "optimizer.safetensors", "objectives.safetensors", "state.json"
 
 
 @dataclass(frozen=True)
 class State:
-    """What training needs to go on besides the weights: the optimizer's tensors by name, and plain `notes`."""
+    """What training needs to go on besides the weights: the optimizer's tensors by name, and plain `notes`.
+
+    `objectives` are the weights of teachers and heads, if there are any.
+    """
 
     tensors: Mapping[str, Tensor] = field(repr=False)
     notes: Mapping[str, Any]
+    objectives: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
 
 
 def save_checkpoint(
@@ -77,8 +82,8 @@ def write_checkpoint(
 
     parent = final.parent
     partial = parent / f"{PARTIAL}{final.name}"
-    size = sum(tensor.nbytes for tensor in [*weights.values(), *(state.tensors.values() if state else ())])
-    size += sum(map(len, tokenizer.values()))
+    kept = [*state.tensors.values(), *state.objectives.values()] if state else []
+    size = sum(tensor.nbytes for tensor in [*weights.values(), *kept]) + sum(map(len, tokenizer.values()))
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -88,6 +93,8 @@ def write_checkpoint(
         if state is not None:
             (partial / STATE).mkdir()
             write_tensors(partial / STATE / OPTIMIZER, state.tensors)
+            if state.objectives:
+                write_tensors(partial / STATE / OBJECTIVES, state.objectives)
             _write(partial / STATE / NOTES, json.dumps(state.notes, indent=2) + "\n")
             _to_disk(partial / STATE)
         checksums = checksums_of(partial)
@@ -112,15 +119,22 @@ def clean(run: Path, keep: Collection[str] | None = None) -> None:
             shutil.rmtree(_set_aside(path))
 
 
-def state_of(model: VideoCLIP, optimizer: Optimizer, notes: Mapping[str, Any]) -> State:
-    """Return the optimizer's state under the names of the parameters, with `notes`."""
-    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+def state_of(
+    model: VideoCLIP, optimizer: Optimizer, notes: Mapping[str, Any], objectives: Combined | None = None
+) -> State:
+    """Return the optimizer's state under the names of the parameters, with `notes`, and the teachers and heads."""
+    names = _names(model, objectives)
     tensors = {
         f"{names[parameter]}/{key}": value.detach().cpu()
         for parameter, values in optimizer.state.items()
         for key, value in values.items()
     }
-    return State(tensors, notes)
+    return State(tensors, notes, objectives.state() if objectives else {})
+
+
+def _names(model: VideoCLIP, objectives: Combined | None) -> dict[Tensor, str]:
+    named = [*model.named_parameters(), *(objectives.parameters.items() if objectives else ())]
+    return {parameter: name for name, parameter in named}
 
 
 def read_state(checkpoint: Path) -> State:
@@ -131,13 +145,14 @@ def read_state(checkpoint: Path) -> State:
     folder = checkpoint / STATE
     if not folder.is_dir():
         raise UsageError(f"{checkpoint} has no {STATE}/: training cannot go on from it", "begin with it: --model")
-    for name in (NOTES, OPTIMIZER):
+    kept = [OBJECTIVES] if (folder / OBJECTIVES).is_file() else []
+    for name in (NOTES, OPTIMIZER, *kept):
         check_whole(checkpoint, f"{STATE}/{name}")
     try:
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         if not isinstance(notes, dict):
             raise ValueError(f"{NOTES} holds no table")
-        return State(load_file(folder / OPTIMIZER), notes)
+        return State(load_file(folder / OPTIMIZER), notes, *(load_file(folder / name) for name in kept))
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise UsageError(f"{folder} cannot be read: {error}", "resume from another checkpoint") from None
 
@@ -157,14 +172,19 @@ def check_notes(checkpoint: Path, notes: Mapping[str, Any]) -> None:
         raise UsageError(said, "resume from another checkpoint")
 
 
-def restore(model: VideoCLIP, optimizer: Optimizer, state: State) -> None:
-    """Give the optimizer its state back; raises UsageError if it is over other parameters than it was."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+def restore(model: VideoCLIP, optimizer: Optimizer, state: State, objectives: Combined | None = None) -> None:
+    """Give the optimizer, teachers and heads their state back.
+
+    Raises UsageError if the optimizer is over other parameters than it was, or teachers or heads are others.
+    """
+    names = _names(model, objectives)
     places = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
     known = {key.rpartition("/")[0] for key in state.tensors}
     if state.tensors and known != set(places):
         some = ", ".join(sorted(known ^ set(places))[:3])
-        raise UsageError(f"the checkpoint trained other weights than are trained now ({some}, ...)", "see --freeze")
+        raise UsageError(
+            f"the checkpoint trained other weights than are trained now ({some}, ...)", "see --freeze, --loss"
+        )
     values: dict[int, dict[str, Tensor]] = {place: {} for place in range(len(places))}
     number = {name: place for place, name in enumerate(places)}
     for key, value in state.tensors.items():
@@ -172,6 +192,8 @@ def restore(model: VideoCLIP, optimizer: Optimizer, state: State) -> None:
         values[number[name]][what] = value
     document = optimizer.state_dict()
     optimizer.load_state_dict({**document, "state": {place: kept for place, kept in values.items() if kept}})
+    if objectives is not None:
+        objectives.load(state.objectives)
 
 
 def _set_aside(path: Path) -> Path:

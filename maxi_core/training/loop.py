@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, Protocol
 
@@ -18,8 +18,8 @@ from maxi_core.clip.device import TrainingPrecision, autocast
 from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.ranks import ALONE, Ranks, device_errors
-from maxi_core.training.objective import Bags, loss_of
-from maxi_core.training.options import Loss
+from maxi_core.training.combined import Combined, Place
+from maxi_core.training.objective import Encoded
 
 # What goes into the training loop and what comes out of it: plain frozen values.
 
@@ -29,7 +29,7 @@ class BatchSource(Protocol):
 
     @property
     def class_tokens(self) -> Tensor:
-        """Return the prompts of the classes, (C, L) int64, for the loss `ce`."""
+        """Return the prompts of the classes, (C, L) int64, for an objective over classes."""
         ...
 
     def per_epoch(self) -> int:
@@ -49,7 +49,6 @@ class LoopPlan:
     steps may be left out whose loss or gradient is not finite, `sigma_floor` bounds the temperature.
     """
 
-    loss: Loss = "mil_nce"
     epochs: int = 10
     lr: float = 5e-6
     warmup: int = 0
@@ -66,8 +65,9 @@ class LoopPlan:
 class Step:
     """One step of the optimizer, `number` of `of` from 1, in epoch `epoch` from 0; over all ranks.
 
-    `loss` is the mean over its micro-batches, `lr` the rate it was taken with, `sigma` the temperature after it,
-    `norm` the length of the gradient before clipping. `videos_per_s` counts from the step before; `data_wait` is the
+    `loss` is the mean over its micro-batches, `losses` that of each objective by name, not weighted, if there are
+    several, `lr` the rate it was taken with, `sigma` the temperature after it, `norm` the length of the gradient before
+    clipping. `videos_per_s` counts from the step before; `data_wait` is the
     share of that time in which this rank waited for data. `videos` were seen so far. `skipped` if nothing was learned
     from it because something was not finite; `stopping` if a rank was asked to stop; `ends_epoch` for the last one.
     """
@@ -85,6 +85,7 @@ class Step:
     skipped: bool = False
     stopping: bool = False
     ends_epoch: bool = False
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 class NotFiniteError(MaxiError):
@@ -170,6 +171,7 @@ def steps_per_epoch(batches: BatchSource, accumulate: int, world: int = 1) -> in
 def train(
     model: VideoCLIP,
     batches: BatchSource,
+    objectives: Combined,
     optimizer: torch.optim.Optimizer,
     plan: LoopPlan,
     *,
@@ -180,17 +182,19 @@ def train(
 ) -> Iterator[Step]:
     """Train, and yield each step after it was taken; `start` steps have been taken already.
 
-    Everything random comes from (seed, epoch, video) and (seed, step, rank), so a run that goes on at `start` with the
-    same weights and optimizer sees and does what an unbroken one does. `scaler` belongs to amp_fp16. Raises
-    NotFiniteError before the optimizer would step on what is not finite, MaxiError if memory or a rank is lost, or if
-    no step of the first epoch has a gradient.
+    `optimizer` is over the weights of the model and of the objectives' heads. Everything random comes from (seed,
+    epoch, video) and (seed, step, rank), so a run that goes on at `start` with the same weights, optimizer, teachers
+    and heads sees and does what an unbroken one does. `scaler` belongs to amp_fp16. Raises NotFiniteError before the
+    optimizer would step on what is not finite, MaxiError if memory or a rank is lost, or if no step of the first epoch
+    has a gradient.
     """
     device = model.device
     per_epoch = steps_per_epoch(batches, plan.accumulate, ranks.world)
     total = plan.epochs * per_epoch
     schedule = Schedule(plan.lr, total, plan.warmup)
     forward = _parallel(model, ranks)
-    classes = batches.class_tokens if plan.loss == "ce" else None
+    classes = batches.class_tokens if objectives.of_classes else None
+    objectives.meet(ranks)
     clock, skipped, seen, moved = Clock(), 0, 0, start > 0
     model.train()
     for epoch in range(start // per_epoch, plan.epochs):
@@ -202,7 +206,8 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
-                losses, videos = torch.zeros((), device=device), list[str]()
+                losses, videos = torch.zeros(1 + len(objectives.objectives), device=device), list[str]()
+                place = Place(plan.seed, number, ranks, plan.gather and ranks.world > 1)
                 for part in range(plan.accumulate):
                     with clock.waiting():
                         batch = next(stream)
@@ -212,18 +217,13 @@ def train(
                         device_errors(device, *batch.frames.shape[:2]),
                         _alone_until(part == plan.accumulate - 1, forward),
                     ):
-                        with autocast(device, plan.precision):
-                            features, texts, scale = forward(batch.frames, batch.tokens if classes is None else classes)
-                        bags = Bags(batch.index.to(device), batch.groups.to(device))
-                        world = ranks.world if plan.gather else 1
-                        loss = loss_of(plan.loss, features, texts, scale, bags, rank=ranks.rank, world=world)
-                        loss = loss / plan.accumulate
-                        torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
-                    losses += loss.detach()
+                        losses += _differentiate(model, forward, objectives, batch, classes, plan, place, scaler)
+                objectives.average(ranks)
                 if scaler is not None:
                     scaler.unscale_(optimizer)
-                lost_here, norm = float(losses), float(_clip(optimizer, plan.clip_norm))
-                mean, odd, stopping = _agreed(ranks, device, lost_here, norm, scaler, stop())
+                lost_here, *lost_by = losses.tolist()
+                norm = float(_clip(optimizer, plan.clip_norm))
+                mean, odd, stopping, means = _agreed(ranks, device, lost_here, norm, scaler, stop(), lost_by)
                 if odd:
                     skipped += 1
                     if skipped > plan.skip_nonfinite:
@@ -235,18 +235,36 @@ def train(
                 if scaler is not None:
                     scaler.update()
                 model.floor_sigma(plan.sigma_floor)
+                if not odd:
+                    objectives.follow(model)
                 moved = moved or norm > 0
                 if not moved and number + 1 == per_epoch:
                     raise MaxiError(
-                        f"no step of the first epoch had a gradient: the loss {plan.loss} stays {mean:.4f}",
+                        f"no step of the first epoch had a gradient: the loss {objectives} stays {mean:.4f}",
                         "look at the bags: maxi stats RUN",
                     )
                 seen += len(videos) * ranks.world
                 speed, waited = clock.lap(len(videos) * ranks.world)
+                by = dict(zip(objectives.objectives, means, strict=True)) if len(means) > 1 else {}
                 yield Step(
                     number + 1, total, epoch, mean, rate, model.sigma, norm, seen, speed, waited,
-                    bool(odd), stopping, (number + 1) % per_epoch == 0,
+                    bool(odd), stopping, (number + 1) % per_epoch == 0, by,
                 )  # fmt: skip
+
+
+def _differentiate(
+    model: VideoCLIP, forward: Any, objectives: Combined, batch: Batch, classes: Tensor | None, plan: LoopPlan,
+    place: Place, scaler: "torch.amp.GradScaler | None",
+) -> Tensor:  # fmt: skip
+    """Add the gradients of a micro-batch; return its share of the step's loss, and that of each objective."""
+    tokens = objectives.tokens(batch, classes)
+    with autocast(model.device, plan.precision):
+        taught = objectives.encode(model, batch.frames, tokens)
+        student = Encoded(*forward(batch.frames, tokens))
+    parts = objectives.losses(student, taught, batch, place)
+    loss = objectives.total(parts) / plan.accumulate
+    torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
+    return torch.stack([loss, *(part / plan.accumulate for part in parts)]).detach()
 
 
 def _parallel(model: VideoCLIP, ranks: Ranks) -> Any:
@@ -270,15 +288,16 @@ def _clip(optimizer: torch.optim.Optimizer, most: float | None) -> Tensor:
 
 
 def _agreed(
-    ranks: Ranks, device: torch.device, loss: float, norm: float, scaler: Any, stop: bool
-) -> tuple[float, bool, bool]:
-    """Return the mean loss over ranks, whether something is not finite anywhere, and whether any rank is to stop.
+    ranks: Ranks, device: torch.device, loss: float, norm: float, scaler: Any, stop: bool, parts: list[float]
+) -> tuple[float, bool, bool, list[float]]:
+    """Return the mean loss over ranks, whether something is not finite anywhere, whether any rank is to stop, and
+    the means of the `parts` of the loss.
 
     With a scaler a gradient may overflow: it leaves that step out by itself and lowers its scale.
     """
     finite = _is_finite(loss) and (_is_finite(norm) or (scaler is not None and scaler.get_scale() >= 1))
-    total, odd, stopping = ranks.total([loss, float(not finite), float(stop)], device)
-    return total / ranks.world, odd > 0, stopping > 0
+    total, odd, stopping, *sums = ranks.total([loss, float(not finite), float(stop), *parts], device)
+    return total / ranks.world, odd > 0, stopping > 0, [one / ranks.world for one in sums]
 
 
 def _is_finite(number: float) -> bool:

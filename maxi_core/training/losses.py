@@ -1,19 +1,18 @@
-"""The eight losses of docs/method.md, losses, by name, on logits: in log-sum-exp form, without loops over the batch.
+"""The formulas of docs/method.md, losses, on logits: in log-sum-exp form, without loops over the batch.
 
 `logits` (B, C, N) are cosines / sigma of B videos with the N texts of each of C bags; `positive` (B, C) bool says which
 bags have the label of each video, `own` (B,) the number of each video's own bag. Sums are taken in float32 at least, so
 that every loss is finite in half precision too, whatever the scale of the logits.
 """
 
-from typing import get_args
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maxi_core.training.options import Loss
-
-LOSSES: tuple[Loss, ...] = get_args(Loss)
+Way = tuple[Tensor, Tensor]  # scores, and which of them are positive
+Pair = tuple[Tensor, Tensor]  # features of videos and of texts
 
 
 def mil_nce(logits: Tensor, positive: Tensor) -> Tensor:
@@ -36,26 +35,20 @@ def mil_nce_instance(logits: Tensor, own: Tensor) -> Tensor:
     return functional.cross_entropy(_mass(logits), own)
 
 
-def mil_max(logits: Tensor, positive: Tensor) -> Tensor:
-    """Return MIL-Max: the best text of each bag stands for it, then symmetric NCE with the same-label mask, B = C."""
-    best = logits.amax(dim=2)  # (B, B)
-    return (nce_one_way(best, positive) + nce_one_way(best.T, positive.T)) / 2
+def mil_max(both_ways: Iterable[Way]) -> Tensor:
+    """Return MIL-Max: the best text of each bag stands for it, then symmetric NCE with the same-label mask.
+
+    Each way is scores (B, C), of the bags for each video and of the videos for each bag, and which are positive. With
+    one text of each bag it is NCE.
+    """
+    forth, back = (nce_one_way(*way) for way in both_ways)
+    return (forth + back) / 2
 
 
-def nce(logits: Tensor, positive: Tensor) -> Tensor:
-    """Return symmetric NCE with the same-label mask for one text of each bag, the first: N is not looked at, B = C."""
-    return mil_max(logits[:, :, :1], positive)
-
-
-def mil_max_pairs(logits: Tensor, positive: Tensor) -> Tensor:
-    """Return MIL-Max as the authors' code: mean over the pairs (i, j) of one label, both directions summed, B = C."""
-    best = logits.amax(dim=2)  # (B, B)
-    return pairs_one_way(best, positive) + pairs_one_way(best.T, positive.T)
-
-
-def nce_pairs(logits: Tensor, positive: Tensor) -> Tensor:
-    """Return `mil_max_pairs` for one text of each bag, the first: N is not looked at, B = C."""
-    return mil_max_pairs(logits[:, :, :1], positive)
+def mil_max_pairs(both_ways: Iterable[Way], pairs: float | None = None) -> Tensor:
+    """Return MIL-Max as the authors' code: mean over the pairs (i, j) of one label, both directions summed."""
+    forth, back = (pairs_one_way(*way, pairs) for way in both_ways)
+    return forth + back
 
 
 def pairs_one_way(scores: Tensor, positive: Tensor, pairs: float | None = None) -> Tensor:
@@ -74,6 +67,24 @@ def nce_one_way(scores: Tensor, positive: Tensor) -> Tensor:
 def ce(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy over the dictionary, logits (B, classes), labels (B,)."""
     return functional.cross_entropy(_exact(logits), labels)
+
+
+def through_anchors(student: Pair, teacher: Pair, anchors: Tensor, scale: Tensor) -> Tensor:
+    """Return the mean over videos of KL(teacher || student) of softmax over texts: TACO's regulariser.
+
+    A pair is video features (B, D) and text features (M, D). Similarities go through anchors (K, D): scale *
+    sum_k (video . anchor_k)(anchor_k . text).
+    """
+    said, told = (
+        (scale * (videos @ anchors.T) @ (texts @ anchors.T).T).log_softmax(dim=1)
+        for videos, texts in (map(_exact, pair) for pair in (student, teacher))
+    )
+    return functional.kl_div(said, told, reduction="batchmean", log_target=True)
+
+
+def away_from(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return 1 - cosine of features and their teacher's, (n, D) -> (n,): FROSTER's feature distillation."""
+    return 1 - functional.cosine_similarity(_exact(student), _exact(teacher), dim=-1)
 
 
 def _mass(logits: Tensor) -> Tensor:

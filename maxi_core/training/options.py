@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from maxi_core.batches.bag_sampling import N_BAG
 from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
+from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath
 
-Loss = Literal["mil_nce", "mil_nce_pairs", "mil_nce_instance", "mil_max", "mil_max_pairs", "nce", "nce_pairs", "ce"]
 PAPER_BATCH, FEWSHOT_BATCH = 256, 64  # videos in a step of the paper's two trainings (method.md, training)
 Freeze = Literal["none", "image", "text", "both"]
 Report = Literal["tensorboard", "wandb"]
@@ -46,7 +46,11 @@ class TrainSection(Options):
         None, gt=0, le=1, description="share of all videos to train on; none: what the run kept"
     )
 
-    loss: Loss = Field("mil_nce", description="objective (method.md, losses)")
+    loss: Annotated[tuple[str, ...], Flag(names="objective")] = Field(
+        tuple(DEFAULTS["train"]["loss"]),
+        min_length=1,
+        description="objectives, whose weighted sum is the loss (objectives.md)",
+    )
     temporal: Annotated[str | None, Flag(names="temporal")] = Field(
         None, description="temporal module; none: what the model has, or the mean over frames"
     )
@@ -109,3 +113,8 @@ class TrainSection(Options):
     report_to: Annotated[tuple[Report, ...], Decides("")] = Field(
         (), description="where metrics go beside metrics.jsonl, which is always written"
     )
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _one_or_several(cls, loss: object) -> object:
+        return [name.strip() for name in loss.split(",") if name.strip()] if isinstance(loss, str) else loss

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,19 @@ from maxi_core.evaluation.benchmarks.splits import Split
 from maxi_core.evaluation.evaluating import evaluate, place
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.scoring import mostly
-from maxi_core.plugin.catalog import Catalog
+from maxi_core.plugin.catalog import BUILTIN, Catalog
 from maxi_core.plugin.roles import Temporal
 from maxi_core.plugin.world_paths import world_path
+from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.recipe.parts import find_instance
 from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Decides
 from maxi_core.settings.sections import EvalSection, VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
+from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
 from maxi_core.training.metrics_log import make_reports
-from maxi_core.training.objective import constant_because
+from maxi_core.training.objective import Objective
 from maxi_core.training.options import TrainSection
 from maxi_core.training.run import Resuming, SavePlan, TrainJob, Validate
 from maxi_core.training.trainable import choose_trainable, counts
@@ -64,10 +66,11 @@ def make_training(
     A `dry` job writes nothing and reports to nobody. Raises MaxiError for a loss without a gradient, and for bags that
     are all empty though their recipe names sources of texts.
     """
-    recipe = with_temporal(catalog, recipe)
+    recipe = with_modules(catalog, recipe)
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
     out = _out(section)
-    source = _source(catalog, section, video)
+    objectives = _objectives(catalog, recipe, section)
+    source = _source(catalog, section, video, objectives)
     _check_enough(source, section, ranks.world, recipe.origins.get(("train", "batch_size"), "default"))
     model = _model(catalog, recipe, section, device or section.device)
     plan = BatchPlan(
@@ -77,22 +80,24 @@ def make_training(
     log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
     batches = Batches(source.examples, plan, model.tokenize, model.image_size, video, log)
     per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
-    _check_gradient(source, section, ranks.world)
+    _check_gradient(source, section, objectives, ranks.world)
     warmup = round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup
     loop = LoopPlan(
-        loss=section.loss, epochs=section.epochs, lr=section.lr, warmup=warmup, accumulate=section.accum_freq,
+        epochs=section.epochs, lr=section.lr, warmup=warmup, accumulate=section.accum_freq,
         precision=section.precision, clip_norm=section.grad_clip_norm, gather=section.gather,
         skip_nonfinite=section.skip_nonfinite, sigma_floor=section.sigma_floor, seed=section.seed,
     )  # fmt: skip
     if section.precision == "amp_fp16" and model.device.type != "cuda":
         raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
-    settings = _settings(section, source, model, video, ranks)
-    record = {"prompt": section.template, "loss": section.loss, "data": source.name, "dictionary": source.dictionary}
+    loss = settings_of(objectives)
+    settings = _settings(section, source, model, video, ranks) | {"loss": loss}
+    record = {"prompt": section.template, "loss": loss, "data": source.name, "dictionary": source.dictionary}
     embedding = counts(model).get("token embedding", (0, 0))[0] > 0 or model.about.get("token_embedding", False)
     recipe_text = recipe.to_toml()
     return TrainJob(
         model=model,
         batches=batches,
+        objectives=Combined(objectives, model, section.seed),
         plan=loop,
         out=out,
         batch_size=section.batch_size,
@@ -113,15 +118,38 @@ def make_training(
     )
 
 
-def with_temporal(catalog: Catalog, recipe: Recipe) -> Recipe:
-    """Return the recipe with the full name of the temporal module that it names, and its options."""
+def with_modules(catalog: Catalog, recipe: Recipe) -> Recipe:
+    """Return the recipe with the full names of the objectives and the temporal module that it names, and their options.
+
+    Raises UsageError for an objective that is named twice.
+    """
     section = recipe.core("train", TrainSection)
-    if section.temporal is None:
-        return recipe
-    one = find_instance(catalog, section.temporal, ("temporal",))
-    recipe = recipe.using(catalog, one)
-    named = section.model_copy(update={"temporal": one.key})
+    found = [find_instance(catalog, name, (Objective.role,)).key for name in section.loss]
+    if len(set(found)) < len(found):
+        raise UsageError(f"--loss names '{next(key for key in found if found.count(key) > 1)}' twice", "name it once")
+    temporal = section.temporal and find_instance(catalog, section.temporal, (Temporal.role,)).key
+    for key in (*found, *([temporal] if temporal else ())):
+        recipe = recipe.using(catalog, find_instance(catalog, key))
+    named = section.model_copy(update={"loss": tuple(found), "temporal": temporal})
     return replace(recipe, sections={**recipe.sections, "train": named})
+
+
+def _objectives(catalog: Catalog, recipe: Recipe, section: TrainSection) -> dict[str, Objective]:
+    """Return the objectives by the name that messages, settings and metrics have for them.
+
+    That of a built-in one is short; others say whose they are, and which version. Raises UsageError if none of them
+    trains anything by itself.
+    """
+    found: dict[str, Objective] = {}
+    for key in section.loss:
+        offer, made = catalog.find(key), recipe.make(catalog, key)
+        assert isinstance(made, Objective)
+        found[offer.name if offer.dist == BUILTIN else f"{offer.ref} {offer.version}"] = made
+    if all(objective.regulariser for objective in found.values()):
+        names = ",".join(section.loss)
+        what = "it only holds the model to its teacher" if len(found) == 1 else "they only hold the model to teachers"
+        raise UsageError(f"--loss {names}: {what}", f"type --loss {','.join(DEFAULTS['train']['loss'])},{names}")
+    return found
 
 
 def _out(section: TrainSection) -> Path:
@@ -134,8 +162,11 @@ def _out(section: TrainSection) -> Path:
     return section.run / section.name
 
 
-def _source(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Source:
+def _source(
+    catalog: Catalog, section: TrainSection, video: VideoOptions, objectives: Mapping[str, Objective]
+) -> Source:
     if section.labels is not None:
+        _check_labels_do(catalog, objectives)
         return _labelled(catalog, section, video)
     if section.shots is not None:
         raise UsageError("--shots are of labelled videos, and bags have no labels", "add --labels")
@@ -148,23 +179,38 @@ def _source(catalog: Catalog, section: TrainSection, video: VideoOptions) -> Sou
     return Source(examples, f"{len(examples)} bags of {section.run.name}", checksum[:12], dictionary)
 
 
-def _check_gradient(source: Source, section: TrainSection, world: int) -> None:
+def _check_gradient(source: Source, section: TrainSection, objectives: Mapping[str, Objective], world: int) -> None:
     """Raise MaxiError where a training cannot learn anything, or not what its bags were made for."""
-    examples, name = source.examples, section.loss
+    examples = source.examples
     empty = examples.empty == len(examples)
     met = section.batch_size * (world if section.gather else 1)
-    entries = len(examples.classes) if name == "ce" else examples.entries
-    alike = empty or (entries == 1 and len({frozenset(examples[n].texts) for n in range(len(examples))}) == 1)
-    why = constant_because(name, met, entries, alike=alike)
-    if why:
-        fix = "raise --batch-size" if met == 1 and name != "ce" else "use videos of several entries, or another --loss"
-        raise MaxiError(f"the loss {name} has no gradient on {source.name}: {why}", fix)
-    if empty and section.run is not None and name != "ce" and (texts := texts_of(section.run)):
+    for name, objective in objectives.items():
+        of_classes = objective.prompts == "classes"
+        entries = len(examples.classes) if of_classes else examples.entries
+        alike = empty or (entries == 1 and len({frozenset(examples[n].texts) for n in range(len(examples))}) == 1)
+        why = objective.constant_because(met, entries, alike=alike)
+        if why:
+            fix = "raise --batch-size" if met == 1 and not of_classes else "use videos of several entries"
+            fix += "" if met == 1 and not of_classes else ", or another --loss"
+            raise MaxiError(f"the loss {name} has no gradient on {source.name}: {why}", fix)
+    of_bags = any(objective.prompts == "bags" for objective in objectives.values())
+    if empty and section.run is not None and of_bags and (texts := texts_of(section.run)):
         named = " and ".join(texts)
         raise MaxiError(
             f"all {source.name} are empty, though texts of {named} were asked for",
             f"see maxi show {section.run}; for the matched entries alone: maxi bags --without {','.join(texts)}",
         )
+
+
+def _check_labels_do(catalog: Catalog, objectives: Mapping[str, Objective]) -> None:
+    """Raise UsageError for an objective that needs bags, where there are labels instead."""
+    for name, objective in objectives.items():
+        if objective.prompts == "bags":
+            offers = [offer for offer in catalog.offers if issubclass(offer.cls, Objective)]
+            others = [catalog.key(offer) for offer in offers if offer.cls.prompts == "classes"]
+            raise UsageError(
+                f"labels have no bags, and the loss {name} needs them", f"type --loss {' or '.join(sorted(others))}"
+            )
 
 
 def _check_enough(source: Source, section: TrainSection, world: int, origin: str) -> None:
@@ -180,8 +226,6 @@ def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> S
     from maxi_core.evaluation.benchmarks.opening import read_own
     from maxi_core.evaluation.benchmarks.reading import Places
 
-    if section.loss != "ce":
-        raise UsageError(f"labels have no bags, and the loss {section.loss} needs them", "type --loss ce")
     assert section.labels is not None
     labels, videos = section.labels, section.videos
     if (world := world_path(catalog, "labels", str(labels))) is not None:

@@ -31,6 +31,7 @@ from maxi_core.training.checkpoint import (
     state_of,
     step_name,
 )
+from maxi_core.training.combined import Combined
 from maxi_core.training.ensemble import mixed
 from maxi_core.training.loop import LoopPlan, NotFiniteError, Step, steps_per_epoch, train
 from maxi_core.training.metrics_log import MetricsFile, draw_curve
@@ -79,6 +80,7 @@ class TrainJob:
 
     model: VideoCLIP = field(repr=False)
     batches: Batches
+    objectives: Combined = field(repr=False)
     plan: LoopPlan
     out: Path
     batch_size: int
@@ -115,7 +117,7 @@ def run_training(job: TrainJob, follow: Follow = iter, ranks: Ranks = ALONE) -> 
         parts = _Parts(
             job,
             ranks,
-            make_optimizer(job.model, job.weight_decay),
+            make_optimizer(job.model, job.weight_decay, job.objectives.parameters.values()),
             torch.amp.GradScaler(job.model.device.type) if job.plan.precision == "amp_fp16" else None,
             float(job.model.logit_scale.detach()),
             _original(job.model) if job.saving.ensemble is not None else None,
@@ -123,7 +125,7 @@ def run_training(job: TrainJob, follow: Follow = iter, ranks: Ranks = ALONE) -> 
         start, standing = _begin(parts)
         metrics = MetricsFile(job.out / "metrics.jsonl", start, job.reports) if ranks.first else None
         steps = train(
-            job.model, job.batches, parts.optimizer, job.plan,
+            job.model, job.batches, job.objectives, parts.optimizer, job.plan,
             ranks=ranks, start=start, scaler=parts.scaler, stop=stop,
         )  # fmt: skip
         try:
@@ -179,7 +181,7 @@ def _begin(parts: _Parts) -> tuple[int, _Standing]:
     if not job.resuming.force:
         check_same(state.notes["settings"], job.settings)
     job.model.load_weights(read_weights(checkpoint))
-    restore(job.model, parts.optimizer, state)
+    restore(job.model, parts.optimizer, state, job.objectives)
     if parts.scaler is not None and state.notes.get("scaler"):
         parts.scaler.load_state_dict(state.notes["scaler"])
     once(lambda: write_text(job.out / RECIPE, job.recipe))
@@ -265,7 +267,7 @@ def _save(parts: _Parts, standing: _Standing, step: int) -> _Standing:
             "scores": standing.scores,
             "unvalidated": standing.unvalidated,
         }
-        state = state_of(job.model, parts.optimizer, notes)
+        state = state_of(job.model, parts.optimizer, notes, job.objectives)
         save_checkpoint(
             job.out, name, job.model.weights(), _about(parts, standing, step), state, job.model.tokenizing.files
         )
@@ -338,9 +340,10 @@ def _as_record(step: Step) -> dict[str, Any]:
     """Return a step as it goes into metrics.jsonl."""
     record = asdict(step)
     record["step"] = record.pop("number")
-    for key in ("of", "stopping", "ends_epoch"):
+    for key in ("of", "stopping", "ends_epoch", "losses"):
         del record[key]
-    return {key: record[key] for key in ("step", *(key for key in record if key != "step"))}
+    by_name = {f"loss/{name}": value for name, value in step.losses.items()}
+    return {key: record[key] for key in ("step", *(key for key in record if key != "step"))} | by_name
 
 
 def peak_memory(device: torch.device) -> int:

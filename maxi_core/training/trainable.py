@@ -1,6 +1,6 @@
 """Which weights are trained, and the optimizer over them (method.md, training)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -46,9 +46,14 @@ def counts(model: VideoCLIP) -> dict[str, tuple[int, int]]:
     return found
 
 
-def make_optimizer(model: VideoCLIP, weight_decay: float = 0.001) -> torch.optim.AdamW:
-    """Return AdamW over all weights that are trained, weight decay on each, fused where torch has that."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def make_optimizer(
+    model: VideoCLIP, weight_decay: float = 0.001, heads: Iterable[nn.Parameter] = ()
+) -> torch.optim.AdamW:
+    """Return AdamW over all weights that are trained, weight decay on each, fused where torch has that.
+
+    `heads` are those of the objectives' heads (`Combined.parameters`).
+    """
+    parameters = [*(parameter for parameter in model.parameters() if parameter.requires_grad), *heads]
     settings: dict[str, Any] = {"lr": 0.0, "betas": BETAS, "eps": EPS, "weight_decay": weight_decay}
     try:
         return torch.optim.AdamW(parameters, fused=True, **settings)

@@ -86,7 +86,7 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_flag(maxi, tmp_path
 @pytest.mark.parametrize(
     ("path", "typed", "offered"),
     [
-        ("train.loss", "mil_nce_", ["mil_nce_pairs", "mil_nce_instance"]),
+        ("train.loss", "mil_nce_", ["mil_nce_instance", "mil_nce_pairs"]),
         ("train.flip", "", ["true", "false"]),
         ("train.report_to", "wandb,", ["wandb,tensorboard"]),
         ("train.temporal", "cross", ["crossframe"]),

@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
         (["plugins", "a", "b"], "maxi: error: Got unexpected extra argument(s) (b) (see maxi plugins -h)"),
         (["--log-level", "loud", "env"], "maxi: error: --log-level loud is not a level; one of debug, info, warning"),
         (["env", "-o", "x"], "maxi: error: -o 'x' is not of the form section.key=value; for example"),
-        (["plugins", "nobody"], "maxi: error: no source or temporal module is called 'nobody'; known: "),
+        (["plugins", "nobody"], "maxi: error: no source, temporal module or objective is called 'nobody'; known: "),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(maxi, arguments, line) -> None:

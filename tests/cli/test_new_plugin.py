@@ -221,7 +221,7 @@ def test_check_plugin_says_what_it_could_not_check_and_why(maxi, monkeypatch) ->
     assert ran.code == ExitCode.FAILED
     assert "not checked  its fingerprint is text, the same twice" in ran.out
     assert "there is no API key" in ran.out
-    assert "no source or temporal module is called 'gpt33'" in maxi("check-plugin", "gpt33").err
+    assert "no source, temporal module or objective is called 'gpt33'" in maxi("check-plugin", "gpt33").err
 
 
 def test_check_plugin_names_the_roles_that_have_a_contract(maxi) -> None:

@@ -52,6 +52,7 @@ def start_ranks(program: str, *arguments: str, world: int = 2) -> list[subproces
     return started
 
 
+ADDED = ("mil_nce", "ce", "anchors", "distill")
 TWO: dict[str, dict[str, Any]] = {  # what two ranks do, and what one does
     "accumulation": {"epochs": 1},
     "gathered": {"epochs": 2, "gather": True, "batch": {"batch_size": 4}},
@@ -60,14 +61,17 @@ TWO: dict[str, dict[str, Any]] = {  # what two ranks do, and what one does
     "gathered both ways": {"epochs": 1, "gather": True, "loss": "mil_max", "batch": {"batch_size": 4}},
     "gathered single texts": {"epochs": 1, "gather": True, "loss": "nce", "batch": {"batch_size": 4}},
     "gathered pairs both ways": {"epochs": 1, "gather": True, "loss": "mil_max_pairs", "batch": {"batch_size": 4}},
+    "teachers and heads": {"epochs": 1, "loss": ADDED},
+    "gathered teachers and heads": {"epochs": 1, "gather": True, "loss": ADDED, "batch": {"batch_size": 4}},
     "gathered pairs of texts": {"epochs": 1, "gather": True, "loss": "nce_pairs", "batch": {"batch_size": 4}},
 }
 ONE: dict[str, dict[str, Any]] = {
     "accumulation": {"epochs": 1, "accumulate": 2},
+    "teachers and heads": {"epochs": 1, "loss": ADDED, "accumulate": 2},
     **{
         name: {key: value for key, value in options.items() if key != "gather"} | {"batch": {"batch_size": 8}}
         for name, options in TWO.items()
-        if name != "accumulation"
+        if "gather" in options
     },
 }
 
@@ -106,7 +110,7 @@ def test_two_ranks_train_as_one(world: Path, trained_by_two: Path, name: str) ->
 
 def gather_gradients(out: str) -> None:
     """Differentiate a function of the tensors of both ranks, gathered."""
-    from maxi_core.training.objective import gather
+    from maxi_core.training.gathering import gather
 
     with joined("cpu") as (ranks, _):
         mine = torch.tensor([1.0 + ranks.rank, 2.0 + ranks.rank], requires_grad=True)

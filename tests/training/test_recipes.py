@@ -28,7 +28,7 @@ def test_the_k400_recipe_is_the_papers() -> None:
     assert train.batch_size * 4 * train.accum_freq == 256
     assert (train.epochs, train.lr, train.wd, train.frames, train.bag_size) == (10, 5e-6, 0.001, 16, 16)
     assert (train.loss, train.keep, train.ensemble, train.seed, train.normalisation) == (
-        *("mil_nce", 0.9, 0.2, 1024, "imagenet"),
+        *(("maxi:mil_nce",), 0.9, 0.2, 1024, "imagenet"),
     )
     assert not recipe.core("video", VideoOptions).square_pixels
 
@@ -36,7 +36,7 @@ def test_the_k400_recipe_is_the_papers() -> None:
 def test_the_few_shot_recipe_is_the_papers() -> None:
     train = settle(CATALOG, from_file(shipped(Path("maxi-fewshot"), CATALOG))).core("train", TrainSection)
     assert (train.frames, train.batch_size * 4 * train.accum_freq, train.epochs, train.lr) == (32, 64, 50, 2e-6)
-    assert (train.loss, train.seed) == ("ce", 1024)
+    assert (train.loss, train.seed) == (("maxi:ce",), 1024)
 
 
 def test_a_file_of_that_name_goes_before_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from maxi_core.training.checkpoint import (
 )
 from maxi_core.training.loop import LoopPlan, train
 from maxi_core.training.trainable import make_optimizer
-from tests.training.runs import batches_of
+from tests.training.runs import batches_of, combined
 
 WEIGHTS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(3.5)}
 STATE = State({"a/exp_avg": torch.ones(2, 3)}, {"step": 7})
@@ -149,7 +149,7 @@ def test_names_sort_as_steps_do_and_a_mixture_after_its_step() -> None:
 def test_the_optimizer_gets_its_state_back_bit_by_bit(world: Path, tmp_path: Path) -> None:
     loaded = load_model(str(world / "model"), "cpu", frames=2)
     optimizer = make_optimizer(loaded)
-    list(train(loaded, batches_of(world, loaded), optimizer, LoopPlan(epochs=1, lr=1e-3)))
+    list(train(loaded, batches_of(world, loaded), combined(loaded), optimizer, LoopPlan(epochs=1, lr=1e-3)))
     state = state_of(loaded, optimizer, {"step": 8})
     save_checkpoint(tmp_path, "x", loaded.weights(), about_checkpoint(loaded, {}), state)
     other = load_model(str(tmp_path / "checkpoints" / "x"), "cpu", frames=2)
@@ -164,7 +164,7 @@ def test_the_optimizer_gets_its_state_back_bit_by_bit(world: Path, tmp_path: Pat
 def test_an_optimizer_over_other_weights_is_refused(world: Path, tmp_path: Path) -> None:
     loaded = load_model(str(world / "model"), "cpu", frames=2)
     optimizer = make_optimizer(loaded)
-    list(train(loaded, batches_of(world, loaded), optimizer, LoopPlan(epochs=1)))
+    list(train(loaded, batches_of(world, loaded), combined(loaded), optimizer, LoopPlan(epochs=1)))
     state = state_of(loaded, optimizer, {})
     loaded.visual.proj.requires_grad_(False)
     with pytest.raises(UsageError, match=r"other weights than are trained now \(clip.visual.proj"):

@@ -1,0 +1,219 @@
+"""The objectives of a training together: their weighted sum is its loss. With their teachers and heads."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from maxi_core.batches.batch import Batch
+from maxi_core.batches.prompting import stable_number
+from maxi_core.clip.model import VideoCLIP
+from maxi_core.errors import MaxiError, PluginError, UsageError
+from maxi_core.plugin.calls import blamed, deed
+from maxi_core.settings.options import deciding
+from maxi_core.system.ranks import MEMORY, Ranks
+from maxi_core.training.gathering import gather
+from maxi_core.training.objective import Encoded, Features, Objective, Teacher
+from maxi_core.training.teachers import TeacherWeights, made_equal
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a training a micro-batch is: everything random of an objective comes from `seed` and `step`.
+
+    `gathered` says whether objectives see the features of all ranks.
+    """
+
+    seed: int = 0
+    step: int = 0
+    ranks: Ranks = field(default_factory=Ranks)
+    gathered: bool = False
+
+
+class Combined:
+    """Objectives by name, made for a model: what they are called in messages, settings and metrics.
+
+    `heads` are the modules that only training has, by the objective they belong to; they are drawn from `seed` and the
+    name alone. `teachers` are made of the model as it is now; equal ones are one.
+    """
+
+    def __init__(self, objectives: Mapping[str, Objective], model: VideoCLIP, seed: int = 0) -> None:
+        self.objectives = dict(objectives)
+        self.heads: dict[str, nn.Module] = {}
+        self._wanted: dict[str, Teacher] = {}
+        for name, objective in self.objectives.items():
+            with blamed(name, "when it was asked for its teacher and head"):
+                head, teacher = _head(name, objective, model, seed), _teacher(name, objective)
+            if head is not None:
+                self.heads[name] = head.to(model.logit_scale).train()
+            if teacher is not None:
+                self._wanted[name] = teacher
+        self.teachers = {wanted: TeacherWeights(model, wanted) for wanted in self._wanted.values()}
+        self.of_bags = any(one.prompts == "bags" for one in self.objectives.values())
+        self.of_classes = any(one.prompts == "classes" for one in self.objectives.values())
+
+    def __str__(self) -> str:
+        """Return the sum: `mil_nce + 0.4 anchors`."""
+        return " + ".join(_weighted(*one) for one in self.objectives.items())
+
+    def costs(self) -> list[str]:
+        """Return in words what teachers and heads cost besides the model, a line each."""
+        said = []
+        for wanted, teacher in self.teachers.items():
+            names = " and ".join(name for name, asked in self._wanted.items() if asked == wanted)
+            what = "the model as it is now" if wanted.decay is None else f"a mean of the model, decay {wanted.decay:g}"
+            size = sum(weight.nbytes for weight in teacher.weights.values())
+            said.append(f"teacher of {names}: {what}; {size / 2**20:.1f} MiB, and one more forward pass in each step")
+        for name, head in self.heads.items():
+            size = sum(value.numel() for value in head.parameters())
+            said.append(f"head of {name}: {size} weights that are trained besides and are no part of the model")
+        return said
+
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters of the heads by name, to be trained with the model's."""
+        return {
+            f"head/{name}/{key}": parameter
+            for name, head in self.heads.items()
+            for key, parameter in head.named_parameters()
+            if parameter.requires_grad
+        }
+
+    def tokens(self, batch: Batch, classes: Tensor | None) -> Tensor:
+        """Return the prompts to encode: those of the bags, of the classes, or of both, in this order."""
+        if classes is None:
+            return batch.tokens
+        return torch.cat([batch.tokens, classes]) if self.of_bags else classes
+
+    def encode(self, model: VideoCLIP, frames: Tensor, tokens: Tensor) -> dict[Teacher, Encoded]:
+        """Return what each teacher says of a micro-batch."""
+        return {wanted: teacher.encode(model, frames, tokens) for wanted, teacher in self.teachers.items()}
+
+    def losses(self, student: Encoded, taught: Mapping[Teacher, Encoded], batch: Batch, place: Place) -> list[Tensor]:
+        """Return the loss of each objective, in order, not weighted; computed without autocast.
+
+        Raises PluginError for one that raises, or returns anything but a number.
+        """
+        index, groups = batch.index.to(student.videos.device), batch.groups.to(student.videos.device)
+        bags = len(batch.tokens) if self.of_bags or not self.of_classes else 0
+        found = []
+        with torch.autocast(student.videos.device.type, enabled=False):
+            for name, objective in self.objectives.items():
+                of_classes = not bags or objective.prompts == "classes"
+                part = slice(bags, None) if of_classes else slice(bags)
+                teacher = taught[self._wanted[name]] if name in self._wanted else None
+                features = Features(
+                    student.videos,
+                    student.texts[part],
+                    student.scale,
+                    groups[:, None] if of_classes else index,
+                    groups,
+                    of_classes,
+                    teacher and Encoded(teacher.videos, teacher.texts[part], teacher.scale),
+                    self.heads.get(name),
+                    draw=stable_number("objective", place.seed, name, place.step) % 2**63,
+                    **(
+                        {"rank": place.ranks.rank, "world": place.ranks.world, "gather": gather}
+                        if place.gathered
+                        else {}
+                    ),
+                )
+                found.append(_asked(name, objective, features))
+        return found
+
+    def total(self, losses: list[Tensor]) -> Tensor:
+        """Return the weighted sum of the losses."""
+        weights = [objective.weight for objective in self.objectives.values()]
+        parts = [loss if weight == 1 else weight * loss for weight, loss in zip(weights, losses, strict=True)]
+        return sum(parts[1:], parts[0])
+
+    def meet(self, ranks: Ranks) -> None:
+        """Give heads and teachers of all ranks the same numbers."""
+        if ranks.world > 1:
+            made_equal(self.state().values())
+
+    def average(self, ranks: Ranks) -> None:
+        """Give each rank the mean of all ranks' gradients of the heads; DDP sees to those of the model."""
+        if ranks.world > 1:
+            for parameter in self.parameters.values():
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= ranks.world
+
+    def follow(self, model: VideoCLIP) -> None:
+        """Let the teachers that are means go a step towards the model."""
+        for teacher in self.teachers.values():
+            teacher.follow(model)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what training needs to go on: the weights of teachers and heads."""
+        return dict(self._named())
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take a state back; raises UsageError for one of other teachers or heads."""
+        own = self.state()
+        if wrong := sorted(own.keys() ^ state.keys()) or [key for key in own if own[key].shape != state[key].shape]:
+            some = ", ".join(wrong[:3])
+            raise UsageError(
+                f"the checkpoint has other teachers or heads than --loss now wants ({some}, ...)", "see --loss"
+            )
+        with torch.no_grad():
+            for key, value in own.items():
+                value.copy_(state[key])
+
+    def _named(self) -> Iterator[tuple[str, Tensor]]:
+        for name, head in self.heads.items():
+            yield from ((f"head/{name}/{key}", value) for key, value in head.state_dict().items())
+        for teacher in self.teachers.values():
+            yield from ((f"teacher/{teacher.name}/{key}", value) for key, value in teacher.weights.items())
+
+
+def settings_of(objectives: Mapping[str, Objective]) -> str:
+    """Return all that decides the loss, in one line: `mil_nce + 0.4 anchors {"count": 200}`."""
+    said = []
+    for name, objective in objectives.items():
+        options = deciding(objective.options)
+        said.append(_weighted(name, objective) + (f" {json.dumps(options, sort_keys=True)}" if options else ""))
+    return " + ".join(said)
+
+
+def _weighted(name: str, objective: Objective) -> str:
+    return name if objective.weight == 1 else f"{objective.weight:g} {name}"
+
+
+def _head(name: str, objective: Objective, model: VideoCLIP, seed: int) -> nn.Module | None:
+    """Return the head of an objective, the same in every process: its own random numbers are put in place for it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stable_number("head", seed, name) % 2**63)
+        head: object = objective.head(model.width)
+    if head is not None and not isinstance(head, nn.Module):
+        raise PluginError(f"'{name}' gave {type(head).__name__} for its head, not a torch.nn.Module")
+    return head
+
+
+def _teacher(name: str, objective: Objective) -> Teacher | None:
+    wanted: object = objective.teacher
+    if wanted is not None and not isinstance(wanted, Teacher):
+        raise PluginError(f"'{name}' gave {type(wanted).__name__} for its teacher, not a Teacher")
+    if wanted is not None and wanted.decay is not None and not 0 <= wanted.decay < 1:
+        raise PluginError(f"'{name}' wants a teacher with the decay {wanted.decay!r}", "it takes 0 or more, below 1")
+    return wanted
+
+
+def _asked(name: str, objective: Objective, features: Features) -> Tensor:
+    try:
+        loss: object = objective.loss(features)
+    except MaxiError:
+        raise
+    except Exception as error:
+        if isinstance(error, RuntimeError) and (dist.is_initialized() or any(word in str(error) for word in MEMORY)):
+            raise  # a rank may be gone, memory may be short: whoever takes the step says so
+        raise PluginError(f"'{name}' {deed(error)} when it was asked for its loss") from error
+    if not isinstance(loss, Tensor) or loss.ndim:
+        shape = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise PluginError(f"'{name}' gave {shape} for its loss, not a tensor without dimensions")
+    return loss
