@@ -17,7 +17,7 @@ from maxi_core.studies.options import StudySection
 from maxi_core.studies.steps import BagsStep, MixStep, ScoreStep, Step, TrainStep, VoteStep, videos_of_benchmark
 from maxi_core.studies.study import Study, Variant
 from maxi_core.training.options import TrainSection
-from maxi_core.training.plan import with_temporal
+from maxi_core.training.plan import with_modules
 
 # settings below those that were typed, settings above them -> the settled recipe
 Settle = Callable[[Sequence[Setting], Sequence[Setting]], Recipe]
@@ -143,7 +143,7 @@ class _Maker:
 
     def _settled(self, above: Sequence[Setting]) -> Recipe:
         """Settle the variant's recipe; raises UsageError if it sets what was typed."""
-        recipe = with_temporal(self.catalog, self.settle(self.study.settings, above))
+        recipe = with_modules(self.catalog, self.settle(self.study.settings, above))
         for key, origin in self.recipe.origins.items():
             if origin.startswith("-") and recipe.origins.get(key) != origin:
                 raise UsageError(
