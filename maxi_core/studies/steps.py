@@ -184,8 +184,8 @@ class TrainStep(Step):
 
     @property
     def title(self) -> str:
-        """The loss and the seed."""
-        return f"{self.section.loss}-seed{self.seed}"
+        """The objectives and the seed."""
+        return f"{'+'.join(name.rpartition(':')[2] for name in self.section.loss)}-seed{self.seed}"
 
     def made_of(self) -> Mapping[str, object]:
         """Return settings, seed, data and the model that it begins with."""
