@@ -17,11 +17,17 @@ MATCHING = tuple(f"{opening} {subject}" for opening, subject in product(_OPENING
 TRAINING = "a photo of a {}."
 
 EVALUATION = "a photo of a {}."
+TEMPLATES = "templates"  # in place of a prompt: the mean over all of MATCHING
 
 
 def fill(template: str, text: str) -> str:
     """Return the template with `text` in place of its `{}`."""
     return template.format(text)
+
+
+def templates_of(prompt: str) -> tuple[str, ...]:
+    """Return the templates that a prompt means: itself, or the 28 of Kinetics; raises UsageError for a wrong one."""
+    return MATCHING if prompt == TEMPLATES else (checked_template(prompt),)
 
 
 def checked_template(template: str) -> str:

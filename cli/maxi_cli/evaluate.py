@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from maxi_core.clip.model import VideoCLIP
     from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
     from maxi_core.evaluation.evaluating import Evaluated, ModelScores
+    from maxi_core.evaluation.presets import Chosen
     from maxi_core.evaluation.scoring import Result
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.settings.sections import EvalSection
@@ -51,15 +52,27 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
         _show_left_out(result)
     _show_own(scores)
     _show_groups(scores)
-    console.print(
-        visible(f"prompt '{first['example']}', {first['frames']} frames, views {first['views']}"),
-        soft_wrap=True,
-        style="dim",
-    )
+    _show_protocol(first)
     notes = (f"{result.split.label}: {text}" for result in scores.results for text in result.split.notes)
     for text in dict.fromkeys(notes):
         console.print(visible(text), style="yellow")
     console.print(visible(f"in {os.path.relpath(folder)}: scores.json, predictions-*.jsonl"), soft_wrap=True)
+
+
+def _show_protocol(record: dict[str, Any]) -> None:
+    """Print how videos and names were shown, and what of a protocol's name that is not."""
+    console = stdout()
+    templates = f" and {record['templates'] - 1} more" if record["templates"] > 1 else ""
+    shown = f"prompt '{record['example']}'{templates}, {record['frames']} frames, views {record['views']}"
+    for line in (shown, f"names {record['names']}, normalisation {record['normalisation']}"):
+        console.print(visible(line), soft_wrap=True, style="dim")
+    if not (said := record["protocol"]):
+        return
+    changed = [f"{key} {one['is']} ({one['by']}) for {one['preset']}" for key, one in said["changed"].items()]
+    but = f", but {', '.join(changed)}" if changed else ""
+    console.print(visible(f"protocol {said['name']} ({said['from']}){but}"), soft_wrap=True, style="dim")
+    for text in said["otherwise"]:
+        console.print(visible(f"not as in {said['name']}: {text}"), soft_wrap=True, style="yellow")
 
 
 def _show_left_out(result: "Result") -> None:
@@ -125,15 +138,17 @@ def evaluate(
 
     Example: maxi eval runs/mine/vitb16 --benchmark ucf101 --videos UCF-101 --annotations ucfTrainTestlist
     """
-    from maxi_core.settings.sections import EvalSection, VideoOptions
+    from maxi_core.evaluation.presets import settled
+    from maxi_core.settings.sections import VideoOptions
 
     recipe = settings.recipe()
-    section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
+    reading = recipe.core("video", VideoOptions)
     named(settings.given["benchmark"])
     if not models:
         raise UsageError("which model?", "name a run folder, a checkpoint, ARCH/TAG or sandbox before --benchmark")
+    section, chosen = settled(recipe, models)
     opened = settings.benchmarks(recipe, section.names or "written")
-    _run(settings.catalog, models, opened, section, reading, json=json, quiet=quiet)
+    _run(settings.catalog, models, opened, section, chosen, reading, json=json, quiet=quiet)
 
 
 def _run(
@@ -141,6 +156,7 @@ def _run(
     models: Sequence[str],
     opened: "Sequence[OpenedBenchmark]",
     section: "EvalSection",
+    chosen: "Chosen | None",
     reading: Any,
     *,
     json: bool,
@@ -157,7 +173,7 @@ def _run(
     from maxi_core.system.locks import locked
     from maxi_core.system.ranks import joined
 
-    protocol = Protocol.of(section, "written")
+    protocol = Protocol.of(section, "written", chosen)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
     folders = folders_for(models, section.out)
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded

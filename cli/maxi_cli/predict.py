@@ -15,6 +15,7 @@ from maxi_core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from maxi_core.evaluation.predicting import Prediction
     from maxi_core.plugin.catalog import Catalog
+    from maxi_core.settings.sections import EvalSection
     from maxi_core.types import Dictionary, Video
 
 SCHEMA = 1
@@ -64,16 +65,18 @@ def predict(
     Example: maxi predict sandbox clip.mp4 --labels "arm wrestling, juggling balls" --window 4 --stride 2
     """
     from maxi_core.dictionaries import spelt
-    from maxi_core.settings.sections import EvalSection, VideoOptions
+    from maxi_core.evaluation.presets import settled
+    from maxi_core.settings.sections import VideoOptions
 
     catalog, recipe = settings.catalog, settings.recipe()
-    section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
+    reading = recipe.core("video", VideoOptions)
     if model is None or not videos:
         raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
     given = _labels(catalog, labels, dictionary)
     if stride is not None and window is None:
         raise UsageError("--stride is the time between windows", "give --window too")
     asked = _windows(catalog, videos, window, stride, reading)
+    section, chosen = settled(recipe, [model])
     spelling = section.names or "spaced"
     spelt(given, spelling)  # says which are shown to the model in another spelling
     if not quiet:
@@ -81,7 +84,7 @@ def predict(
     from maxi_core.evaluation.predicting import predict as run
     from maxi_core.evaluation.protocol import Protocol
 
-    protocol = Protocol.of(section, "spaced")
+    protocol = Protocol.of(section, "spaced", chosen)
     (loaded,) = load(catalog, [model], section)
     answers = run(loaded, asked, given.entries, protocol, top=top, reading=reading)
     found = list(follow(quiet=quiet)("predicting", len(asked), answers))
@@ -90,7 +93,7 @@ def predict(
 
         write_strip(found, strip, reading)
         note(f"the strip is in {strip}")
-    show_json(_as_json(model, section.prompt, found)) if json else _show(found)
+    show_json(_as_json(model, section, found)) if json else _show(found)
     lost = sum(one.failed is not None for one in found)
     if found and lost == len(found):
         raise typer.Exit(ExitCode.FAILED)
@@ -126,7 +129,7 @@ def _windows(
     return [part for video in found for part in sliding(video, window, window if stride is None else stride)]
 
 
-def _as_json(model: str, prompt: str, found: "list[Prediction]") -> dict[str, object]:
+def _as_json(model: str, section: "EvalSection", found: "list[Prediction]") -> dict[str, object]:
     from dataclasses import asdict
 
     predictions = [
@@ -141,7 +144,8 @@ def _as_json(model: str, prompt: str, found: "list[Prediction]") -> dict[str, ob
         }
         for one in found
     ]
-    return {"schema": SCHEMA, "model": model, "prompt": prompt, "predictions": predictions}
+    shown = {"prompt": section.prompt, "protocol": section.protocol}
+    return {"schema": SCHEMA, "model": model, **shown, "predictions": predictions}
 
 
 def _show(found: "list[Prediction]") -> None:

@@ -48,6 +48,8 @@ RULES = {
         "a table of numbers", lambda value: isinstance(value, dict) and all(map(NUMBER.holds, value.values()))
     ),
     "started_from": TABLE,
+    "protocol": LABEL,
+    "imported": TABLE,
 }
 
 

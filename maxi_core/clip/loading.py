@@ -63,7 +63,7 @@ def load_model(
         identity=identity,
         tokenizer=tokenizer,
         tokenizing=tokenizing,
-        statistics=IMAGENET if normalisation == "imagenet" else own,
+        statistics=IMAGENET if normalisation == "imagenet" else own_statistics(clip) if normalisation else own,
         normalisation=normalisation or found.about.get("normalisation", "model"),
         frames=frames,
         pooling=pooling,

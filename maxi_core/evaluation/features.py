@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.device import autocast
 from maxi_core.clip.model import VideoCLIP, check_finite
+from maxi_core.clip.text_features import entry_features
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
-from maxi_core.prompts import fill
+from maxi_core.prompts import fill, templates_of
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.store import Store, digest
 from maxi_core.types import Failed, Video
@@ -50,7 +51,12 @@ def encode_views(model: VideoCLIP, protocol: Protocol, frames: Pixels) -> Featur
 
 
 def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> Features:
-    """Return the features of class names in the prompt, (C, D) of length 1; logs a warning for those cut."""
+    """Return the features of class names in the prompt, (C, D) of length 1; logs a warning for those cut.
+
+    With several templates a feature is the mean of those in each, as for a dictionary entry (paper Eq. 1).
+    """
+    if len(templates := templates_of(protocol.prompt)) > 1:
+        return np.asarray(entry_features(model, names, templates).cpu().numpy(), dtype=np.float32)
     tokens = model.tokenize([fill(protocol.prompt, name) for name in names])
     for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
         if places:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from maxi_core.clip.device import Precision
 from maxi_core.clip.image_tower import centre_crop, short_side
 from maxi_core.errors import UsageError
-from maxi_core.prompts import EVALUATION
+from maxi_core.prompts import EVALUATION, templates_of
 from maxi_core.texts import Spelling
 from maxi_core.video.sampling import Sampling
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from maxi_core.evaluation.presets import Chosen
     from maxi_core.settings.sections import EvalSection
     from maxi_core.video.frames import Pixels
 
@@ -35,19 +36,22 @@ class Protocol:
     prompt: str = EVALUATION
     spelling: Spelling = "written"
     precision: Precision = "fp32"
+    chosen: "Chosen | None" = None
 
     @staticmethod
-    def of(section: "EvalSection", spelling: Spelling) -> "Protocol":
-        """Return the protocol of an `[eval]` section; `spelling` is that of names if the section does not say."""
+    def of(section: "EvalSection", spelling: Spelling, chosen: "Chosen | None" = None) -> "Protocol":
+        """Return the protocol of an `[eval]` section; `spelling` is that of names if the section does not say.
+
+        `chosen` is the preset that the section was settled with (`maxi_core.evaluation.presets`), for the record.
+        """
         clips, crops = parse_views(section.views)
         return Protocol(
             frames=section.frames, clips=clips, crops=crops, prompt=section.prompt,
-            spelling=section.names or spelling, precision=section.precision,
+            spelling=section.names or spelling, precision=section.precision, chosen=chosen,
         )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if self.prompt.count("{}") != 1 or self.prompt.replace("{}", "").count("{") + self.prompt.count("}") != 1:
-            raise UsageError(f"the prompt '{self.prompt}' has not exactly one {{}}", "such as 'a photo of a {}.'")
+        templates_of(self.prompt)
         if self.crops not in CROPS or self.clips < 1 or self.frames < 1:
             raise UsageError(f"views {self.views} of {self.frames} frames cannot be made", "crops are 1 or 3")
 

@@ -15,7 +15,7 @@ from maxi_core.evaluation.features import Features
 from maxi_core.evaluation.overlap import GROUPS, Group
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.plugin.calls import blamed
-from maxi_core.prompts import fill
+from maxi_core.prompts import fill, templates_of
 from maxi_core.types import Failed, Video
 from maxi_core.version import __version__
 
@@ -184,7 +184,9 @@ def _circumstances(
     return {
         "prompt": protocol.prompt,
         "names": benchmark.spelling,
-        "example": fill(protocol.prompt, split.classes[0]),
+        "templates": len(templates := templates_of(protocol.prompt)),
+        "example": fill(templates[0], split.classes[0]),
+        "protocol": protocol.chosen and protocol.chosen.record(),
         "frames": protocol.frames,
         "views": protocol.views,
         "score": "softmax" if many else "cosine",

@@ -67,9 +67,14 @@ class EvalSection(Options):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
+    protocol: Literal["maxi", "vifi", "open-vclip"] | None = Field(
+        None,
+        description="evaluation of a project: its frames, views, prompt, names and normalisation, where these are not "
+        "set; none: that of an imported model, or as the rest says",
+    )
     frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
     views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")
-    prompt: str = Field("a photo of a {}.", description="prompt of a class name")
+    prompt: str = Field("a photo of a {}.", description="prompt of a class name; templates: the mean over 28")
     names: Spelling | None = Field(
         None,
         description="class names as written, or with their words apart (apply eye makeup); "

@@ -28,7 +28,7 @@ from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.recipe.parts import find_instance
 from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Decides
-from maxi_core.settings.sections import EvalSection, VideoOptions
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
@@ -269,9 +269,10 @@ def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str)
 
 
 def _validation(catalog: Catalog, section: TrainSection, recipe: Recipe, video: VideoOptions) -> Validate:
+    from maxi_core.evaluation.presets import settled
     from maxi_core.evaluation.protocol import Protocol
 
-    shown = recipe.core("eval", EvalSection)
+    shown, _ = settled(recipe)
     protocol = Protocol(frames=section.frames, prompt=shown.prompt, spelling=shown.names or "written")
     return make_validation(catalog, section.val, shown.data_root, protocol, video)
 

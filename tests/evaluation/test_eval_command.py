@@ -80,7 +80,7 @@ def test_several_models_and_benchmarks_go_in_one_process(maxi, world, tmp_path: 
     ("more", "said"),
     [
         (["--views", "4"], "not CLIPSxCROPS"),
-        (["--prompt", "a photo"], "has not exactly one {}"),
+        (["--prompt", "a photo"], "needs one {} for the name"),
         (["--decoder", "nope"], "nope"),
         (["-o", "eval.frame=3"], "did you mean"),
         (["--classes", "{missing}"], "cannot read"),

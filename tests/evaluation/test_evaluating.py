@@ -129,7 +129,7 @@ def test_views_that_are_none_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("prompt", ["a photo", "{} and {}", "{0}", "{} {"])
 def test_a_prompt_has_one_place_for_the_name(prompt: str) -> None:
-    with pytest.raises(UsageError, match="has not exactly one"):
+    with pytest.raises(UsageError, match="needs one {} for the name"):
         Protocol(prompt=prompt)
 
 
