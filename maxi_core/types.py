@@ -37,8 +37,13 @@ class Clip:
     frames: "Pixels" = field(repr=False)
 
     def open(self) -> BinaryIO:
-        """Open the video's file to be read; raises OSError as the built-in `open` does."""
-        return self.video.path.open("rb")
+        """Open the video to be read, wherever it lies; raises OSError as the built-in `open` does.
+
+        `video.path` is the path of a file only where the video is not inside an archive.
+        """
+        from maxi_core.video.archives import open_video
+
+        return open_video(self.video.path)
 
 
 @dataclass(frozen=True, slots=True)

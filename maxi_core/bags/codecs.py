@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args
 
-from maxi_core.system.files import identity
 from maxi_core.system.secrets import without_secrets
 from maxi_core.system.store import digest
 from maxi_core.texts import has_words, tidy
 from maxi_core.types import Dictionary, Form, FormKind, Match, Video
+from maxi_core.video.archives import video_identity
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -39,7 +39,7 @@ def text_key(text: str) -> str:
 def video_key(video: Video) -> str:
     """Return the digest of a video: the file it is, in the state it is in, and the window."""
     try:
-        file: tuple[object, ...] = identity(video.path)
+        file = video_identity(video.path)
     except (OSError, ValueError):
         file = (str(video.path), None, None)
     return digest(*file, video.start, video.end)

@@ -16,6 +16,7 @@ from maxi_core.evaluation.saving import to_csv
 from maxi_core.system.files import refuse_existing, whole_file, whole_folder, write_lines, write_text
 from maxi_core.system.text_files import read_text
 from maxi_core.types import TextBag, Video
+from maxi_core.video.archives import open_video, video_exists
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -234,7 +235,7 @@ def _spoken(row: Row, captioners: Collection[str]) -> Row:
 def _there(rows: Iterable[Row], missing: list[str]) -> Iterator[Row]:
     """Yield the rows whose videos are there; note the others."""
     for row in rows:
-        if Path(row["path"]).is_file():
+        if video_exists(Path(row["path"])):
             yield row
         else:
             missing.append(row["video"])
@@ -269,7 +270,8 @@ def _copy(video: Path, folder: Path, name: str, taken: Collection[str]) -> str:
     while name in taken:  # ids that differ only in what a copy's name cannot have
         name = f"{name.removesuffix(video.suffix)}_{video.suffix}"
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(video, folder / name)
+    with open_video(video) as file, (folder / name).open("wb") as copy:
+        shutil.copyfileobj(file, copy, 1 << 20)
     return name
 
 

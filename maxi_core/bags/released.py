@@ -7,7 +7,6 @@ Theirs are two folders of text files, one text a line in no order: `gpt3_verbs/<
 
 import csv
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,6 +30,7 @@ from maxi_core.system.text_files import check_text, excerpt
 from maxi_core.texts import name_key, tidy
 from maxi_core.types import Match, Text, TextBag, Video
 from maxi_core.version import __version__
+from maxi_core.video.archives import video_exists
 from maxi_core.video.inputs import OutsideError, Root
 from maxi_core.video.lists import is_video_name, parse_list_line, wrong
 
@@ -193,7 +193,7 @@ class _Reading:
                 said[CAPTIONS] = captions
             bag = TextBag(Match(video, name, SCORE), True, _texts(name, video, said), tuple(said.items()))
             counts.videos += 1
-            counts.missing += not os.path.exists(video.path)  # noqa: PTH110 (which raises for names too long)
+            counts.missing += not video_exists(video.path)
             counts.without_captions += release.captions is not None and captions is None
             counts.empty += not bag.texts
             counts.classes.add(name)

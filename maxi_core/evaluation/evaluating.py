@@ -17,6 +17,7 @@ from maxi_core.evaluation.scoring import Result, mean_record, score_split
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.types import Failed, Video
+from maxi_core.video.archives import video_exists
 from maxi_core.video.skips import SkipLog
 
 Missing = Callable[[Split, Sequence[str]], None]
@@ -71,7 +72,9 @@ def evaluate(
     protocol, reading = protocol or Protocol(), reading or VideoOptions()
     placed = place(benchmarks, reading, missing if ranks.first else lambda _split, _ids: None)
     # what is missing last: a list that begins with it is not yet hopeless
-    found_first = sorted((video for split in placed for video in split[2]), key=lambda video: not video.path.exists())
+    found_first = sorted(
+        (video for split in placed for video in split[2]), key=lambda video: not video_exists(video.path)
+    )
     videos = keyed(found_first)
     log = SkipLog(None, reading.max_skipped, "eval")
 

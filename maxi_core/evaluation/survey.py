@@ -11,6 +11,7 @@ from maxi_core.evaluation.benchmarks.lists import Listing, Row
 from maxi_core.evaluation.benchmarks.reading import Places
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
 from maxi_core.types import Video
+from maxi_core.video.archives import is_archive
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Survey:
 def survey(benchmark: OpenedBenchmark, *, durations: bool = False, allow_outside: bool = False) -> Iterator[Survey]:
     """Yield the numbers of each split; `durations` opens every video that is there."""
     places = None
-    if benchmark.videos is not None and benchmark.videos.is_dir():
+    if benchmark.videos is not None and (benchmark.videos.is_dir() or is_archive(benchmark.videos)):
         places = Places(benchmark.videos, allow_outside=allow_outside)
     for split in benchmark.splits:
         counts = Counter(place for sample in split.samples for place in sample.labels)

@@ -12,6 +12,7 @@ HEAD = 1 << 16  # bytes that are looked at
 QUOTED = 80  # characters
 KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c")
+PICKLES = (".pkl", ".pickle")
 _MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
     **{b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xef\xbb\xbf": "utf-8-sig"},
     **{b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"},
@@ -26,7 +27,12 @@ def excerpt(text: str, most: int = QUOTED) -> str:
 
 
 def check_regular(path: Path) -> None:
-    """Raise UsageError if `path` is there and neither a folder nor an ordinary file: to read it might never end."""
+    """Raise UsageError if `path` is there and neither a folder nor an ordinary file: to read it might never end.
+
+    A pickle is refused too: reading it may run whatever its author liked.
+    """
+    if path.suffix.lower() in PICKLES:
+        raise UsageError(f"{path} is a pickle, and those may run code", "write it as JSON, CSV or a list of lines")
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from maxi_core.errors import MaxiError
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
+from maxi_core.video.archives import video_size
 from maxi_core.video.frames import Frames, Info
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
@@ -93,7 +94,7 @@ def count(checked: Iterable[Checked]) -> Totals:
         if one.usable:
             seconds += (one.info.duration or 0.0) if one.info else 0.0
             with suppress(OSError):
-                size += one.video.path.stat().st_size
+                size += video_size(one.video.path)
     unusable = videos - usable
     return Totals(videos, usable, problems - unusable, unusable, problems, seconds, size)
 

@@ -11,11 +11,12 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
 from maxi_core.errors import UsageError
+from maxi_core.video.archives import as_file
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog, Offer
@@ -68,6 +69,7 @@ class Decoder(ABC):
 
     role: ClassVar[str] = "decoder"
     name: ClassVar[str]
+    archives: ClassVar[bool] = False  # whether it opens videos in archives itself (`video.archives`)
 
     @abstractmethod
     def decode(
@@ -97,13 +99,26 @@ def load(target: str, name: str) -> Decode:
     module, _, attribute = target.rpartition(":")
     try:
         found = getattr(_imported(module), attribute)
-        decode = found().decode if isinstance(found, type) and issubclass(found, Decoder) else found
+        decoder = found() if isinstance(found, type) and issubclass(found, Decoder) else None
+        decode = found if decoder is None else decoder.decode
     except (Exception, SystemExit) as error:  # whatever a stranger's module or class raises
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"decoder '{name}' cannot be loaded ({what})", "use another --decoder") from error
     if not callable(decode):
         raise UsageError(f"decoder '{name}' is neither a function nor a Decoder", "use another --decoder")
-    return cast(Decode, decode)
+    opens = decoder is not None and decoder.archives
+    return cast(Decode, decode) if opens else _of_files(cast(Decode, decode))
+
+
+def _of_files(decode: Decode) -> Decode:
+    """Return a decoder that gets a path of its own for a video in an archive, which it cannot open."""
+
+    @wraps(decode)
+    def read(path: Path, *asked: Any, **more: Any) -> Decoded:
+        with as_file(path) as file:
+            return decode(file, *asked, **more)
+
+    return read
 
 
 def _imported(module: str) -> object:

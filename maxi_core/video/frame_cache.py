@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
-from maxi_core.system.files import identity
+from maxi_core.video.archives import video_identity
 from maxi_core.video.frames import Decoded
 from maxi_core.video.wire import pack, unpack
 
@@ -93,7 +93,7 @@ class FrameCache:
             return None
         video = job.video
         try:
-            file = identity(video.path)
+            file = video_identity(video.path)
         except (OSError, ValueError):
             return None
         request = [SCHEMA, self._key, *file, video.start, video.end, sorted(wanted)]

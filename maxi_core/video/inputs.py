@@ -4,7 +4,8 @@ import logging
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +13,8 @@ from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.text_files import check_regular, check_text, excerpt, not_text
 from maxi_core.types import Video
+from maxi_core.video.annotations import is_annotations, split_subset
+from maxi_core.video.archives import ARCHIVES, archive_of, is_archive, names_in, video_exists
 from maxi_core.video.lists import Row, is_video_name, parse_list_line, read_rows, wrong
 from maxi_core.video.skips import VideoError
 
@@ -109,16 +112,23 @@ def _most(counted: Counter[str]) -> str:
 
 
 def scan(folder: Path, root: Root, *, follow: bool, passed: PassedOver | None = None) -> list[str]:
-    """Return the paths of the videos below `folder`, relative to it and sorted; note in `passed` what is left out.
+    """Return the paths of the videos below a folder or archive, relative to it and sorted; note in `passed` the rest.
 
     Hidden files and folders (`system.hidden`) are passed over, and so are files that are not named like a video. A
     folder that is named like a video and holds none is listed too, so that it is reported and not passed over.
-    Links to folders inside the root are not entered, since their files are found where they are; with `follow`, links
-    that lead out of it are, and each folder once, so loops end. Raises UsageError for a link that leads out of the
-    root unless `follow`, and for a folder that cannot be read.
+    Archives are taken where there is no video outside them, in their own order, else passed over: a folder may hold
+    what was unpacked of them. Links to folders inside the root are not entered, since their files are found where they
+    are; with `follow`, links that lead out of it are, and each folder once, so loops end. Raises UsageError for a link
+    that leads out of the root unless `follow`, and for a folder that cannot be read.
     """
     passed = PassedOver() if passed is None else passed
-    found = sorted(_below(str(folder), root, passed, follow=follow))
+    if is_archive(folder):
+        return videos_in(folder, passed)
+    archives: list[str] = []
+    found = sorted(_below(str(folder), root, passed, archives, follow=follow))
+    if not found:
+        return [f"{one}/{name}" for one in sorted(archives) for name in videos_in(folder / one, passed)]
+    passed.endings.update(Path(one).suffix.lower() for one in archives)
     folders = {os.path.dirname(path) for path in found}  # noqa: PTH120 (strings, for speed)
     above = {parent for path in folders for parent in _parents(path)}
     return [path for path in found if path not in above]
@@ -130,28 +140,52 @@ def _parents(path: str) -> Iterator[str]:
         path = os.path.dirname(path)  # noqa: PTH120
 
 
-def _below(top: str, root: Root, passed: PassedOver, *, follow: bool) -> Iterator[str]:
+def videos_in(archive: Path, passed: PassedOver) -> list[str]:
+    """Return the names of the videos in an archive, in its order; what a folder passes over is passed over here too."""
+    found = []
+    for name, is_video in names_in(archive):
+        if hidden := next(filter(is_hidden, name.split("/")), None):
+            passed.hidden[_hidden_as(hidden)] += 1
+        elif is_video or is_video_name(name):
+            found.append(name)
+        else:
+            passed.endings[_ending(name)] += 1
+    return found
+
+
+def _ending(name: str) -> str:
+    return Path(name).suffix.lower() or "no ending"
+
+
+def _below(top: str, root: Root, passed: PassedOver, archives: list[str], *, follow: bool) -> Iterator[str]:
     entered, waiting = {os.path.realpath(top)}, deque([""])
     while waiting:  # not recursive: folders may lie deeper than Python's stack
         inside = waiting.popleft()
         for entry in _listed(Path(top, inside)):
             if is_hidden(entry.name):
-                passed.hidden[entry.name if not entry.name.startswith("._") else "._*"] += 1
+                passed.hidden[_hidden_as(entry.name)] += 1
                 continue
             path = f"{inside}/{entry.name}" if inside else entry.name
             link = entry.is_symlink()
             is_folder = _is_folder(entry)
-            if link and (is_folder or is_video_name(entry.name)):
+            holds = not is_folder and entry.name.lower().endswith(ARCHIVES)
+            if link and (is_folder or holds or is_video_name(entry.name)):
                 root.check_links(entry.path)
             if is_video_name(entry.name):
                 yield path
+            elif holds:
+                archives.append(path)
             elif not is_folder:
-                passed.endings[Path(entry.name).suffix.lower() or "no ending"] += 1
+                passed.endings[_ending(entry.name)] += 1
             if is_folder and (not link or follow):
                 real = os.path.realpath(entry.path)
                 if not link or real not in entered:
                     entered.add(real)
                     waiting.append(path)
+
+
+def _hidden_as(name: str) -> str:
+    return "._*" if name.startswith("._") else name
 
 
 def _listed(folder: Path) -> list["os.DirEntry[str]"]:
@@ -197,11 +231,11 @@ def find_videos(
     *,
     allow_outside_root: bool = False,
 ) -> VideoList:
-    """Return the videos of a folder (recursive, sorted), of one file, or of a list (see `read_rows`).
+    """Return the videos of a folder (recursive, sorted), of an archive, of one file, or of a list (see `read_rows`).
 
-    Several videos and folders may be named, or several lists. Ids are paths relative to `root` (default: the folder
-    itself, the folder of the video or list, or the folder that several have in common), with `#t=start,end` behind them
-    for a window in seconds.
+    Several videos, folders and archives may be named, or several lists. Ids are paths relative to `root` (default: the
+    folder itself, the folder of the video or list, or the folder that several have in common), with `#t=start,end`
+    behind them for a window in seconds.
     `clip_seconds` cuts every video that has no window of its own into windows. Whether the files of a list exist is
     seen when they are read. What a folder holds besides is logged, and a file that is no text is taken for a video.
     Raises UsageError, with the line, for anything that cannot be understood, leads out of the
@@ -213,19 +247,22 @@ def find_videos(
             return videos if clip_seconds is None else cut(videos, clip_seconds)
         source = source[0]
     source = Path(source)
-    if not os.path.exists(source):  # noqa: PTH110 (which raises for a name that is too long)
-        raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
-    top = Path(root) if root is not None else (source if source.is_dir() else source.parent)
-    if not os.path.isdir(top):  # noqa: PTH112 (which raises for a name that is too long)
-        raise UsageError(f"the root {top} is not a folder", "correct --root")
     check_regular(source)
+    file = split_subset(source)[0]
+    if not os.path.exists(file) and not video_exists(source):  # noqa: PTH110 (which raises for names too long)
+        raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
+    top = Path(root) if root is not None else (source if source.is_dir() else (archive_of(source) or source).parent)
+    if not os.path.isdir(top) and not is_archive(top):  # noqa: PTH112 (which raises for a name that is too long)
+        raise UsageError(f"the root {top} is not a folder", "correct --root")
     place = Root(top, given=root is not None, allow_outside=allow_outside_root)
     if source.is_dir():
         videos = _in_folder(source, place, follow=allow_outside_root)
-    elif _is_named_or_video(source):
+    elif is_archive(source):
+        videos = _in_archive(source, place)
+    elif _is_named_or_video(file):
         videos = _one(source, place)
     else:
-        check_text(source, "neither a video nor a list")
+        check_text(file, "neither a video nor a list")
         videos = _in_list(source, place)
     return videos if clip_seconds is None else cut(videos, clip_seconds)
 
@@ -258,10 +295,10 @@ def _windows(video: Video, clip_seconds: float) -> Iterator[Video]:
     for number in range(count):
         start = number * clip_seconds
         end = start + clip_seconds if number < count - 1 else None
-        yield Video(_with_window(video.id, start, end), video.path, start, end)
+        yield Video(with_window(video.id, start, end), video.path, start, end)
 
 
-def _with_window(name: str, start: float | None, end: float | None) -> str:
+def with_window(name: str, start: float | None, end: float | None) -> str:
     """Return the id of a window, in the notation of media fragments: `a.mp4#t=10,20`."""
     if start is None and end is None:
         return name
@@ -274,7 +311,7 @@ def _short(seconds: float | None) -> str:
 
 def _several(sources: list[Path], root: Path | str | None, allow_outside: bool) -> VideoList:
     """Return the videos of several sources: of lists in their order, else sorted as if their folder was named."""
-    lists = [path for path in sources if os.path.isfile(path) and not _is_named_or_video(path)]  # noqa: PTH113
+    lists = [path for path in sources if is_annotations(path) or _is_list(path)]
     if lists and len(lists) < len(sources):
         raise UsageError(f"{lists[0]} is no video", "name videos and folders together, and a list by itself")
     if root is None and not lists:
@@ -321,6 +358,19 @@ def _is_named_or_video(path: Path) -> bool:
     return is_video_name(path.name) or _is_video(path)
 
 
+def _is_list(path: Path) -> bool:
+    return os.path.isfile(path) and not is_archive(path) and not _is_named_or_video(path)  # noqa: PTH113
+
+
+def _in_archive(archive: Path, root: Root) -> VideoList:
+    passed = PassedOver()
+    names = videos_in(archive, passed)
+    if str(passed):
+        log.warning("%s: passed over %s", excerpt(str(archive), 300), passed)
+    prefix, place = root.place(str(archive.absolute()))
+    return VideoList(len(names), lambda: (Video(f"{prefix}/{name}", Path(place, name)) for name in names))
+
+
 def _one(path: Path, root: Root) -> VideoList:
     name, place = root.place(str(path.absolute()))
     return VideoList(1, lambda: iter([Video(name, Path(place))]))
@@ -329,16 +379,47 @@ def _one(path: Path, root: Root) -> VideoList:
 def _in_list(source: Path, root: Root) -> VideoList:
     seen: set[int] = set()  # hashes, since a million names weigh more
     count = 0
-    for row in read_rows(source):
+    rows = partial(read_rows, source)
+    if is_annotations(source):  # read at once, and with ids that files have yet to be found for
+        files = _Files(root)
+        held = [_found(row, files) for row in rows()]
+        rows = partial(iter, held)
+    for row in rows():
         count += 1
         try:
             name = _id(row, root.place(row.path)[0])
         except OutsideError as error:
             raise wrong(source, row.line, error.problem, error.fix) from None
         if hash(name) in seen:
-            _refuse_twice(source, root, row.line, name)
+            _refuse_twice(source, root, row.line, name, rows())
         seen.add(hash(name))
-    return VideoList(count, lambda: (_video(row, root) for row in read_rows(source)))
+    return VideoList(count, lambda: (_video(row, root) for row in rows()))
+
+
+class _Files:
+    """Files below the root by their names without ending, for lists that have ids alone."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in scan(self._root.folder, self._root, follow=False):
+            found.setdefault(PurePosixPath(path).stem, []).append(path)
+        return found
+
+    def find(self, name: str) -> str:
+        """Return the only file of this name, or of it behind `v_`; where there is none, how it would be called."""
+        found = self._by_stem.get(name) or self._by_stem.get(f"v_{name}") or [f"{name}.mp4"]
+        if len(found) > 1:
+            both = " or ".join(found[:2])
+            raise UsageError(f"'{excerpt(name)}' could be {both} in {self._root.folder}", "name a folder that has one")
+        return found[0]
+
+
+def _found(row: Row, files: _Files) -> Row:
+    return row if row.named or is_video_name(row.path) else replace(row, path=files.find(row.path))
 
 
 def _video(row: Row, root: Root) -> Video:
@@ -347,12 +428,12 @@ def _video(row: Row, root: Root) -> Video:
 
 
 def _id(row: Row, name: str) -> str:
-    return row.id or _with_window(name, row.start, row.end)
+    return row.id or with_window(name, row.start, row.end)
 
 
-def _refuse_twice(source: Path, root: Root, line: int, name: str) -> None:
+def _refuse_twice(source: Path, root: Root, line: int, name: str, rows: Iterable[Row]) -> None:
     """Raise UsageError if an earlier line has this very id; the set of hashes alone might be mistaken."""
-    for row in read_rows(source):
+    for row in rows:
         if row.line >= line:
             return
         if _id(row, root.place(row.path)[0]) == name:

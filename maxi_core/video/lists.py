@@ -1,4 +1,4 @@
-"""The lists of videos that people have: plain lists with or without labels, CSV, TSV and JSON lines."""
+"""The lists of videos that people have: plain lists with or without labels, CSV, TSV, JSON and JSON lines."""
 
 import csv
 import json
@@ -12,23 +12,29 @@ from typing import TextIO
 from maxi_core.columns import list_columns
 from maxi_core.errors import UsageError, nearest
 from maxi_core.system.text_files import excerpt
+from maxi_core.video.annotations import is_annotations, read_annotations
 
 ENDINGS = "3gp|asf|avi|divx|flv|m2ts|m4v|mkv|mov|mp4|mpe|mpeg|mpg|mts|ogv|ts|vob|webm|wmv"
 EXTENSIONS = frozenset(f".{ending}" for ending in ENDINGS.split("|"))
 COLUMNS = ("path", "id", "start", "end")
 
+_FRAMES = re.compile(r"(\S+)[ \t]+\d+(?:[ \t]+\d+)+[ \t]*")  # of mmaction2: folder, number of frames, labels
 _LABELLED = re.compile(rf"(.*\.(?:{ENDINGS}))((?:[ \t]+-?[0-9]+)*)[ \t]*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry of a list: where it stands, the path as written, an id if it has its own, and a window in seconds."""
+    """One entry of a list: where it stands, the path as written, an id if it has its own, and a window in seconds.
+
+    Where `named` is false, the path is the name of a file that has yet to be found, without its ending.
+    """
 
     line: int
     path: str
     id: str | None = None
     start: float | None = None
     end: float | None = None
+    named: bool = True
 
 
 def is_video_name(name: str) -> bool:
@@ -48,10 +54,14 @@ def parse_list_line(line: str) -> tuple[str, tuple[int, ...]]:
 
 
 def read_rows(source: Path) -> Iterator[Row]:
-    """Yield the entries of a list file by its extension (.csv, .tsv, .jsonl, .ndjson, else one path a line).
+    """Yield the entries of a list file by its extension (.csv, .tsv, .jsonl, .ndjson, .json, else one path a line).
 
     Raises UsageError naming file and line for one that cannot be understood.
     """
+    if is_annotations(source):
+        for one in read_annotations(source):
+            yield Row(one.entry, one.path, None, one.start, one.end, one.named)
+        return
     readers = {".csv": _from_csv, ".tsv": _from_csv, ".jsonl": _from_json, ".ndjson": _from_json}
     read = readers.get(source.suffix.lower(), _from_list)
     try:
@@ -65,15 +75,21 @@ def read_rows(source: Path) -> Iterator[Row]:
 
 
 def wrong(source: Path, line: int, what: str, fix: str = "correct the line") -> UsageError:
-    """Return the error for one line of a list."""
-    return UsageError(f"{source}, line {line}: {what}", fix)
+    """Return the error for one line of a list, or one entry of a JSON document."""
+    return UsageError(f"{source}, {'entry' if is_annotations(source) else 'line'} {line}: {what}", fix)
 
 
-def _from_list(source: Path, file: TextIO) -> Iterator[Row]:  # noqa: ARG001 (the readers are called alike)
+def _from_list(source: Path, file: TextIO) -> Iterator[Row]:
     for number, line in enumerate(file, start=1):
         text = line.removesuffix("\n").removesuffix("\r")
-        if text.strip():
-            yield Row(number, parse_list_line(text)[0])
+        if not text.strip():
+            continue
+        path, labels = parse_list_line(text)
+        if not labels and (folder := _FRAMES.fullmatch(text)) and (source.parent / folder[1]).is_dir():
+            raise wrong(
+                source, number, f"'{excerpt(folder[1])}' is a folder of frames, and maxi reads videos", "name those"
+            )
+        yield Row(number, path)
 
 
 def _from_csv(source: Path, file: TextIO) -> Iterator[Row]:

@@ -6,18 +6,18 @@ video is there one seek, to a key frame before it.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from maxi_core.video.archives import demuxed, video_size
 from maxi_core.video.decoders import Choose, Side
 from maxi_core.video.frames import Decoded, Info
 from maxi_core.video.lengths import declared, file_length, header_frames, header_length, shown
@@ -107,11 +107,11 @@ class _Reading:
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open `path` and yield its container and the film in it (`film`); raise `VideoError` if there is none."""
     check_file(path)
-    try:
-        container = av.open(str(path), metadata_errors="replace")
-    except (FFmpegError, ValueError) as error:
-        raise not_a_video(path) from error
-    with container:
+    with ExitStack() as stack:
+        try:
+            container = stack.enter_context(demuxed(path))
+        except (FFmpegError, ValueError) as error:
+            raise not_a_video(path) from error
         yield container, film(container)
 
 
@@ -136,7 +136,7 @@ def film(container: InputContainer) -> VideoStream:
 
 def _is_single(container: InputContainer, stream: VideoStream) -> bool:
     """Whether the stream has one packet; `container` is left where it is."""
-    with av.open(container.name, metadata_errors="replace") as again:
+    with demuxed(Path(container.name)) as again:
         same = next(one for one in again.streams.video if one.index == stream.index)
         return len(list(islice(packets(again, same), 2))) < 2
 
@@ -255,7 +255,7 @@ def _damage(path: Path, container: InputContainer, reading: _Reading) -> str:
         parts.append("some of its data is damaged")
     if reading.concealed:
         parts.append(f"damaged frames: {reading.concealed}")
-    size = path.stat().st_size
+    size = video_size(path)
     if reading.broken_off or (container.format.name == "mpegts" and all(size % unit for unit in TRANSPORT_PACKETS)):
         parts.append("the file breaks off")
     return ", ".join(parts)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.errors import ExitCode, MaxiError, UsageError
 from maxi_core.system.secrets import without_secrets
 from maxi_core.types import Failed
+from maxi_core.video.archives import archive_of, open_video, video_size
 
 # Why a video cannot be read, in one line that a user can act on.
 
@@ -38,7 +39,18 @@ class VideoFailed(Failed):
 
 
 def check_file(path: Path) -> None:
-    """Raise `VideoError` if `path` is not a readable file with something in it."""
+    """Raise `VideoError` if `path` is not a readable file with something in it, or the like in an archive."""
+    if (archive := archive_of(path)) is not None:
+        check_file(archive)
+        try:
+            size = video_size(path)
+        except OSError as error:
+            raise _unreadable(error) from error
+        except UsageError as error:
+            raise VideoError("damaged", error.problem, error.fix) from error
+        if size == 0:
+            raise VideoError("empty", "the file is empty (0 bytes)")
+        return
     try:
         found = path.stat()
     except OSError as error:
@@ -65,7 +77,7 @@ def _unreadable(error: OSError) -> VideoError:
 
 def not_a_video(path: Path) -> VideoError:
     """Return the error for a file that no demuxer opens, after a look at how it begins."""
-    with path.open("rb") as file:
+    with open_video(path) as file:
         head = file.read(4096)
     if head[4:8] in (b"ftyp", b"moov", b"mdat"):
         return VideoError("unfinished", "this MP4 has no usable index (moov): it was cut short or never finished")

@@ -10,6 +10,7 @@ class PyAV(Decoder):
     """Read videos in order with PyAV, right on every codec of the matrix."""
 
     name = "pyav"
+    archives = True
 
     def __init__(self) -> None:
         """Import the library."""

@@ -21,11 +21,13 @@ MESSAGE = 240  # characters of what is wrong with a line, which quotes it
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled video: its path as written, the names of its classes, and the line that says so."""
+    """One labelled video, or a window of one in seconds: its path as written, its classes, the line that says so."""
 
     path: str
     names: tuple[str, ...]
     line: int = 0
+    start: float | None = None
+    end: float | None = None
 
     @property
     def stem(self) -> str:

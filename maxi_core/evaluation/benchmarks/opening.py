@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -29,8 +29,10 @@ from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.world_paths import world_benchmarks, world_path
 from maxi_core.system.hidden import is_hidden
-from maxi_core.system.text_files import read_text
+from maxi_core.system.text_files import excerpt, read_text
 from maxi_core.texts import Spelling, name_key
+from maxi_core.video.annotations import is_annotations, read_annotations, split_subset
+from maxi_core.video.lists import wrong
 
 # Benchmarks of one's own: a labels CSV and split lists, a folder for each class, or a table of paths and labels.
 
@@ -47,6 +49,7 @@ def read_own(
     - a folder with one folder of videos for each class, named after it;
     - a CSV or TSV with the columns `path` and `label`, or other names of them (`maxi_core.columns`; several labels with
       `|` between them), and maybe a `labels` CSV;
+    - JSON of ActivityNet's form, whose segments are the videos, or a list of mmaction2's (`video.annotations`);
     - a split list, with its `labels` CSV.
 
     Raises UsageError with the line for what cannot be understood.
@@ -62,13 +65,16 @@ def read_own(
     elif place.suffix.lower() in (".csv", ".tsv"):
         listings = [_table(place, labels, multi_label=multi_label)]
         root = videos or place.parent
+    elif is_annotations(place):
+        listings = [_annotated(place, labels, multi_label=multi_label)]
+        root = videos or place.parent
     else:
         beside = labels or place.parent / LABELS
         if labels is None and not beside.is_file():
             raise UsageError(f"{place} is a list of numbers without names", "name its CSV id,name with --labels")
         listings = [read_list(place, beside, multi_label=multi_label)]
         root = videos or place.parent
-    name = place.resolve().stem if place.is_file() else place.resolve().name
+    name = place.resolve().stem if place.is_file() else place.resolve().name.replace(".json:", "-")
     splits = tuple(
         make_split(name, str(number), listing, by_stem=False, spelling=spelling)
         for number, listing in enumerate(listings, start=1)
@@ -92,6 +98,37 @@ def _folders(folder: Path) -> Listing:
         some = ", ".join(row.path for row in loose[:SHOWN])
         raise UsageError(f"{len(loose)} videos of {folder} are in no class's folder ({some})", "move them into one")
     return Listing(tuple(sorted({row.names[0] for row in rows})), tuple(rows), (folder,))
+
+
+def _annotated(path: Path, labels: Path | None, *, multi_label: bool) -> Listing:
+    named = read_labels(labels) if labels else {}
+    known = Names(in_order(labels, named), str(labels)) if labels else None
+    rows, unlabelled = [], 0
+    for one in read_annotations(path):
+        unlabelled += not one.labels
+        names = tuple(dict.fromkeys(_class_of(path, one.entry, label, named, known) for label in one.labels))
+        if len(names) > 1 and not multi_label:
+            what = f"{len(names)} labels where each video has one ({', '.join(names[:SHOWN])})"
+            raise wrong(path, one.entry, what, "add --multi-label if all may have several")
+        if names:
+            rows.append(Row(one.path, names, one.entry, one.start, one.end))
+    if not rows:
+        raise UsageError(f"{path} has no labels", "name a list that has, or make bags of it")
+    classes = known.names if known else tuple(sorted({name for row in rows for name in row.names}))
+    return Listing(classes, tuple(rows), (split_subset(path)[0],), unlabelled)
+
+
+def _class_of(path: Path, entry: int, label: str | int, named: Mapping[int, str], known: Names | None) -> str:
+    if isinstance(label, int):
+        if known is None:
+            raise wrong(path, entry, f"the label {label} has no name", "name its CSV id,name with --labels")
+        if label not in named:
+            raise wrong(path, entry, f"label {label} is not in {known.where}")
+        return named[label]
+    place = known.find(label) if known else None
+    if known and place is None:
+        raise wrong(path, entry, f"'{excerpt(label)}' is not in {known.where}")
+    return known.names[place] if known and place is not None else label
 
 
 def _table(path: Path, labels: Path | None, *, multi_label: bool) -> Listing:
@@ -263,7 +300,7 @@ def _other(
     spelling: Spelling,
 ) -> OpenedBenchmark:
     place = world_path(catalog, "benchmark", name) or Path(name).expanduser()
-    if not os.path.exists(place):  # noqa: PTH110
+    if not os.path.exists(split_subset(place)[0]):  # noqa: PTH110
         worlds = world_benchmarks(catalog).values()
         names = [*(one.name for one in benchmarks_of(catalog)), *(own for names in worlds for own in names)]
         raise UsageError(

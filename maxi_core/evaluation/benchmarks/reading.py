@@ -17,6 +17,7 @@ from maxi_core.evaluation.benchmarks.splits import Sample, Split, make_split
 from maxi_core.plugin.calls import blamed
 from maxi_core.texts import Spelling, name_key
 from maxi_core.types import Video
+from maxi_core.video.archives import is_archive, video_exists
 from maxi_core.video.inputs import Root, scan
 
 ClassInName = Callable[[str, tuple[str, ...]], str | None]  # stem of a file, classes -> the class that it says
@@ -110,7 +111,7 @@ class Placed:
 
 
 class Places:
-    """Finds videos below a folder; `allow_outside` follows `..` and links that lead out of it.
+    """Finds videos below a folder or in an archive; `allow_outside` follows `..` and links that lead out of it.
 
     A list may have other folders and another ending than the disk (`v_Archery_g01_c01.avi` for
     `Archery/v_Archery_g01_c01.mp4`): a file of that name anywhere below the folder is taken, if there is only one, or
@@ -120,7 +121,7 @@ class Places:
     """
 
     def __init__(self, folder: Path, *, allow_outside: bool = False) -> None:
-        if not folder.is_dir():
+        if not folder.is_dir() and not is_archive(folder):
             raise UsageError(f"there is no folder of videos at {folder}", "correct --videos")
         self._folder, self._follow = folder, allow_outside
         self._root = Root(folder, given=True, allow_outside=allow_outside)
@@ -137,12 +138,12 @@ class Places:
             if path is None:
                 missing.append(sample.id)
                 path = self._folder / sample.path
-            videos.append(Video(sample.id, path))
+            videos.append(Video(sample.id, path, sample.start, sample.end))
         return Placed(tuple(videos), tuple(missing))
 
     def _find(self, sample: Sample, classes: Sequence[str], ids: Counter[str]) -> Path | None:
         path = Path(self._root.place(sample.path)[1])
-        if os.path.exists(path):  # noqa: PTH110 (which raises for a name that is too long)
+        if os.path.exists(path) or video_exists(path):  # noqa: PTH110 (which raises for a name that is too long)
             return path
         name, stem = sample.path.rpartition("/")[2], _stem(sample.path)
         found = self._by_name.get(name) or self._by_stem.get(stem) or self._by_case.get(stem.casefold())

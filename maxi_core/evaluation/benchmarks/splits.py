@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import Listing, Names
 from maxi_core.texts import Spelling, name_key, spell
+from maxi_core.video.inputs import with_window
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.metrics import Array, Labels
@@ -19,11 +20,16 @@ Measure = Callable[["Array", "Labels"], Mapping[str, float]]  # scores (n, C) an
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One video: `id` is its name in predictions, `path` as the list has it, `labels` are places in the classes."""
+    """One video: `id` is its name in predictions, `path` as the list has it, `labels` are places in the classes.
+
+    `start` and `end` are those of a window in seconds, None for the ends of the file.
+    """
 
     id: str
     path: str
     labels: tuple[int, ...]
+    start: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,13 @@ def make_split(
     """
     place = {name: number for number, name in enumerate(listing.classes)}
     samples = tuple(
-        Sample(row.stem if by_stem else row.path, row.path, tuple(place[name] for name in row.names))
+        Sample(
+            with_window(row.stem if by_stem else row.path, row.start, row.end),
+            row.path,
+            tuple(place[name] for name in row.names),
+            row.start,
+            row.end,
+        )
         for row in listing.rows
     )
     seen: dict[str, str] = {}

@@ -1,0 +1,165 @@
+"""JSON files that name videos: those of ActivityNet and HACS, with segments and labels, and lists of mmaction2."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from maxi_core.columns import NAME, VIDEO, find_column
+from maxi_core.errors import UsageError, nearest
+from maxi_core.system.text_files import check_regular, excerpt, read_text
+
+log = logging.getLogger("maxi")
+
+SUFFIX = ".json"
+Label = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """One segment of a video with its labels, or a whole video; `entry` is its place in the file.
+
+    `named` says that `path` is one; else it is an id, under which a file has yet to be found.
+    """
+
+    entry: int
+    path: str
+    named: bool
+    start: float | None = None
+    end: float | None = None
+    labels: tuple[Label, ...] = ()
+
+
+def split_subset(source: Path) -> tuple[Path, str | None]:
+    """Return file and subset of `activity_net.json:training`; None where no subset is named."""
+    name, colon, subset = source.name.rpartition(":")
+    if colon and subset and name.lower().endswith(SUFFIX) and not source.exists():
+        return source.with_name(name), subset
+    return source, None
+
+
+def is_annotations(path: Path) -> bool:
+    """Whether a path names such a file by its ending, maybe with a subset behind it."""
+    return split_subset(path)[0].suffix.lower() == SUFFIX
+
+
+def read_annotations(source: Path) -> list[Annotated]:
+    """Return the segments and videos of a file, each once, in its order; with `FILE:SUBSET` those of one subset.
+
+    Read are `{"database": {ID: VIDEO}}` and `{ID: VIDEO}`, where a video has `annotations` with `segment` and `label`
+    (one without any is taken whole), and a list of `{"filename": PATH, "label": NUMBER}`, also as `data_list`.
+    Segments that end before they begin are left out with a warning. Raises UsageError for anything else.
+    """
+    path, subset = split_subset(source)
+    check_regular(path)
+    try:
+        document = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}", "get it again") from None
+    entries = list(_entries(path, document))
+    if subset is not None or len({of for *_, of in entries}) > 1:
+        entries = _of_subset(path, entries, subset)
+    found: dict[tuple[str, float | None, float | None], Annotated] = {}
+    backward: list[str] = []
+    for number, name, named, value, _ in entries:
+        for start, end, said in _segments(path, number, value):
+            if start is not None and end is not None and end <= start:
+                backward.append(f"{excerpt(name)} from {start:g} to {end:g}")
+                continue
+            one = found.get((name, start, end)) or Annotated(number, name, named, start, end)
+            labels = tuple(dict.fromkeys((*one.labels, *said)))
+            found[name, start, end] = replace(one, labels=labels)
+    if backward:
+        log.warning("%s: %d segments end before they begin and are left out (%s)", path, len(backward), backward[0])
+    if not found:
+        raise UsageError(f"{path} names no videos", "name a list that does")
+    return list(found.values())
+
+
+_Entry = tuple[int, str, bool, Mapping[str, Any], str]  # place, name, whether that is a path, what is said, its subset
+
+
+def _entries(path: Path, document: Any) -> Iterator[_Entry]:
+    if isinstance(document, dict):
+        document = document.get("database", document.get("data_list", document))
+    if isinstance(document, dict):
+        pairs: list[tuple[str | None, Any]] = list(document.items())
+        if not all(isinstance(value, dict) and {"annotations", "subset", "duration"} & {*value} for _, value in pairs):
+            raise _other(path)
+    elif isinstance(document, list):
+        pairs = [(None, value) for value in document]
+    else:
+        raise _other(path)
+    for number, (key, value) in enumerate(pairs, start=1):
+        if isinstance(value, str):
+            yield number, value, True, {}, ""
+            continue
+        if not isinstance(value, dict):
+            raise _wrong(path, number, "this is neither an object nor a path")
+        if "frame_dir" in value or "total_frames" in value:
+            raise _wrong(path, number, "this is a folder of frames, and maxi reads videos", "name a list of videos")
+        columns = list(value)
+        place = find_column(columns, VIDEO)
+        written = None if place is None else value[columns[place]]
+        name = written if isinstance(written, str) and written else key
+        if not name:
+            raise _wrong(path, number, "there is no path in it", 'write {"filename": "...", "label": 3}')
+        yield number, name, name is not key, value, str(value.get("subset", value.get("split", "")))
+
+
+def _other(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} is JSON of another form",
+        'write {"database": {ID: {"annotations": [{"segment": [0, 5], "label": ""}]}}} or [{"filename": ""}, ...]',
+    )
+
+
+def _wrong(path: Path, entry: int, what: str, fix: str = "correct it") -> UsageError:
+    return UsageError(f"{path}, entry {entry}: {what}", fix)
+
+
+def _of_subset(path: Path, entries: list[_Entry], subset: str | None) -> list[_Entry]:
+    counts = Counter(of for *_, of in entries)
+    if subset is None:
+        some = ", ".join(f"{of or 'none'} {count}" for of, count in counts.most_common())
+        log.warning("%s has subsets (%s), and all are taken; type %s:NAME for one", path, some, path)
+        return entries
+    if subset not in counts:
+        raise UsageError(f"{path} has no subset '{subset}'{nearest(subset, counts)}", f"one of {', '.join(counts)}")
+    return [entry for entry in entries if entry[-1] == subset]
+
+
+def _segments(
+    path: Path, number: int, value: Mapping[str, Any]
+) -> Iterator[tuple[float | None, float | None, tuple[Label, ...]]]:
+    said = value.get("annotations")
+    if not isinstance(said, list):
+        yield *_times(path, number, value), _labels(value)
+        return
+    if not said:
+        yield None, None, ()
+    for one in said:
+        if not isinstance(one, dict):
+            raise _wrong(path, number, "an annotation that is no object")
+        yield *_times(path, number, one), _labels(one)
+
+
+def _times(path: Path, number: int, value: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    both = value.get("segment", (value.get("start"), value.get("end")))
+    try:
+        start, end = (None if time is None else float(time) for time in both)
+        if not all(time is None or 0 <= time < float("inf") for time in (start, end)):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise _wrong(path, number, f"the segment {excerpt(repr(both))} is not two times", "write seconds") from None
+    return start, end
+
+
+def _labels(value: Mapping[str, Any]) -> tuple[Label, ...]:
+    place = find_column(list(value), NAME)
+    said = None if place is None else value[list(value)[place]]
+    labels = said if isinstance(said, list) else [] if said is None else [said]
+    return tuple(label for label in labels if isinstance(label, str | int) and not isinstance(label, bool))
