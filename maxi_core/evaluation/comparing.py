@@ -234,7 +234,8 @@ def _unlike(runs: Sequence[_Run], names: Sequence[str], benchmarks: Sequence[str
 HEADER = ("benchmark", "metric", "who", "score", "against the first", "source")
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''",
 }  # fmt: skip
 
 
@@ -263,7 +264,7 @@ def as_csv(lines: Sequence[Line]) -> str:
         found = line.interval
         numbers = [line.value, line.deviation, *((found.difference, found.low, found.high) if found else (None,) * 3)]
         shown = ["" if number is None or math.isnan(number) else round(number, 4) for number in numbers]
-        rows.append([line.benchmark, line.metric, line.who, *shown, line.source])
+        rows.append([_flat(line.benchmark), line.metric, _flat(line.who), *shown, _flat(line.source)])
     return to_csv(rows)
 
 
@@ -273,8 +274,16 @@ def as_latex(lines: Sequence[Line]) -> str:
     for place, line in enumerate(lines):
         if place and line.benchmark != lines[place - 1].benchmark:
             text.append(r"\hline")
-        text.append(" & ".join(map(latex_text, cells(line))) + r" \\")
+        text.append(" & ".join(_latex(place, cell) for place, cell in enumerate(cells(line))) + r" \\")
     return "\n".join([*text, r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def _latex(place: int, cell: str) -> str:
+    escaped = latex_text(cell)
+    if HEADER[place] in ("score", "against the first"):
+        return escaped.replace("-", "$-$")
+    escaped = escaped.replace("--", "-{}-")  # else a dash
+    return f"{{}}{escaped}" if place == 0 and escaped.startswith(("[", "*")) else escaped  # else of the row before
 
 
 def latex_text(cell: str) -> str:
@@ -283,7 +292,8 @@ def latex_text(cell: str) -> str:
 
 
 def _flat(cell: str) -> str:
-    return " ".join(cell.split())
+    """Return a cell on one line, without control characters and lone surrogates."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in cell).split())
 
 
 FORMATS = {"markdown": as_markdown, "csv": as_csv, "latex": as_latex}

@@ -1,10 +1,14 @@
 """`metrics.jsonl`: one record per step, the same after a resume as of an unbroken run (method.md, files)."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from maxi_core.batches.batch import Examples
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import to_json, write_lines
 
@@ -121,13 +125,31 @@ def running_mean(values: Sequence[float], over: int) -> list[float]:
     return [(sums[i + 1] - sums[max(0, i + 1 - over)]) / min(over, i + 1) for i in range(len(values))]
 
 
-# Telling others what is in metrics.jsonl: TensorBoard and Weights & Biases, if they are installed and asked for.
+# Telling others what is in metrics.jsonl, and what the bags are like, if they are installed and asked for.
+
+COLUMNS = ("video", "match", "texts", "bag")
+SHOWN = 100  # bags in a table
+PROJECT = "maxi"
+
+Table = Sequence[Sequence[str]]  # a row of COLUMNS for each bag
 
 
-def make_reports(names: Iterable[str], out: Path, name: str, settings: Mapping[str, str]) -> tuple[Report, ...]:
-    """Return one report for each of `tensorboard` and `wandb`; raises UsageError for one that is not installed."""
-    makers = {"tensorboard": _tensorboard, "wandb": _wandb}
-    return tuple(makers[asked](out, name, settings) for asked in names)
+def bag_table(examples: Examples) -> list[list[str]]:
+    """Return what the first bags hold, for a person to look at; nothing of labelled videos, which have none."""
+    first = (examples[place] for place in range(min(SHOWN, len(examples))))
+    rows = [[one.video.id, one.matched, str(len(one.texts)), ", ".join(one.texts)] for one in first]
+    return rows if examples.empty < len(examples) else []
+
+
+def make_reports(
+    names: Iterable[str], out: Path, name: str, settings: Mapping[str, str], bags: Table
+) -> tuple[Report, ...]:
+    """Return one report for each of `tensorboard`, `trackio` and `wandb`, told of the bags as it begins.
+
+    Raises UsageError for one that is not installed.
+    """
+    makers = {"tensorboard": _tensorboard, "trackio": _trackio, "wandb": _wandb}
+    return tuple(makers[asked](out, name, settings, bags) for asked in names)
 
 
 def numbers_of(record: Mapping[str, Any]) -> dict[str, float]:
@@ -137,12 +159,15 @@ def numbers_of(record: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in named.items() if isinstance(value, (int, float))}
 
 
-def _tensorboard(out: Path, _name: str, _settings: Mapping[str, str]) -> Report:
+def _tensorboard(out: Path, _name: str, _settings: Mapping[str, str], bags: Table) -> Report:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UsageError("TensorBoard is not installed", "pip install tensorboard, or leave it out") from None
     writer: Any = SummaryWriter(str(out / "tensorboard"))
+    if bags:
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in (COLUMNS, ["---"] * len(COLUMNS), *bags)]
+        writer.add_text("bags", "\n".join(f"| {' | '.join(row)} |" for row in rows), 0)
 
     def report(record: Mapping[str, Any]) -> None:
         for key, value in numbers_of(record).items():
@@ -152,12 +177,28 @@ def _tensorboard(out: Path, _name: str, _settings: Mapping[str, str]) -> Report:
     return report
 
 
-def _wandb(out: Path, name: str, settings: Mapping[str, str]) -> Report:
-    try:
-        from importlib import import_module
+def _trackio(out: Path, name: str, settings: Mapping[str, str], bags: Table) -> Report:
+    """Report to Trackio, which knows a run by its name: that of the folder is added, so that no two are mixed."""
+    trackio = _installed("trackio")
+    with redirect_stdout(sys.stderr):  # it greets
+        run = trackio.init(project=PROJECT, name=f"{name} in {out}", config=dict(settings), resume="allow")
+    return _with_table(trackio, run, bags)
 
-        wandb: Any = import_module("wandb")
-    except ImportError:
-        raise UsageError("wandb is not installed", "pip install wandb, or leave it out") from None
-    run = wandb.init(project="maxi", name=name, dir=str(out), config=dict(settings), resume="allow")
+
+def _wandb(out: Path, name: str, settings: Mapping[str, str], bags: Table) -> Report:
+    wandb = _installed("wandb")
+    run = wandb.init(project=PROJECT, name=name, dir=str(out), config=dict(settings), resume="allow")
+    return _with_table(wandb, run, bags)
+
+
+def _with_table(module: Any, run: Any, bags: Table) -> Report:
+    if bags:
+        run.log({"bags": module.Table(columns=list(COLUMNS), data=[list(row) for row in bags])}, step=0)
     return lambda record: run.log(numbers_of(record), step=record["step"])
+
+
+def _installed(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise UsageError(f"{name} is not installed", f"pip install {name}, or leave it out") from None

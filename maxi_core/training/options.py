@@ -13,7 +13,7 @@ from maxi_core.settings.options import Decides, Flag, Options, WorldPath
 
 PAPER_BATCH, FEWSHOT_BATCH = 256, 64  # videos in a step of the paper's two trainings (method.md, training)
 Freeze = Literal["none", "image", "text", "both"]
-Report = Literal["tensorboard", "wandb"]
+Report = Literal["tensorboard", "trackio", "wandb"]
 
 
 class TrainSection(Options):

@@ -32,7 +32,7 @@ from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
-from maxi_core.training.metrics_log import make_reports
+from maxi_core.training.metrics_log import bag_table, make_reports
 from maxi_core.training.objective import Objective
 from maxi_core.training.options import TrainSection
 from maxi_core.training.run import Resuming, SavePlan, TrainJob, Validate
@@ -112,7 +112,11 @@ def make_training(
         },
         validate=_validation(catalog, section, recipe, video) if section.val else None,
         validate_every=section.val_frequency,
-        reports=make_reports(section.report_to, out, section.name, settings) if ranks.first and not dry else (),
+        reports=(
+            make_reports(section.report_to, out, section.name, settings, bag_table(source.examples))
+            if section.report_to and ranks.first and not dry
+            else ()
+        ),
         recipe=recipe_text,
         argv=argv,
     )

@@ -88,7 +88,7 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_flag(maxi, tmp_path
     [
         ("train.loss", "mil_nce_", ["mil_nce_instance", "mil_nce_pairs"]),
         ("train.flip", "", ["true", "false"]),
-        ("train.report_to", "wandb,", ["wandb,tensorboard"]),
+        ("train.report_to", "wandb,", ["wandb,tensorboard", "wandb,trackio"]),
         ("train.temporal", "cross", ["crossframe"]),
         ("train.model", "sand", ["sandbox"]),
         ("train.val", "ucf101,hmdb", ["ucf101,hmdb51"]),

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from maxi_core.evaluation.comparing import compare
@@ -122,6 +124,31 @@ def test_the_command_prints_a_table_of_80_columns_and_three_other_formats(maxi, 
     document = json.loads(maxi("compare", *map(str, runs), "--json").out)
     assert document["schema"] == 1
     assert document["lines"][1]["interval"]["low"] > 0
+
+
+def test_latex_has_six_cells_a_row_with_all_that_is_special_escaped(maxi, tmp_path: Path) -> None:
+    first = run(tmp_path / "a", "first", [1, 1])
+    other = run(tmp_path / "b", '50%_$&#{}~^\\<a|b>"x\x1b[31m--y\n*', [1, 2])
+    for path in (first, other):
+        path.write_text(path.read_text().replace('"ucf101"', '"[own]"'))
+    rows = maxi("compare", str(first), str(other), "--format", "latex", "--tables", "none").out.splitlines()
+    assert (rows[0], rows[-1]) == (r"\begin{tabular}{lllrrl}", r"\end{tabular}")
+    escapes = r"\\text[a-z]+\{\}|\\[&%$#_{}]|\$(-|\\pm)\$|\{\}"
+    bare = [re.sub(escapes, "", row.removesuffix(r" \\")) for row in rows[2:-1] if row != r"\hline"]
+    assert {row.count("&") for row in bare} == {5}
+    assert not [row for row in bare if set(row) & set("%$#_{}~^\\<>|\x1b")]
+    assert not [row for row in rows if row.startswith(("[", "*"))]
+    assert all(row.endswith((r" \\", r"\hline", "}")) for row in rows)
+    assert "[31m-{}-y *" in rows[5]
+    assert r"$-$" in rows[5].split(" & ")[4]
+
+
+def test_pandas_reads_the_csv_as_numbers(maxi, runs: list[Path]) -> None:
+    frame = pandas.read_csv(io.StringIO(maxi("compare", *map(str, runs), "--format", "csv", "--tables", "1").out))
+    numbers = ["value", "deviation", "difference", "low", "high"]
+    assert [str(kind) for kind in frame.dtypes[numbers]] == ["float64"] * 5
+    assert frame["low"][1] <= frame["difference"][1] <= frame["high"][1]
+    assert frame["difference"].isna()[0]
 
 
 def test_a_name_that_is_a_formula_or_a_bar_is_harmless(maxi, tmp_path: Path) -> None:

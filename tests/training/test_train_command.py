@@ -280,6 +280,7 @@ def test_what_is_not_finite_leaves_its_videos_in_a_file(world: Path, tmp_path: P
         (["--resume", "/nowhere"], "--resume /nowhere: there is no checkpoint; type latest"),
         (["--resume", "latest", "--overwrite"], "--resume goes on and --overwrite begins anew"),
         (["--report-to", "wandb"], "wandb is not installed; pip install wandb, or leave it out"),
+        (["--report-to", "trackio"], "trackio is not installed; pip install trackio, or leave it out"),
         (["--keep", "2"], "keep"),
     ],
 )
@@ -293,6 +294,51 @@ def test_what_is_wrong_is_one_line(world: Path, tmp_path: Path, maxi: Maxi, more
     assert ran.code == 2, ran.err
     assert says in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+TRACKER = """
+import json
+class Table:
+    def __init__(self, columns=None, data=None):
+        self.rows = [dict(zip(columns, row, strict=True)) for row in data]
+class Run:
+    def __init__(self, path):
+        self.path = path
+    def log(self, values, step=None):
+        said = {key: getattr(value, "rows", value) for key, value in values.items()}
+        with open(self.path, "a") as file:
+            file.write(json.dumps({"step": step, **said}) + chr(10))
+def init(project, name, config, resume, dir=None):
+    print("* hello from a tracker")
+    with open(__file__ + ".log", "a") as file:
+        file.write(json.dumps({"project": project, "name": name, "config": config, "resume": resume}) + chr(10))
+    return Run(__file__ + ".log")
+"""
+
+
+@pytest.mark.parametrize("tracker", ["trackio", "wandb"])
+def test_a_tracker_is_told_of_settings_bags_and_every_step(
+    tracker: str, world: Path, tmp_path: Path, maxi: Maxi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / f"{tracker}.py").write_text(TRACKER)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, tracker, raising=False)
+    out = tmp_path / "out"
+    ran = maxi(*arguments(world, out, "--report-to", tracker), "-q", "--epochs", "1")
+    monkeypatch.delitem(sys.modules, tracker)
+    assert ran.code == 0, ran.err
+    assert ("hello" in ran.out) == (tracker == "wandb")
+    begun, table, *steps = map(json.loads, (tmp_path / "site" / f"{tracker}.py.log").read_text().splitlines())
+    assert (begun["project"], begun["resume"], begun["config"]["loss"]) == ("maxi", "allow", "mil_nce")
+    assert (begun["name"] == f"train in {out}") == (tracker == "trackio")
+    assert (table["step"], len(table["bags"])) == (0, 16)
+    assert table["bags"][4] == {
+        **{"video": "4.mp4", "match": "riding a bike", "texts": "4"},
+        "bag": "word 4 0, word 4 1, word 4 2, word 4 3",
+    }
+    assert [step["step"] for step in steps] == [1, 2, 3, 4]
+    assert [step["loss"] for step in steps] == [record["loss"] for record in metrics(out)]
 
 
 def test_a_recipe_of_the_paper_on_one_rank_says_how_to_have_its_batch(
