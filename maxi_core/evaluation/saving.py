@@ -20,7 +20,7 @@ from maxi_core.types import Failed
 from maxi_core.video.skips import skip_record, to_line
 
 SCORES, SKIPPED = "scores.json", "skipped.jsonl"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run
 
 
 def folder_name(model: str) -> str:
@@ -100,6 +100,7 @@ def _predictions(result: Result) -> Iterator[str]:
             "schema": SCHEMA,
             "video": sample.id,
             "path": sample.path,
+            "file": str(video.path),
             "labels": [split.classes[place] for place in sample.labels],
             "ids": list(sample.labels),
             "top": [] if failed else [[split.classes[place], float(scores[row, place])] for place in order[row]],
@@ -138,5 +139,5 @@ def to_csv(rows: Sequence[Sequence[object]]) -> str:
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     for row in rows:
-        table.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in row])
+        table.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
     return out.getvalue()

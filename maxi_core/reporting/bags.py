@@ -8,13 +8,15 @@ from typing import Any
 
 from maxi_core.bags.bag import read_bags
 from maxi_core.bags.manifest import read_manifest
-from maxi_core.bags.run import RECIPE, read_entries, read_skipped, texts_of
+from maxi_core.bags.pipeline import NewProgress, Unwatched
+from maxi_core.bags.run import read_entries, read_skipped, texts_of
 from maxi_core.bags.signs import EMPTY, SIGNS, captioners_of, signs_of
 from maxi_core.bags.stats import Stats, collect
 from maxi_core.errors import UsageError, nearest
+from maxi_core.reporting.part import Part, Wish, made_of
 from maxi_core.reporting.sampled import Listed, Sample
 from maxi_core.texts import name_key
-from maxi_core.types import TextBag, Video
+from maxi_core.types import TextBag
 
 BINS = 40
 FREQUENT = 50  # texts
@@ -56,18 +58,14 @@ class Survey:
             yield bag
 
 
-@dataclass(frozen=True)
-class BagsPart:
-    """The plain values of the part, and which pictures it wants: videos, and of which of them how many frames."""
-
-    values: dict[str, Any]
-    videos: tuple[Video, ...]
-    frames: dict[str, int]
-
-
 def bags_part(
-    run: Path, *, listed: int, figures: Sequence[str] = (), labels: Mapping[str, str] | None = None
-) -> BagsPart:
+    run: Path,
+    *,
+    listed: int,
+    figures: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    progress: NewProgress = Unwatched,
+) -> Part:
     """Count over the bags of a run and choose which are listed.
 
     Raises UsageError as `read_bags`, and for a figure of no video. Memory is that of the listed bags and of the
@@ -78,10 +76,12 @@ def bags_part(
     sources = texts_of(run)
     failed = frozenset(str(record["video"]) for record in skipped if record["stage"] != "match")
     survey = Survey(Sample(listed, frozenset(figures)), sources, failed, labels)
-    stats = collect(survey.watch(read_bags(run)), labels)
+    counts = manifest.get("counts")
+    total = counts.get("matched", 0) if isinstance(counts, Mapping) else 0
+    stats = collect(survey.watch(progress("counting bags", total).follow(read_bags(run))), labels)
     chosen = survey.sample.listed()
     shown = _figures(run, chosen, figures)
-    frames = {one.bag.match.video.id: _frames(one.bag) for one in shown}
+    frames = {one.place: _frames(one.bag) for one in shown}
     values = {
         "kind": "bags",
         "name": str(run),
@@ -99,10 +99,9 @@ def bags_part(
         "skipped": _skipped(skipped),
         "figures": [_item(one, labels) for one in shown],
         "listed": [_item(one, labels) for one in chosen],
-        "manifest": manifest,
-        "recipe": _recipe(run),
+        "made_of": made_of(run, manifest, ("made_of", "sources", "versions")),
     }
-    return BagsPart(values, tuple(one.bag.match.video for one in chosen), frames)
+    return Part(values, {one.place: Wish(one.bag.match.video, frames.get(one.place)) for one in chosen})
 
 
 def _counts(stats: Stats, survey: Survey, skipped: Sequence[Mapping[str, object]]) -> dict[str, Any]:
@@ -146,14 +145,6 @@ def _skipped(records: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
         {"stage": stage, "source": source, "message": message, "count": count, "first": first[stage, source, message]}
         for (stage, source, message), count in kinds.most_common(FREQUENT)
     ]
-
-
-def _recipe(run: Path) -> str:
-    path = run / RECIPE
-    try:
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {error}", "delete it, or chmod u+r it") from None
 
 
 def _figures(run: Path, chosen: Sequence[Listed], names: Sequence[str]) -> list[Listed]:

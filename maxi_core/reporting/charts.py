@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 48  # margins
+LEFT, RIGHT, TOP, BOTTOM = 92, 12, 10, 48  # margins
 ROW = 20  # height of a line of text
 TICKS = 4
 
@@ -64,6 +64,7 @@ class _Frame:
             y = self.y(value)
             parts.append(_fill(line, LEFT, WIDTH - RIGHT, y, y, LEFT - 6, y + 4, anchor, plain(value)))
             value = self.across[0] + share * (self.across[1] - self.across[0])
+            value = round(value) if self.across[1] - self.across[0] > 10 * TICKS else value
             anchor = _fill('text-anchor="{}"', ("start", "middle", "middle", "middle", "end")[place])
             tick = '<text class="tick" x="{}" y="{}" {}>{}</text>'
             parts.append(_fill(tick, self.x(value), self.bottom + 18, anchor, plain(value)))

@@ -68,11 +68,11 @@ def in_script(value: Any) -> "Markup":
     return _own(to_json(value).translate(_IN_SCRIPT))
 
 
-def number(value: float | None, digits: int = 0) -> str:
+def number(value: object, digits: int = 0) -> str:
     """Return a number with thousands apart, or a dash for none: `1,234`."""
-    return "-" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
+    return f"{value:,.{digits}f}" if isinstance(value, (int, float)) and math.isfinite(value) else "-"
 
 
-def share(value: float | None) -> str:
+def share(value: object) -> str:
     """Return a share as percent: `12.3 %`."""
-    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} %" if isinstance(value, (int, float)) and math.isfinite(value) else "-"

@@ -2,13 +2,14 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from maxi_core.reporting.part import Wish
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.secrets import without_secrets
 from maxi_core.texts import written_out
-from maxi_core.types import Failed, Video
+from maxi_core.types import Failed
 from maxi_core.video.frames import Pixels
 from maxi_core.video.jobs import Job
 from maxi_core.video.reader import read_jobs
@@ -30,19 +31,14 @@ class Picture:
         return {"frame": self.frames[len(self.frames) // 2] if self.frames else "", "missing": self.missing}
 
 
-def read_pictures(
-    videos: Sequence[Video], frames: Mapping[str, int], options: VideoOptions
-) -> Iterator[tuple[str, Picture]]:
-    """Yield for each video, by its id, its middle frame, or as many as `frames` says, spread evenly, as captioners see.
-
-    A video that cannot be read has the reason.
-    """
-    jobs = (Job(video, {"report": _sampling(frames.get(video.id))}) for video in videos)
-    for job, found in read_jobs(jobs, options):
+def read_pictures(wishes: Iterable[Wish], options: VideoOptions) -> Iterator[Picture]:
+    """Yield the picture of each video in their order, with the reason for one that cannot be read."""
+    jobs = (Job(wish.video, {"report": _sampling(wish.frames)}) for wish in wishes)
+    for _, found in read_jobs(jobs, options):
         if isinstance(found, Failed):
-            yield job.video.id, Picture(missing=written_out(without_secrets(found.reason)))
+            yield Picture(missing=written_out(without_secrets(found.reason)))
         else:
-            yield job.video.id, Picture(tuple(map(as_uri, found["report"])))
+            yield Picture(tuple(map(as_uri, found["report"])))
 
 
 def _sampling(count: int | None) -> Sampling:

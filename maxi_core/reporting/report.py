@@ -7,9 +7,13 @@ from pathlib import Path
 from maxi_core.bags.manifest import BAGS, bags_of, read_manifest
 from maxi_core.bags.pipeline import NewProgress, Unwatched
 from maxi_core.errors import UsageError
-from maxi_core.reporting.bags import BagsPart, bags_part
+from maxi_core.evaluation.saving import SCORES
+from maxi_core.reporting.bags import bags_part
 from maxi_core.reporting.page import render
+from maxi_core.reporting.part import Part
 from maxi_core.reporting.pictures import Picture, read_pictures
+from maxi_core.reporting.scores import scores_part
+from maxi_core.reporting.training import METRICS, training_part
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import utc_stamp
 
@@ -32,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Report:
-    """The page, how many videos it lists, and how many of these have no picture."""
+    """The page, how many videos were to be pictured, and how many of these have no picture."""
 
     html: str
     videos: int
@@ -43,7 +47,16 @@ def _has_bags(place: Path) -> bool:
     return (place / BAGS).is_file() or "made_of" in (read_manifest(place) if place.is_dir() else {})
 
 
-KINDS: Mapping[str, Callable[[Path], bool]] = {"bags": _has_bags}
+def _has_scores(place: Path) -> bool:
+    return place.is_file() or (place / SCORES).is_file()
+
+
+# what a folder may hold -> how that is seen; the kinds are the names of the templates, in the order of the page
+KINDS: Mapping[str, Callable[[Path], bool]] = {
+    "bags": _has_bags,
+    "training": lambda place: (place / METRICS).is_file(),
+    "scores": _has_scores,
+}
 
 
 def kinds_of(place: Path) -> list[str]:
@@ -63,37 +76,47 @@ def kinds_of(place: Path) -> list[str]:
 
 def make_report(places: Sequence[Path], wanted: Wanted, progress: NewProgress = Unwatched) -> Report:
     """Return the page of run folders; raises UsageError for what is no run, or cannot be read."""
-    found = [(place, kind) for place in dict.fromkeys(places) for kind in kinds_of(place)]
+    places = list(dict.fromkeys(places))
+    holding: dict[str, list[Path]] = {kind: [] for kind in KINDS}
+    for place in places:
+        for kind in kinds_of(place):
+            holding[kind].append(place)
     parts = [
-        bags_part(bags_of(place).parent, listed=wanted.listed, figures=wanted.figures, labels=wanted.labels)
-        for place, kind in found
-        if kind == "bags"
+        *(
+            bags_part(
+                bags_of(run).parent,
+                listed=wanted.listed,
+                figures=wanted.figures,
+                labels=wanted.labels,
+                progress=progress,
+            )
+            for run in holding["bags"]
+        ),
+        *map(training_part, holding["training"]),
+        *([scores_part(holding["scores"])] if holding["scores"] else ()),
     ]
-    pictures, without = _pictures(parts, wanted, progress)
+    pictures = _pictures(parts, wanted.reading, progress)
     values = {
-        "title": ", ".join(str(place) for place in dict.fromkeys(places)),
+        "title": ", ".join(map(str, places)),
         "made": utc_stamp(),
         "parts": [part.values for part in parts],
     }
-    return Report(render(values, pictures), sum(len(part.videos) for part in parts), without)
+    every = [picture for found in pictures.values() for picture in found.values()]
+    return Report(render(values, pictures), len(every), sum(bool(picture.missing) for picture in every))
 
 
 def _pictures(
-    parts: Sequence[BagsPart], wanted: Wanted, progress: NewProgress
-) -> tuple[dict[int, dict[int, Picture]], int]:
-    """Return for each part and each place in the run the frames, or why there are none; and how many have none."""
+    parts: Sequence[Part], reading: VideoOptions | None, progress: NewProgress
+) -> dict[int, dict[int, Picture]]:
+    """Return the pictures that each part wishes, by their numbers; none without `reading`."""
     found: dict[int, dict[int, Picture]] = {}
-    without = 0
-    for number, part in enumerate(parts):
-        found[number] = {}
-        if wanted.reading is None:
-            continue
-        watch = progress("reading videos", len(part.videos))
-        places = [item["place"] for item in part.values["listed"]]
-        read = read_pictures(part.videos, part.frames, wanted.reading)
-        for place, (_, picture) in zip(places, watch.follow(read), strict=True):
-            found[number][place] = picture
-            if picture.missing:
-                without += 1
-                watch.skip()
-    return found, without
+    wishes = [(number, place, wish) for number, part in enumerate(parts) for place, wish in part.wishes.items()]
+    if reading is None or not wishes:
+        return found
+    watch = progress("reading videos", len(wishes))
+    read = watch.follow(read_pictures((wish for _, _, wish in wishes), reading))
+    for (number, place, _), picture in zip(wishes, read, strict=True):
+        found.setdefault(number, {})[place] = picture
+        if picture.missing:
+            watch.skip()
+    return found

@@ -31,6 +31,16 @@ def bag(place: int, *, folder: Path = Path("/nowhere"), captions: Sequence[str] 
     return TextBag(found.match, True, (), ()) if more.get("empty") else found
 
 
+RUN = [
+    *(bag(place) for place in range(30)),
+    bag(30, captions=[SCRIPT, SCRIPT]),
+    bag(31, empty=True),
+    bag(32, margin=0.001),
+    bag(33, kept=False),
+    bag(34, entry="<b>waving</b> {{ 7 * 7 }} &amp;", video="\x1b[31m\u202ered\udcff.mp4"),
+]
+
+
 def write_run(folder: Path, bags: Sequence[TextBag], entries: Sequence[str] = ENTRIES) -> Path:
     """Write bags as the files of a run."""
     folder.mkdir(parents=True, exist_ok=True)

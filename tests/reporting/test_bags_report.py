@@ -14,18 +14,10 @@ from maxi_core.errors import ExitCode
 from maxi_core.reporting.report import Wanted, make_report
 from maxi_core.system.files import write_text
 from tests.reporting.conftest import DESKTOP, PHONE
-from tests.reporting.runs import ENTRIES, SCRIPT, bag, write_run
+from tests.reporting.runs import ENTRIES, RUN, SCRIPT, bag, write_run
 from tests.video.clips import number_in, numbered
 from tests.video.clips import write as write_clip
 
-RUN = [
-    *(bag(place) for place in range(30)),
-    bag(30, captions=[SCRIPT, SCRIPT]),
-    bag(31, empty=True),
-    bag(32, margin=0.001),
-    bag(33, kept=False),
-    bag(34, entry="<b>waving</b> {{ 7 * 7 }} &amp;", video="\x1b[31m\u202ered\udcff.mp4"),
-]
 ODD = r"\x1b[31m\u202ered\udcff.mp4"
 
 
@@ -272,3 +264,12 @@ def test_a_secret_in_a_caption_is_in_no_report(tmp_path: Path, maxi, monkeypatch
     write_run(tmp_path / "run", [bag(0, captions=["the key is sk-canary-0123456789abcdef"])])
     maxi("report", str(tmp_path / "run"), "--out", str(tmp_path / "report.html"))
     assert "canary" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_bags_without_a_manifest_as_released_ones_are_shown_too(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", RUN[:2])
+    for name in ("manifest.json", "dictionary.txt", "skipped.jsonl", "recipe.toml"):
+        (run / name).unlink()
+    assert "The folder has no manifest." in make_report([run], Wanted()).html
+    (run / "bags.jsonl").write_text("")
+    assert "All 0 videos are listed." in make_report([run], Wanted()).html

@@ -55,11 +55,24 @@ function card(item, data) {
   return made;
 }
 
+// What a search looks through; made when it is first wanted, so that a page opens without it.
+function searched(item) {
+  if (item.searched === undefined) {
+    const said = [...item.captions, ...item.phrases, ...item.bag].flatMap(([, texts]) => texts);
+    item.searched = [item.video, item.entry, item.label || "", ...said].join("\n").toLowerCase();
+  }
+  return item.searched;
+}
+
+function size(item) {
+  return item.bag.reduce((sum, [, texts]) => sum + texts.length, 0);
+}
+
 const ORDERS = {
   place: (a, b) => a.place - b.place,
   high: (a, b) => b.score - a.score,
   low: (a, b) => a.score - b.score,
-  few: (a, b) => a.size - b.size,
+  few: (a, b) => size(a) - size(b),
 };
 
 function fits(item, wanted) {
@@ -68,7 +81,7 @@ function fits(item, wanted) {
   if (wanted.sign === "kept" ? !item.kept : wanted.sign === "not kept" ? item.kept
     : wanted.sign === "any" ? !item.signs.length : wanted.sign && !item.signs.includes(wanted.sign)) return false;
   if (item.score < wanted.low || item.score > wanted.high) return false;
-  return wanted.words.every((word) => item.searched.includes(word));
+  return wanted.words.every((word) => searched(item).includes(word));
 }
 
 function browse(section) {
@@ -76,11 +89,6 @@ function browse(section) {
   const form = section.querySelector(".filters");
   const pages = section.querySelector(".pages");
   const cards = section.querySelector(".cards");
-  for (const item of data.listed) {
-    const said = [...item.captions, ...item.phrases, ...item.bag].flatMap(([, texts]) => texts);
-    item.searched = [item.video, item.entry, item.label || "", ...said].join("\n").toLowerCase();
-    item.size = item.bag.reduce((sum, [, texts]) => sum + texts.length, 0);
-  }
   const entries = [...new Set(data.listed.map((item) => item.entry))].sort();
   form.elements.entry.append(...entries.map((entry) => new Option(entry, entry)));
   let found = [];
