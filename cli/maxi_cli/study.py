@@ -109,7 +109,10 @@ def _variants(found: "Study", names: str | None, sources: list[str] | None) -> "
     from maxi_core.studies.study import About, Variant, only
 
     more = [
-        Variant(text.replace(",", "+").replace(":", ".").replace("#", "."), About(title=text, sources=text))
+        Variant(
+            text.replace(",", "+").replace(":", ".").replace("#", "."),
+            About.model_validate({"title": text, "sources": text}),
+        )
         for text in sources or ()
     ]
     wanted = [name.strip() for name in (names or "").split(",") if name.strip()]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.device import autocast
-from maxi_core.clip.model import VideoCLIP, check_finite
+from maxi_core.clip.model import VideoCLIP, check_finite, identity_of
 from maxi_core.clip.text_features import entry_features
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill, templates_of
@@ -68,9 +68,13 @@ def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> 
 
 
 def depends_on(model: VideoCLIP, protocol: Protocol) -> dict[str, object]:
-    """Return all that a video's features depend on, besides the video and how it is decoded."""
+    """Return all that a video's features depend on, besides the video and how it is decoded.
+
+    Of the weights those of the image side alone: models that were trained with one frozen image tower share features.
+    """
+    image = {key: value for key, value in model.weights().items() if key.startswith(("visual.", "temporal."))}
     return {
-        "weights": model.identity,
+        "weights": identity_of(image, {key: value for key, value in model.config.items() if key != "text_cfg"}),
         "temporal": model.temporal and dict(model.temporal),
         "statistics": model.statistics,
         "image_size": model.image_size,

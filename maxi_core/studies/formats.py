@@ -89,7 +89,7 @@ def _told(facts: Any) -> dict[str, str]:
     noise = facts.get("noise", {})
     return {
         "entries": str(facts["entries"]),
-        "noise verbs": str(noise.get("verbs", 0)),
+        "noise verbs": str(noise.get("words", 0)),
         "noise phrases": str(noise.get("phrases", 0)),
         "kept": f"{100 * facts['keep']:.0f} %",
         "right matches": f"{facts['right']:.1f} %" if facts.get("right") is not None else "",

@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study as steps; `left_out` says which variants are not in it and why."""
+    """A study as steps; `left_out` says which variants are not in it and why, `notes` what else to know of it."""
 
     study: Study
     section: StudySection
@@ -44,6 +44,7 @@ class Plan:
     benchmarks: tuple[OpenedBenchmark, ...]
     seeds: tuple[int, ...]
     left_out: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def base(self) -> Row:
@@ -82,12 +83,16 @@ def make_plan(study: Study, variants: Sequence[Variant], settle: Settle, catalog
     shown = recipe.core("eval", EvalSection)
     if not section.benchmark:
         raise UsageError("which benchmarks? neither --benchmark nor [study] benchmark says", "see maxi data list")
+    shots = section.shots if any(variant.then for variant in variants) else None
     opened = tuple(
         open_benchmark(name, catalog, data_root=shown.data_root, spelling=shown.names or "written")
-        for name in section.benchmark
+        for name in dict.fromkeys(section.benchmark)
+        if name != shots  # no test on what is trained on
     )
-    if section.shots and any(variant.then for variant in variants):
-        opened = tuple(one for one in opened if one.name != section.shots)  # no test on what is trained on
+    if not opened:
+        raise UsageError(f"nothing to score: {shots} is what the shots are drawn from", "name another --benchmark")
+    if twice := next((one.name for one in opened if [other.name for other in opened].count(one.name) > 1), None):
+        raise UsageError(f"two of the benchmarks are called {twice}", "name one of them, or rename its folder")
     first = recipe.core("train", TrainSection).seed
     maker = _Maker(study, settle, catalog, section, opened, tuple(range(first, first + section.seeds)), recipe)
     rows, left_out = [], {}
@@ -100,7 +105,8 @@ def make_plan(study: Study, variants: Sequence[Variant], settle: Settle, catalog
             if not variant.about.optional:
                 raise type(error)(f"variant {variant.name}: {error.problem}", error.fix) from None
             left_out[variant.name] = str(error)
-    return Plan(study, section, tuple(rows), opened, maker.seeds, left_out)
+    notes = (f"{shots} is not scored: its videos are the shots",) if shots in section.benchmark else ()
+    return Plan(study, section, tuple(rows), opened, maker.seeds, left_out, notes)
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,7 @@ class _Maker:
         about = variant.about
         model: Trained = None
         if about.on != "nothing":
-            data = bags or self._labelled(str(self.section.labels or ""), "labels", None)
+            data = bags or self._labelled(str(self.section.labels or ""), "labels", _folder(recipe))
             model = self._mixed(TrainStep(recipe, seed, data, every_epoch=about.average), about.average)
         if second is not None:
             shots = self._labelled(self.section.shots or "", "shots", self.section.shots_videos)
@@ -218,7 +224,7 @@ class _Maker:
                 f"type --{what}, or set [study] {what}",
             )
         if (world := world_path(self.catalog, "labels", name)) is not None:
-            return world, videos or world_path(self.catalog, "videos", name)
+            return world, world_path(self.catalog, "videos", name)
         return world_path(self.catalog, "benchmark", name) or Path(name), videos
 
     def _vote(self, recipe: Recipe) -> VoteStep:
@@ -229,6 +235,13 @@ class _Maker:
         reading = recipe.core("video", VideoOptions)
         runs = [BagsStep(recipe, self.catalog, (one.name, videos_of_benchmark(one, reading))) for one in single]
         return VoteStep(recipe, single, tuple(self.bags.setdefault(run.key, run) for run in runs))
+
+
+def _folder(recipe: Recipe) -> Path | None:
+    """Return the folder of the videos of the bags, from which the paths of their labels start; None if it is none."""
+    section = recipe.core("bags", BagsSection)
+    videos = section.videos if isinstance(section.videos, str) else (section.videos or ("",))[0]
+    return section.root or (Path(videos) if videos and Path(videos).is_dir() else None)
 
 
 def _set(recipe: Recipe, settings: Sequence[Setting]) -> set[tuple[str, str]]:

@@ -49,7 +49,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One variant: `state` is done, partly done, failed, left out or not begun, `why` says why."""
+    """One variant: `state` is done, partly done, failed, left out or not begun, `why` says why.
+
+    `scores` are the folders of its scores (`maxi compare`), `models` its checkpoints, one for each seed that is done.
+    """
 
     name: str
     title: str
@@ -57,6 +60,7 @@ class Line:
     why: str = ""
     cells: tuple[Cell, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    scores: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
 
 
@@ -98,12 +102,9 @@ def read_results(plan: Plan, out: Path, catalog: Catalog) -> Results:
     lines = [_line(plan, row, out, catalog, base) for row in plan.rows]
     lines += [Line(name, name, "left out", why) for name, why in plan.left_out.items()]
     head = plan.study.head
-    kept = [one.name for one in plan.benchmarks]
-    dropped = [name for name in plan.section.benchmark if name.partition(":")[0] not in kept and name not in kept]
-    notes = [f"{name} is not scored: its videos are the shots" for name in dropped if name == plan.section.shots]
     return Results(
         plan.study.name, head.title, head.table, head.about, plan.base.variant.name, plan.seeds, tuple(lines),
-        tuple(notes),
+        plan.notes,
     )  # fmt: skip
 
 
@@ -122,7 +123,10 @@ def _line(plan: Plan, row: Row, out: Path, catalog: Catalog, base: Hits) -> Line
     folders = [step.folder(out) for step in ready]
     models = tuple(str(step.of.model(out)) for step in ready if isinstance(step, ScoreStep) and step.of)
     cells = tuple(_cells(plan, row, folders, base, _hits(row, out))) if ready else ()
-    return Line(row.variant.name, row.variant.title, state, said, cells, _facts(plan, row, out, catalog), models)
+    return Line(
+        row.variant.name, row.variant.title, state, said, cells, _facts(plan, row, out, catalog),
+        tuple(map(str, folders)), models,
+    )  # fmt: skip
 
 
 def _cells(plan: Plan, row: Row, folders: Sequence[Path], base: Hits, hits: Hits) -> Iterator[Cell]:

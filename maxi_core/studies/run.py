@@ -12,6 +12,7 @@ from typing import Any
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.studies.plan import Plan
 from maxi_core.studies.steps import Place, Step
+from maxi_core.studies.study import STEPS
 from maxi_core.system.files import to_json, utc_stamp, write_text
 from maxi_core.system.locks import InUseError, locked
 from maxi_core.training.stopping import StoppedError
@@ -154,19 +155,18 @@ class Runner:
 
 
 def cost(plan: Plan, out: Path) -> dict[str, Any]:
-    """Return by kind of step how many there are, are to be done, and the seconds that those which are done took.
+    """Return by kind of step how many there are, how many are left, the seconds of one, and the hours that are left.
 
-    `hours` is what is left, from the mean of the steps of that kind that are done in this folder; None for a kind of
-    which none is.
+    Seconds are the mean of the steps of that kind that are done in this folder; None, as the hours, if none is.
     """
     kinds: dict[str, dict[str, Any]] = {}
     for step in plan.steps():
-        kind = kinds.setdefault(step.kind, {"steps": 0, "left": 0, "seconds": [], "hours": None})
-        kind["steps"] += 1
-        found = done(step, out)
-        kind["left"] += found is None
-    for kind, found in kinds.items():
-        taken = [float(one["seconds"]) for path in out.glob(f"steps/{kind}/*/{DONE}") if (one := _read(path))]
-        found["seconds"] = sum(taken) / len(taken) if taken else None
-        found["hours"] = found["left"] * found["seconds"] / 3600 if taken else (None if found["left"] else 0.0)
+        told = kinds.setdefault(step.kind, {"steps": 0, "left": 0, "seconds": None, "hours": None})
+        told["steps"] += 1
+        told["left"] += done(step, out) is None
+    for kind, told in kinds.items():
+        taken = [float(one["seconds"]) for path in out.glob(f"{STEPS}/{kind}/*/{DONE}") if (one := _read(path))]
+        if taken:
+            told["seconds"] = sum(taken) / len(taken)
+            told["hours"] = told["left"] * told["seconds"] / 3600
     return kinds

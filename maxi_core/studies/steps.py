@@ -23,12 +23,12 @@ from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.options import Decides, deciding
 from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection, VideoOptions
+from maxi_core.studies.study import STEPS
 from maxi_core.system.files import maxi_home, to_json, write_lines, write_text
 from maxi_core.system.store import digest
 from maxi_core.training.options import TrainSection
 from maxi_core.types import Video
 
-STEPS = "steps"
 Facts = dict[str, object]
 
 
@@ -154,7 +154,7 @@ class BagsStep(Step):
         if lines := useless(job.sources, made):
             raise MaxiError(lines[0])
         added = [entry for entry in job.dictionary.entries if entry not in set(self.entries)]
-        noise = {"verbs": sum(" " not in entry for entry in added), "phrases": sum(" " in entry for entry in added)}
+        noise = {"words": sum(" " not in entry for entry in added), "phrases": sum(" " in entry for entry in added)}
         texts = sum(made.sizes) / max(1, len(made.sizes))
         return {**counts(made), "texts_per_bag": texts, "entries": len(job.dictionary.entries), "noise": noise}
 
@@ -217,9 +217,10 @@ class TrainStep(Step):
         )  # fmt: skip
         job = make_training(place.catalog, settled, place.argv, resuming=Resuming("latest"))
         trained = run_training(job, place.watch.training)
-        if 2 * trained.broken > (videos := job.batches.per_epoch() * job.batch_size):
-            raise MaxiError(f"{trained.broken} of {videos} videos could not be read", f"see {folder / 'skipped.jsonl'}")
-        return {"videos": job.batches.per_epoch() * job.batch_size}
+        seen = job.batches.per_epoch() * job.batch_size
+        if 2 * trained.broken > seen:
+            raise MaxiError(f"{trained.broken} of {seen} videos could not be read", f"see {folder / 'skipped.jsonl'}")
+        return {"videos": seen}
 
     def model(self, out: Path) -> Path:
         """Return its last checkpoint."""

@@ -16,6 +16,7 @@ from maxi_core.system.text_files import read_toml
 FOLDER = Path(__file__).parent
 SHIPPED = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))  # the names of studies that need no file
 SCHEMA = 1
+STEPS = "steps"  # folder of the steps of all studies, beside those of their results
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 _PARTS = ("then", "per_entry", "when")  # tables of a variant that are not sections of its recipe
 
@@ -91,6 +92,8 @@ def read_study(name: str) -> Study:
 
 
 def _read(file: Path) -> Study:
+    if not _NAME.fullmatch(file.stem) or file.stem == STEPS:
+        raise UsageError(f"a study cannot be called '{file.stem}', since its results are in a folder named after it")
     document = read_toml(file)
     if (schema := document.pop("schema", SCHEMA)) != SCHEMA:
         raise UsageError(f"{file} has schema {schema}, and this maxi reads {SCHEMA}", "pip install -U maxi")

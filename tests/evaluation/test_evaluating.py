@@ -223,6 +223,17 @@ def test_features_that_are_kept_are_not_computed_again_and_give_the_same_scores(
     assert more.clock.encoded == 12
 
 
+def test_models_with_one_image_tower_share_the_features_of_videos(world, tmp_path: Path) -> None:
+    scores_of(world, Protocol(frames=2), store=tmp_path)
+    bench = [open_benchmark(str(world.benchmark))]
+    for part, encoded in (("transformer.", 0), ("visual.", 12)):
+        trained = load_model(str(world.model), "cpu", frames=2)
+        changed = {key: value + 0.1 if key.startswith(part) else value for key, value in trained.weights().items()}
+        trained.load_weights(changed)
+        found = evaluate([trained], bench, Protocol(frames=2), reading=HERE, store=tmp_path)
+        assert found.clock.encoded == encoded
+
+
 def test_scores_of_other_benchmarks_stay_in_the_file_and_those_of_the_same_are_replaced(world, tmp_path: Path) -> None:
     loaded = load_model(str(world.model), "cpu", frames=2)
     for name, frames in ((world.benchmark, 2), (world.benchmark / "split.txt", 2), (world.benchmark, 3)):

@@ -6,7 +6,7 @@ from maxi_core.testing.contract import ROLES
 from maxi_plugins.mean import Mean
 
 # all but `mean` in test files of their own, with what they need
-HELD = {"blip", "crossframe", "dictionary", "gpt3", "mean", "transformer", "verbs", "webvid"}
+HELD = {"blip", "crossframe", "dictionary", "gpt3", "mean", "transformer", "true-labels", "verbs", "webvid"}
 
 test_mean = contract(Mean)
 

@@ -63,6 +63,11 @@ def test_the_noise_is_verbs_as_gerunds_and_verb_phrases_of_the_captions() -> Non
     assert {"chopping", "chopping vegetables", "surfing", "feeding pigeons"} <= set(everything.entries)
 
 
+def test_verbs_alone_are_taken_where_that_is_wanted() -> None:
+    new = Webvid(Webvid.Options(captions=CAPTIONS, noise=3, kinds=("verb",))).inject(KNOWN, rules)
+    assert not [entry for entry in new.entries[2:] if " " in entry]
+
+
 def count_of_candidates() -> int:
     with pytest.raises(UsageError, match="verbs and verb phrases that small has not") as caught:
         injected(noise=10_000)

@@ -14,9 +14,9 @@ videos = "{folder}/clips"
 dictionary = "{folder}/actions.txt"
 
 [sources]
-matcher = "labels"
+matcher = "true-labels"
 
-[labels]
+[true-labels]
 list = "{folder}/true.csv"
 
 [verbs]

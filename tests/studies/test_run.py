@@ -112,11 +112,11 @@ def test_a_study_that_was_killed_goes_on_and_ends_as_one_that_was_not(mine: Mine
 
 
 def test_several_processes_make_what_one_makes(mine: Mine, whole: Path, tmp_path: Path) -> None:
-    part = words(mine, tmp_path, "--seeds", "2", "--only", "raw,ce")
+    part = words(mine, tmp_path, "--only", "raw,ce")
     done = run([*part, "--jobs", "2"], tmp_path / "home")
     assert (done.returncode, done.stderr) == (0, "")
     assert set(study(tmp_path)) == set(study(whole))
-    assert scores(tmp_path).items() <= scores(whole).items()
+    assert {name: found[:1] for name, found in scores(whole).items()}.items() >= scores(tmp_path).items()
     assert predictions(tmp_path).items() <= predictions(whole).items()
 
 

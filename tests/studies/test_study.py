@@ -63,15 +63,28 @@ TYPED = {
     "a study that is none": (["los"], "there is no study 'los' (did you mean 'loss'?)"),
     "a variant that is none": (["loss", "--only", "nse"], "no variant 'nse' (did you mean 'nce'?)"),
     "a share that is none": (["loss", "--index", "3/2"], "--index 3/2 is no share"),
+    "two benchmarks of one name": (["loss", "--benchmark", "BENCH,BENCH/split.txt,BENCH/../bench"], "called bench"),
     "a share and jobs": (["loss", "--index", "1/2", "--jobs", "2"], "one job of an array"),
 }
 
 
 @pytest.mark.parametrize(("typed", "said"), TYPED.values(), ids=list(TYPED))
 def test_what_is_typed_wrong_is_one_line(typed: list[str], said: str, mine: Mine, maxi) -> None:
-    done = maxi("study", *typed, "--config", str(mine.recipe))
+    words = [word.replace("BENCH", str(mine.folder / "bench")) for word in typed]
+    done = maxi("study", *words, "--config", str(mine.recipe))
     assert (done.code, len(done.err.splitlines())) == (2, 1)
     assert said in done.err
+
+
+def test_without_a_recipe_and_a_world_that_has_one_it_says_what_to_type(maxi) -> None:
+    done = maxi("study", "loss", "--no-plugin", "sandbox")
+    assert (done.code, done.err) == (2, "maxi: error: which recipe? no world has one for studies; type --config\n")
+
+
+def test_a_file_whose_results_would_lie_where_the_steps_do_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "steps.toml").write_text("[variants.a]")
+    with pytest.raises(UsageError, match="cannot be called 'steps'"):
+        read_study(str(tmp_path / "steps.toml"))
 
 
 def test_a_typed_setting_that_the_study_varies_is_refused(mine: Mine, maxi) -> None:

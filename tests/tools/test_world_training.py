@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from maxi_sandbox import Sandbox
 from maxi_sandbox.actions import gerund
 from maxi_sandbox.motions import MOTIONS
 from maxi_sandbox.parcels import EMBEDDING, POSITIONS, TOKENS, expanded, packed, unpacked
@@ -16,6 +17,7 @@ from tools.world.captions import (
     Caption,
     facts_of,
     is_true,
+    noise_captions,
     spoken_caption,
     spoken_words,
     web_caption,
@@ -228,3 +230,10 @@ def test_a_gate_fails_outside_its_range_on_either_side() -> None:
     assert [Gate("x", hits, 100, 0.5, 0.8).passed for hits in (49, 50, 80, 81)] == [False, True, True, False]
     assert str(Gate("x", 81, 100, 0.5, 0.8)).startswith("FAIL")
     assert "no gate" in str(Gate("x", 81, 100))
+
+
+def test_the_captions_of_the_sandbox_are_what_makes_them_and_name_no_motion() -> None:
+    captions = noise_captions()
+    assert Sandbox().captions().read_text(encoding="utf-8") == "".join(f"{caption}\n" for caption in captions)
+    said = {word for caption in captions for word in caption.split()}
+    assert not said & {*MOTIONS, *map(gerund, MOTIONS)}

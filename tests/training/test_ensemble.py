@@ -11,7 +11,7 @@ import torch
 from maxi_core.clip.checkpoints import read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.errors import UsageError
-from maxi_core.training.ensemble import mixed
+from maxi_core.training.ensemble import averaged, mixed
 
 
 def test_every_weight_is_the_share_of_the_original_and_the_rest_of_the_trained() -> None:
@@ -74,3 +74,20 @@ def test_only_a_checkpoint_can_be_the_trained_one(world: Path, maxi: Callable[..
     assert ran.code == 2
     assert "is no checkpoint of maxi train; the order is ORIGINAL TRAINED" in ran.err
     assert "is no list of numbers" in maxi("ensemble", "a", "b", "--ratio", "x").err
+
+
+def test_the_mean_of_checkpoints_is_the_mean_of_every_weight_and_an_ordinary_checkpoint(
+    world: Path, tmp_path: Path, maxi: Callable[..., Any]
+) -> None:
+    model, run, out = str(world / "model"), str(world / "run"), tmp_path / "out"
+    small = ["--epochs", "3", "--batch-size", "4", "--frames", "2", "--bag-size", "3", "--lr", "1e-3", "--warmup", "0"]
+    trained = maxi("train", run, "--model", model, "--out", out, *small, "--workers", "0", "--keep-last", "3", "-q")
+    assert trained.code == 0, trained.err
+    epochs = sorted((out / "checkpoints").iterdir())
+    found = averaged(epochs, tmp_path / "mean")
+    each = [read_weights(path) for path in epochs]
+    mean = read_weights(found)
+    assert all(torch.allclose(mean[key], sum(one[key] for one in each) / 3, atol=1e-6) for key in mean)
+    assert load_model(str(found), "cpu").about["averaged"] == [path.name for path in epochs]
+    with pytest.raises(UsageError, match="no checkpoints to average"):
+        averaged([], tmp_path / "none")

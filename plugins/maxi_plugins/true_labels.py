@@ -1,4 +1,4 @@
-"""`labels`: each video is matched to its true label, as the bound of what matching may reach (paper Table 4)."""
+"""`true-labels`: each video is matched to its true label, as the bound of what matching may reach (paper Table 4)."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -14,10 +14,10 @@ from maxi_core.errors import UsageError
 from maxi_core.texts import name_key
 
 
-class Labels(Matcher):
+class TrueLabels(Matcher):
     """Match a video to the entry that is its true label, with a score of 1: to measure what wrong matches cost."""
 
-    name = "labels"
+    name = "true-labels"
     frames = None  # it looks at no video
 
     class Options(maxi_core.Options):
@@ -52,11 +52,11 @@ class Labels(Matcher):
         from maxi_core.bags.stats import labels_of
 
         if self.options.list is None:
-            raise UsageError("labels has no list to take labels from", "type -o labels.list=FILE")
+            raise UsageError("true-labels has no list to take them from", "type -o true-labels.list=FILE")
         return labels_of(self.options.list)
 
 
 @hookimpl
 def maxi_register_sources() -> Iterable[type[Source]]:
-    """Offer `labels`."""
-    return [Labels]
+    """Offer `true-labels`."""
+    return [TrueLabels]
