@@ -1,4 +1,4 @@
-"""`maxi check-plugin`: whether a source or temporal module keeps its contract."""
+"""`maxi check-plugin`: whether a source, temporal module or objective keeps its contract."""
 
 from collections import Counter
 from pathlib import Path
@@ -23,7 +23,7 @@ INDENT = 13
 @takes()
 def check_plugin(
     settings: Settings,
-    name: Annotated[str, typer.Argument(help="A source or temporal module.", autocompletion=complete_offer)],
+    name: Annotated[str, typer.Argument(help="A source, temporal module or objective.", autocompletion=complete_offer)],
     full: Annotated[
         bool, typer.Option("--full", help="Ask it questions too; that may load models or cost money.")
     ] = False,
@@ -33,7 +33,7 @@ def check_plugin(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Hold a source or temporal module to its contract, as far as nobody needs to be asked; with --full, to all of it.
+    """Hold a plugin to its contract, as far as nobody needs to be asked; with --full, to all of it.
 
     Returns 1 if anything is broken or was not checked.
 

@@ -12,12 +12,12 @@ SCHEMA = 1
 
 
 def new_plugin(
-    name: Annotated[str, typer.Argument(help="Name of the source or temporal module, such as my-source.")],
+    name: Annotated[str, typer.Argument(help="Name of what the plugin offers, such as my-source.")],
     role: Annotated[
         str,
         typer.Option(
             metavar="ROLE",
-            help="expander, captioner, matcher, augmenter, injector or temporal.",
+            help="expander, captioner, matcher, augmenter, injector, temporal or objective.",
             show_default=False,
             autocompletion=offering("maxi_core.testing.scaffold:KINDS"),
         ),

@@ -13,6 +13,7 @@ from maxi_core.settings.options import Configured
 from maxi_core.testing.effects import EFFECTS, restored, silenced
 from maxi_core.testing.fingerprint import EFFORT, FINGERPRINT, OPEN
 from maxi_core.testing.injector import INJECTOR
+from maxi_core.testing.objective import OBJECTIVE
 from maxi_core.testing.plugin import PLUGIN
 from maxi_core.testing.source import MATCHER, SOURCE
 from maxi_core.testing.subject import Subject, questions_for, read_questions
@@ -29,6 +30,7 @@ ROLES: dict[str, dict[str, Check]] = {
     "captioner": {**_ASKED, **VIDEO},
     "augmenter": _ASKED,
     "temporal": {**FORWARD, **TRAINING},
+    "objective": OBJECTIVE,
 }
 
 LIGHT = frozenset([*PLUGIN.values(), *FINGERPRINT.values()])  # nobody is asked anything
@@ -86,7 +88,7 @@ class Report:
 def check_offer(
     catalog: Catalog, recipe: Recipe, name: str, *, full: bool = False, questions: Path | None = None
 ) -> Report:
-    """Check the source or temporal module `name` with the recipe's options, the light part of its contract or all.
+    """Check what is called `name` with the recipe's options: the light part of its contract, or all.
 
     `questions` is a file of texts or videos that take the place of the kit's. What needs a key, a model or a file that
     is not there is not checked, and says so. Raises PluginError for a name that nobody offers, or more than one, and

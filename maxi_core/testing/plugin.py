@@ -1,10 +1,11 @@
-"""What every plugin keeps, a temporal module too: it is light to import, and its options are options."""
+"""What every plugin keeps, whatever its role: it is light to import, and its options are options."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from maxi_core.plugin.catalog import Catalog, Offer, Plugin
-from maxi_core.plugin.roles import Source
+from maxi_core.plugin.roles import core_options
 from maxi_core.recipe.recipe import Setting, from_file, settle
 from maxi_core.settings.options import flaws, secret_options
 from maxi_core.testing.process import imported_by
@@ -34,13 +35,11 @@ def options_are_documented(subject: Subject) -> None:
     assert not found, "; ".join(found)
     for key in model.EFFORT:
         assert key in model.model_fields, f"EFFORT names '{key}', which is no option: {', '.join(model.model_fields)}"
-    if not isinstance(made, Source):
-        return
-    for key in ("batch", "concurrency"):
-        assert key not in model.model_fields, f"option '{key}' is one that every source has: set the class's `{key}`"
-        number: object = getattr(made, key)
-        assert type(number) is int, f"`{key}` is {number!r}: make it a whole number, at least 1"
-        assert number >= 1, f"`{key}` is {number!r}: make it a whole number, at least 1"
+    for key, (kind, least, _, _) in core_options(type(made)).items():
+        assert key not in model.model_fields, f"option '{key}' is one that the core has: set the class's `{key}`"
+        number: Any = getattr(made, key)
+        assert type(number) in (int, kind), f"`{key}` is {number!r}: make it a number, at least {least}"
+        assert number >= least, f"`{key}` is {number!r}: make it a number, at least {least}"
 
 
 def options_survive_a_recipe(subject: Subject) -> None:

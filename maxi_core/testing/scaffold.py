@@ -1,4 +1,4 @@
-"""What `maxi new-plugin` writes: a whole distribution of a source or temporal module, which works as it is."""
+"""What `maxi new-plugin` writes: a whole distribution with one plugin, which works as it is."""
 
 import re
 from collections.abc import Mapping
@@ -10,16 +10,18 @@ from string import Template
 from maxi_core.errors import MaxiError, UsageError, nearest
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.roles import ROLES
+from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.sections import RESERVED
 from maxi_core.system.files import write_text
 from maxi_core.version import __version__
 
-KINDS = (*ROLES, "temporal")
+KINDS = (*ROLES, "temporal", "objective")
 DIST_PREFIX = "maxi-"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _BAGS = "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}"
 _USES = {**dict.fromkeys(ROLES, _BAGS), "temporal": "maxi train runs/mine --temporal {}"}
+_USES["objective"] = f"maxi train runs/mine --loss {','.join(DEFAULTS['train']['loss'])},{{}}"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Written:
 
 
 def write_plugin(name: str, role: str, parent: Path, catalog: Catalog) -> Written:
-    """Write the distribution `maxi-NAME` into a folder of that name in `parent`, with a source that works as it is.
+    """Write the distribution `maxi-NAME` into a folder of that name in `parent`, with a plugin that works as it is.
 
     Raises UsageError for a name or role that cannot be, one that an installed plugin has, and a folder that exists.
     """

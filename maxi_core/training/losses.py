@@ -75,6 +75,7 @@ def through_anchors(student: Pair, teacher: Pair, anchors: Tensor, scale: Tensor
     A pair is video features (B, D) and text features (M, D). Similarities go through anchors (K, D): scale *
     sum_k (video . anchor_k)(anchor_k . text).
     """
+    anchors = _exact(anchors)
     said, told = (
         (scale * (videos @ anchors.T) @ (texts @ anchors.T).T).log_softmax(dim=1)
         for videos, texts in (map(_exact, pair) for pair in (student, teacher))

@@ -3,13 +3,16 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from maxi_core.settings.options import Configured
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+Prompts = Literal["bags", "classes", "any"]
+PROMPTS: tuple[str, ...] = get_args(Prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Objective(Configured):
 
     role = "objective"
     weight: float = 1.0
-    prompts: ClassVar[Literal["bags", "classes", "any"]] = "bags"
+    prompts: ClassVar[Prompts] = "bags"
     regulariser: ClassVar[bool] = False
 
     @property

@@ -1,6 +1,7 @@
 """`maxi new-plugin`: what it writes is installed, listed, passes its tests and fills bags, with no edit."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -42,7 +43,7 @@ def six(maxi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert maxi("new-plugin", f"my-{role}", "--role", role).code == ExitCode.DONE
         install(tmp_path / f"maxi-my-{role}", site)
     monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     return tmp_path
 
 
@@ -59,7 +60,7 @@ def test_a_plugin_of_every_role_is_listed_explained_and_fills_bags(maxi, six: Pa
     videos.mkdir()
     clip(videos / "bright.mp4", shade=250)
     (six / "actions.txt").write_text("juggling\nriding a bike\n")
-    names = ",".join(f"my-{role}" for role in KINDS if role != "temporal")
+    names = ",".join(f"my-{role}" for role in KINDS if role not in ("temporal", "objective"))
     ran = maxi("bags", "videos", "--dictionary", "actions.txt", "--out", "run", "--sources", names, "-q", "--json")
     assert (ran.code, ran.err) == (ExitCode.DONE, "")
     (bag,) = [json.loads(line) for line in (six / "run" / "bags.jsonl").read_text().splitlines()]
@@ -72,7 +73,9 @@ def test_a_plugin_of_every_role_is_listed_explained_and_fills_bags(maxi, six: Pa
     assert "riding" in {text["text"] for text in bag["texts"]}  # what the augmenter found
 
 
-@pytest.mark.parametrize("roles", [("expander", "injector"), pytest.param(KINDS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "roles", [("expander", "injector"), ("objective",), pytest.param(KINDS, marks=pytest.mark.slow)]
+)
 def test_the_tests_that_are_written_pass(six: Path, roles: tuple[str, ...]) -> None:
     folders = [str(six / f"maxi-my-{role}") for role in roles]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-W", "error"]

@@ -53,6 +53,14 @@ TRAINS_APART = "it trains each video by itself"
 SAVED = "every weight that is trained is saved"
 COMES_BACK = "its features come back from a checkpoint"
 
+FINITE = "its loss is a number, finite at any scale and in half precision"
+RANKS = "two ranks compute what one computes"
+ALONE = "the order of the videos does not change its loss"
+LOSS_TWICE = "its loss is the same twice"
+CONSTANT = "where it says that it has no gradient it has none"
+ZERO = "a regulariser is zero where the model is its teacher"
+HEAD = "gradients reach all of its head"
+
 MUTANTS: dict[type[Configured], str] = {}
 UNSEEN: dict[type[Configured], str] = {}
 

@@ -12,6 +12,7 @@ from tests.core import (  # noqa: F401 (each enters its classes into the registe
     faulty_batches,
     faulty_effects,
     faulty_injectors,
+    faulty_objectives,
     faulty_temporal,
     faulty_texts,
     faulty_unseen,

@@ -17,17 +17,20 @@ from maxi_core import (
     Dictionary,
     Expander,
     Failed,
+    Features,
     Form,
     Injector,
     Match,
     Matcher,
+    Objective,
     Sampling,
+    Teacher,
     Temporal,
     UsageError,
 )
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from maxi_core import Pixels, Pooling
 
@@ -255,3 +258,60 @@ class Blends(Temporal):
         visual.ln_post.__class__ = Blend
         visual.ln_post.frames = frames
         return lambda features: features.mean(1)
+
+
+class Tells(Objective):
+    """Tells the first text of each video's bag from all texts."""
+
+    name = "tells"
+
+    def loss(self, features: Features) -> "Tensor":
+        return self.each(features).mean()
+
+    def each(self, features: Features) -> "Tensor":
+        """Return the loss of each video."""
+        own, every = self.parts(features)
+        return every - own
+
+    def parts(self, features: Features) -> "tuple[Tensor, Tensor]":
+        """Return the logit of each video's own text, and the logarithm of the mass of all, in float32 at least."""
+        import torch
+
+        videos, texts, told, scale = (
+            part.float() if part.dtype in (torch.float16, torch.bfloat16) else part
+            for part in (features.videos, features.texts, self.told(features), features.scale)
+        )
+        own = (videos * texts[features.index[:, 0]]).sum(1)
+        return scale * own, (scale * videos @ told.T).logsumexp(1)
+
+    def told(self, features: Features) -> "Tensor":
+        """Return what a video is told apart from."""
+        return features.told_from(features.texts)
+
+
+class Holds(Objective):
+    """Holds the features of videos, which its head scales, to those of a teacher that follows."""
+
+    name = "holds"
+    regulariser = True
+    prompts = "any"
+    teacher = Teacher(0.9)
+
+    def head(self, width: int) -> "nn.Module":
+        import torch
+
+        class Scaling(torch.nn.Module):
+            def __init__(self, width: int) -> None:
+                super().__init__()
+                self.weight = torch.nn.Parameter(torch.ones(width))
+
+            def forward(self, features: "Tensor") -> "Tensor":
+                return features * self.weight
+
+        return Scaling(width)
+
+    def loss(self, features: Features) -> "Tensor":
+        assert features.teacher is not None
+        assert features.head is not None
+        apart = features.head(features.videos) - features.teacher.videos
+        return apart.float().square().sum(1).mean() if apart.dtype.itemsize < 4 else apart.square().sum(1).mean()

@@ -15,7 +15,7 @@ from maxi_core.testing.subject import LARGEST, NotCheckedError, Subject, clip_of
 from tests.core import mutants, samples
 from tests.core.faulty import MUTANTS, UNSEEN
 
-ROLES = ("expander", "captioner", "matcher", "augmenter", "injector", "temporal")
+ROLES = ("expander", "captioner", "matcher", "augmenter", "injector", "temporal", "objective")
 
 test_a_sound_expander_passes = contract(samples.Echo)
 test_a_sound_expander_with_options_passes = contract(lambda: samples.Echo(samples.Echo.Options(limit=1, words=("x",))))
@@ -34,6 +34,8 @@ test_a_sound_injector_that_draws_passes = contract(samples.Drawn)
 test_a_sound_temporal_module_passes = contract(samples.Average)
 test_a_sound_temporal_module_with_weights_passes = contract(samples.Weighs)
 test_a_sound_temporal_module_that_changes_the_encoder_passes = contract(samples.Blends)
+test_a_sound_objective_passes = contract(samples.Tells)
+test_a_sound_objective_with_a_teacher_and_a_head_passes = contract(samples.Holds)
 
 
 @pytest.mark.parametrize(("mutant", "sentence"), MUTANTS.items(), ids=[mutant.__qualname__ for mutant in MUTANTS])

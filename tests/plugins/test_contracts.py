@@ -1,14 +1,28 @@
-"""Every built-in source and temporal module is held to the contract that strangers are held to."""
+"""Every built-in source, temporal module and objective is held to the contract that strangers are held to."""
 
 from maxi_core.plugin.catalog import discover
 from maxi_core.testing import contract
 from maxi_core.testing.contract import ROLES
 from maxi_plugins.mean import Mean
 
-# all but `mean` in test files of their own, with what they need
-HELD = {"blip", "crossframe", "dictionary", "gpt3", "mean", "transformer", "true-labels", "verbs", "webvid"}
+# all but `mean` and the objectives in test files of their own, with what they need
+OBJECTIVES = {offer.name: offer.cls for offer in discover(only=[]).offers if offer.role == "objective"}
+HELD = {
+    *OBJECTIVES,
+    "blip",
+    "crossframe",
+    "dictionary",
+    "gpt3",
+    "mean",
+    "transformer",
+    "true-labels",
+    "verbs",
+    "webvid",
+}
 
 test_mean = contract(Mean)
+for _name, _cls in OBJECTIVES.items():
+    globals()[f"test_{_name}"] = contract(_cls)
 
 
 def test_no_builtin_is_left_out() -> None:
