@@ -10,7 +10,7 @@ from maxi_core.clip.model_rules import read_table
 from maxi_core.clip.naming import LOCAL_DIR
 from maxi_core.errors import UsageError
 from maxi_core.prompts import EVALUATION, TEMPLATES
-from maxi_core.settings.sections import EvalSection
+from maxi_core.settings.sections import EvalSection, ProtocolName
 
 if TYPE_CHECKING:
     from maxi_core.recipe.recipe import Recipe
@@ -32,7 +32,7 @@ class Preset:
         return {key: value for key, value in vars(self).items() if key != "otherwise"}
 
 
-PRESETS: Mapping[str, Preset] = {
+PRESETS: Mapping[ProtocolName, Preset] = {
     "maxi": Preset(16, "1x1", EVALUATION, "written", "imagenet"),
     "vifi": Preset(32, "1x1", EVALUATION, "written", "imagenet"),
     "open-vclip": Preset(
@@ -80,7 +80,8 @@ def settled(recipe: "Recipe", models: Iterable[str] = ()) -> tuple[EvalSection, 
         if len(set(recorded.values())) > 1:
             both = ", ".join(f"{kept} ({model})" for model, kept in recorded.items())
             raise UsageError(f"the models were imported with different protocols: {both}", "type one with --protocol")
-        name, origin = next(iter(recorded.values()), None), next(iter(recorded), "")
+        model = next(iter(recorded), "")
+        name, origin = recorded.get(model), model
     if name is None:
         return section, None
     values = PRESETS[name].values()
@@ -89,18 +90,19 @@ def settled(recipe: "Recipe", models: Iterable[str] = ()) -> tuple[EvalSection, 
         for key, value in values.items()
         if key in origins and getattr(section, key) != value
     }
-    kept = {key: value for key, value in values.items() if key not in changed}
-    return section.model_copy(update={**kept, "protocol": name}), Chosen(name, origin, changed)
+    taken = {key: value for key, value in values.items() if key not in changed}
+    return section.model_copy(update={**taken, "protocol": name}), Chosen(name, origin, changed)
 
 
-def _recorded(model: str) -> str | None:
+def _recorded(model: str) -> ProtocolName | None:
     """Return the protocol that a model was imported with, if it was; raises UsageError for one that is unknown."""
     folder = Path(model.removeprefix(LOCAL_DIR)).expanduser()
     folder = folder if (folder / ABOUT).is_file() else ([folder, *checkpoints_of(folder)])[-1]
     if not (folder / ABOUT).is_file():
         return None
     name = read_table(folder, ABOUT).get("protocol")
-    if name is not None and name not in PRESETS:
+    known = next((one for one in PRESETS if one == name), None)
+    if name is not None and known is None:
         fix = f"type one with --protocol: {', '.join(PRESETS)}"
         raise UsageError(f"{folder / ABOUT} has the protocol {repr(name)[:80]}, which this maxi does not know", fix)
-    return name
+    return known

@@ -24,5 +24,5 @@ def maps(seen: Seen, texts: Tensor, last: int | None = None) -> Tensor:
         for row, text in enumerate(texts):
             (gradient,) = torch.autograd.grad((features @ text).sum(), weights, retain_graph=True)
             received = gradient.relu().mean(dim=1).sum(dim=1)  # (T, H, Q, K) -> (T, K)
-            total[row] += received[:, -tower.patches :].unflatten(1, tower.grid)
+            total[row] += received[:, -tower.patches :].reshape(len(received), *tower.grid)
     return total

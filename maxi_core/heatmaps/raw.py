@@ -23,8 +23,9 @@ def write_raw(found: Heatmaps, path: Path) -> None:
         "frames": found.frames,
         "indices": np.array(found.indices),
     }
+    height, width = found.frames.shape[1:3]
     for place, one in enumerate(found.models):
         arrays |= {f"maps_{place}": one.maps, f"cosines_{place}": one.cosines, f"shares_{place}": one.shares}
-        arrays[f"box_{place}"] = np.array(seen_box(*found.frames.shape[1:3], one.image_size))
+        arrays[f"box_{place}"] = np.array(seen_box(height, width, one.image_size))
     with whole_file(path) as file:
         np.savez_compressed(file, **arrays)

@@ -42,14 +42,16 @@ def laid_over(frame: "Pixels", found: Map, image_size: int, scale: "Scale") -> "
     """
     from PIL import Image
 
-    top, left, bottom, right = seen_box(*frame.shape[:2], image_size)
+    height, width = frame.shape[:2]
+    top, left, bottom, right = seen_box(height, width, image_size)
     grey = frame.astype(np.float32).mean(axis=2, keepdims=True).repeat(3, axis=2)
     shown = grey * UNSEEN
     size = (right - left, bottom - top)
     large = np.asarray(Image.fromarray(found.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
     colours, opaque = scale.colours(large)
     shown[top:bottom, left:right] = (1 - opaque) * grey[top:bottom, left:right] + opaque * colours
-    return np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    return pixels
 
 
 @dataclass(frozen=True)

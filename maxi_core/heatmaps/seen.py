@@ -32,7 +32,7 @@ class Layer:
         """Return the mean over heads of values like the weights, of the rows that count, (T, rows, columns)."""
         rows = values[:, :, :1] if self.at_class else values
         patches = rows.mean(dim=1).sum(dim=1)[:, -tower.patches :]  # (T, H, Q, K) -> (T, K) -> (T, P)
-        return patches.unflatten(1, tower.grid)
+        return patches.reshape(len(patches), *tower.grid)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ class _Explicit(TorchFunctionMode):
             weights.requires_grad_()  # a frozen tower: its attention is where the graph begins
         assert self.place is not None
         self.found.append((self.place, weights))
-        return weights @ v
+        mixed: Tensor = weights @ v
+        return mixed
 
     def _multi_head(self, said: dict[str, Any]) -> Tensor:
         """Return what `multi_head_attention_forward` would, (Q, n, W)."""
@@ -150,6 +151,6 @@ class _Explicit(TorchFunctionMode):
         biases = (None,) * 3 if said["in_proj_bias"] is None else said["in_proj_bias"].chunk(3)
         given = (said["query"], said["key"], said["value"])  # (Q or K, n, W)
         projected = (functional.linear(x, w, b) for x, w, b in zip(given, matrices, biases, strict=True))
-        q, k, v = (part.unflatten(-1, (said["num_heads"], -1)).permute(1, 2, 0, 3) for part in projected)
+        q, k, v = (part.reshape(*part.shape[:2], said["num_heads"], -1).permute(1, 2, 0, 3) for part in projected)
         seen = self._attend(q, k, v).permute(2, 0, 1, 3).flatten(2)  # (n, H, Q, d) -> (Q, n, W)
         return functional.linear(seen, said["out_proj_weight"], said["out_proj_bias"])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SOURCES = DEFAULTS["sources"]
 
+ProtocolName = Literal["maxi", "vifi", "open-vclip"]  # presets of projects (evaluation.presets)
+
 
 class SourcesSection(Options):
     """Who plays which part in `maxi bags`; the defaults are the dictionary-only run (paper table 6, first row)."""
@@ -67,7 +69,7 @@ class EvalSection(Options):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    protocol: Literal["maxi", "vifi", "open-vclip"] | None = Field(
+    protocol: ProtocolName | None = Field(
         None,
         description="evaluation of a project: its frames, views, prompt, names and normalisation, where these are not "
         "set; none: that of an imported model, or as the rest says",

@@ -69,7 +69,8 @@ def _video_column(path: str, schema: Any, arrow: Any) -> str:
     if not known and len(found) != 1:
         what = f"its columns {', '.join(found)} could all be" if found else "none of its columns has the bytes of"
         raise UsageError(f"{path}: {what} videos ({', '.join(schema.names)})", "call the one with the bytes 'video'")
-    return found[known[0]] if known else next(iter(found.values()))
+    name: str = found[known[0]] if known else next(iter(found.values()))
+    return name
 
 
 def _is_bytes(kind: Any, arrow: Any) -> bool:
