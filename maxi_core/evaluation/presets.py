@@ -51,7 +51,7 @@ PRESETS: Mapping[ProtocolName, Preset] = {
 class Chosen:
     """The protocol of an evaluation: its `name`, who chose it, and what is set over it: (value, the preset's, who)."""
 
-    name: str
+    name: ProtocolName
     origin: str
     changed: Mapping[str, tuple[Any, Any, str]]
 
