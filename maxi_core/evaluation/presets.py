@@ -74,11 +74,12 @@ def settled(recipe: "Recipe", models: Iterable[str] = ()) -> tuple[EvalSection, 
     """
     section = recipe.core("eval", EvalSection)
     origins = {key: origin for (name, key), origin in recipe.origins.items() if name == "eval"}
-    name, origin = section.protocol, origins.get("protocol", "")
+    name: str | None = section.protocol
+    origin = origins.get("protocol", "")
     if name is None:
-        recorded = {model: kept for model in models if (kept := _recorded(model))}
+        recorded = {model: found for model in models if (found := _recorded(model))}
         if len(set(recorded.values())) > 1:
-            both = ", ".join(f"{kept} ({model})" for model, kept in recorded.items())
+            both = ", ".join(f"{found} ({model})" for model, found in recorded.items())
             raise UsageError(f"the models were imported with different protocols: {both}", "type one with --protocol")
         model = next(iter(recorded), "")
         name, origin = recorded.get(model), model

@@ -28,6 +28,7 @@ FRAMES = 16  # where a project's are unknown: the paper's
 SAFE, TORCH = ".safetensors", (".bin", ".pt", ".pth", ".pyth", ".ckpt")
 INDEX = ".index.json"  # of weights in several files
 FOLDER_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin")
+TIMM = "its image tower computes GELU by tanh, and the base's, of timm, without: features differ a little"
 TOLERANCE = 0.01  # of the first token's embedding, which float16 rounds
 
 
@@ -253,12 +254,15 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
     project = layout.project
     quick = base.config.get("quick_gelu", False) if project.quick_gelu is None else project.quick_gelu
     own = {**base.preprocess, **(layout.preprocess or {})}
+    timm = "timm_model_name" in base.config["vision_cfg"]
+    approximate = ("text_cfg",) if timm else ("text_cfg", "vision_cfg")
+    towers = {key: {**base.config[key], "act_kwargs": {"approximate": "tanh"}} for key in approximate if layout.tanh}
     mean, std = IMAGENET if project.imagenet else (own["mean"], own["std"])
     return {
         "schema": SCHEMA,
         "maxi": __version__,
         "started_from": {"name": base.name.strip("'"), "identity": base.identity} if base.identity else {},
-        "config": {**base.config, "quick_gelu": bool(quick)},
+        "config": {**base.config, **towers, "quick_gelu": bool(quick)},
         "preprocess": own,
         "tokenizer": base.tokenizing.record,
         "quick_gelu": bool(quick),
@@ -275,7 +279,7 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
             "mapped": len(fitted.mapped),
             "missing": list(fitted.missing),
             "left_out": list(fitted.left_out),
-            "notes": list(project.notes),
+            "notes": [*project.notes, *([TIMM] if layout.tanh and timm else [])],
         },
     }
 

@@ -80,6 +80,7 @@ class Layout:
     first_token: Lazy | None = field(default=None, repr=False)
     config: Mapping[str, Any] | None = None
     preprocess: Mapping[str, Any] | None = None
+    tanh: bool = False  # whether its GELU is the approximation by tanh
 
 
 def layout_of(file: TensorFile) -> Layout:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KINDS = ("clip", "siglip")  # model_type of config.json
-ACTIVATIONS = {"quick_gelu": True, "gelu": False, "gelu_pytorch_tanh": False, "gelu_new": False}
+TANH = ("gelu_pytorch_tanh", "gelu_new")  # the approximation of GELU
+ACTIVATIONS = {"quick_gelu": True, "gelu": False, **dict.fromkeys(TANH, False)}
 IDS = "position_ids"  # a row of numbers that older versions saved
 
 # Of a layer, and of what is outside of them: ours -> theirs.
@@ -75,7 +76,8 @@ def from_transformers(
         raise UsageError(
             f"{folder} computes {' and '.join(sorted(said))}", "maxi has GELU and QuickGELU, in both towers"
         )
-    quick = ACTIVATIONS[said.pop()]
+    (act,) = said
+    quick = ACTIVATIONS[act]
     project = Project("Hugging Face", quick_gelu=quick if kind == "clip" else None)
     left = {key: value for key, value in weights.items() if not key.endswith(IDS)}
     named = _clip(left) if kind == "clip" else _siglip(left)
@@ -83,7 +85,7 @@ def from_transformers(
     every = {one for both in used for one in both.split(" ")}
     dropped = tuple(sorted(left.keys() - every))
     own = _config(towers, config, quick) if kind == "clip" else None
-    return Layout(project, {key: one for key, (_, one) in named.items()}, dropped, None, own, preprocess)
+    return Layout(project, {key: one for key, (_, one) in named.items()}, dropped, None, own, preprocess, act in TANH)
 
 
 Named = dict[str, tuple[str, Lazy]]  # our name -> their names, with a space between, and the tensor

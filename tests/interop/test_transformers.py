@@ -45,7 +45,7 @@ def clip_folder(folder: Path, act: str = "quick_gelu", **more: str) -> nn.Module
     return model
 
 
-@pytest.mark.parametrize("act", ["quick_gelu", "gelu"])
+@pytest.mark.parametrize("act", ["quick_gelu", "gelu", "gelu_pytorch_tanh"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_clip_of_transformers_has_the_same_features_here(act: str, alone: bool, tmp_path: Path) -> None:
     model = clip_folder(tmp_path / "theirs", act)
