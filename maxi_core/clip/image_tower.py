@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from maxi_core.clip.blocks import attends_apart, is_plain, is_touched, residual, residual_apart
+from maxi_core.clip.timm_tower import encode_timm_patches, is_timm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,9 +42,12 @@ def encode_images(visual: Any, images: Tensor, *, checkpointing: bool = False) -
 def encode_patches(visual: Any, images: Tensor) -> Tensor:
     """Return the features of all patches, (n, 3, S, S) -> (n, rows, columns, D): for heatmaps (supplement 3.1).
 
-    The tokens of the last block, without the class token, through the final norm and the projection. Raises TypeError
-    for a tower that is no vision transformer of open_clip with a class token.
+    The tokens of the last block, without the class token, through the final norm and the projection; of a tower of
+    timm as `encode_timm_patches` says. Raises TypeError for other towers than these and open_clip's vision transformer
+    with a class token.
     """
+    if is_timm(visual):
+        return encode_timm_patches(visual, images)
     if not _is_vit(visual):
         raise TypeError(f"a {type(visual).__name__} of this kind has no patch tokens beside a class token")
     x = _through_blocks(visual, images, checkpointing=False, only_first=False)

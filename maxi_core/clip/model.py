@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +82,16 @@ class VideoCLIP(nn.Module):
         self.checkpointing = checkpointing
         self.checkpoint, self.about = checkpoint, about
         self.image_size = _side(name, clip)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of training; batch norms of a tower that is not trained keep the statistics they have."""
+        super().train(mode)
+        for tower in self.clip.children():
+            if not any(parameter.requires_grad for parameter in tower.parameters()):
+                for module in tower.modules():
+                    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                        module.eval()
+        return self
 
     @property
     def device(self) -> torch.device:

@@ -1,5 +1,6 @@
 """Which weights are trained, and the optimizer over them (method.md, training)."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,8 +13,12 @@ from maxi_core.training.options import Freeze
 
 BETAS, EPS = (0.9, 0.98), 1e-8
 
-AFTER_BLOCKS = ("ln_post", "proj", "ln_final", "text_projection")  # trained with the last blocks
-TOKENS = ("token_embedding", "word_embeddings")
+# Where a tower keeps its blocks, open_clip's, timm's and those of transformers, and what is trained with the last ones.
+BLOCKS = re.compile(r"(?:resblocks|trunk\.blocks|encoder\.(?:layers?|block))\.(\d+)\.")
+AFTER_BLOCKS = re.compile(
+    r"(visual\.|text\.)?(ln_post|proj|ln_final|text_projection)\b|visual\.(head|trunk\.(norm|fc_norm|attn_pool|head))\."
+)
+TOKENS = ("token_embedding", "word_embeddings", "embed_tokens", "shared.weight")
 
 
 def choose_trainable(
@@ -80,12 +85,12 @@ def _count_blocks(model: VideoCLIP, group: str) -> int:
 
 
 def _block_number(name: str) -> int | None:
-    _, found, after = name.partition("resblocks.")
-    return int(after.partition(".")[0]) if found else None
+    found = BLOCKS.search(name)
+    return int(found[1]) if found else None
 
 
 def _is_late(name: str, blocks: int, last: int) -> bool:
     number = _block_number(name)
     if number is not None:
         return number >= blocks - last
-    return any(part in AFTER_BLOCKS for part in name.split("."))
+    return AFTER_BLOCKS.match(name) is not None

@@ -61,29 +61,120 @@ class CrossFrameAttention(nn.Module):
             q = functional.linear(asking, weight[:width], None if bias is None else bias[:width])
             k, v = functional.linear(x, weight[width:], None if bias is None else bias[width:]).chunk(2, dim=-1)
         heads = (len(x), -1, self.num_heads, width // self.num_heads)
-        q, k, v = (part.reshape(heads).transpose(1, 2) for part in (q, self._averaged(k), v))  # (B * T, H, L, d)
+        k = averaged(k, self.offsets, self.frames)
+        q, k, v = (part.reshape(heads).transpose(1, 2) for part in (q, k, v))  # (B * T, H, L, d)
         seen = functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.out_proj(seen.transpose(1, 2).flatten(2))
         return out if self.batch_first else out.transpose(0, 1), None
 
-    def _averaged(self, keys: Tensor) -> Tensor:
-        """Return each frame's mean key over its neighbours in the same video, (B * T, L, W) -> (B * T, L, W)."""
-        frames = self.frames
-        if len(keys) % frames:
-            raise MaxiError(
-                f"{len(keys)} images are no whole videos of {frames} frames",
-                "call maxi_core.plugin.roles.tell_frames(visual, T) with the number of frames of each video first",
-            )
-        if frames == 1:
-            return keys
-        near = neighbours(frames, self.offsets, keys.device)
-        # zeros and ones are exact in every precision, so that only the sum and the division are rounded
-        total = torch.matmul(near.to(keys.dtype), keys.reshape(-1, frames, keys[0].numel()))
-        return total.div_(near.sum(dim=1, keepdim=True)).view(keys.shape)
-
     def extra_repr(self) -> str:
         """Return what printing a model shows of it."""
         return f"offsets={self.offsets}, frames={self.frames}"
+
+
+class CrossFrameProjection(nn.Module):
+    """The layer of a timm attention that makes keys, with each frame's keys averaged over its neighbours.
+
+    It has the parameters of the `nn.Linear` that it stands for. Keys are the second third of what it returns, or all.
+    What timm does to keys afterwards, such as rotating them by their place, is linear and the same in each frame, so
+    that it may come after the mean.
+    """
+
+    def __init__(self, linear: Any, offsets: Sequence[int], frames: int, *, keys_only: bool) -> None:
+        """Take over the parameters of `linear`, torch's own or one like this."""
+        super().__init__()
+        self.weight: nn.Parameter = linear.weight
+        self.bias: nn.Parameter | None = linear.bias
+        self.offsets, self.frames, self.keys_only = tuple(offsets), frames, keys_only
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the projection of tokens, (B * T, L, W) -> (B * T, L, 3 W) or (B * T, L, W)."""
+        made = functional.linear(x, self.weight, self.bias)
+        if self.keys_only:
+            return averaged(made, self.offsets, self.frames)
+        query, key, value = made.chunk(3, dim=-1)
+        return torch.cat([query, averaged(key, self.offsets, self.frames), value], dim=-1)
+
+
+# Attentions of timm whose tokens are all those of one image, and whose keys are one linear layer.
+TIMM = ("Attention", "AttentionRope", "EvaAttention", "RelPosAttention")
+
+
+def timm_attentions(visual: nn.Module) -> list[Any]:
+    """Return the attentions of a tower of timm that can become cross-frame, the first layer first."""
+    trunk = getattr(visual, "trunk", None)
+    modules = trunk.modules() if isinstance(trunk, nn.Module) else ()
+    found = [module for module in modules if type(module).__name__ in TIMM]
+    return [module for module in found if _keys(module) and isinstance(getattr(module, "k_norm", None), _UNNORMED)]
+
+
+def cross_frames(attention: Any, offsets: Sequence[int], frames: int) -> CrossFrameProjection:
+    """Make a timm attention cross-frame and return what it is told the number of frames by."""
+    name = _keys(attention)
+    made = CrossFrameProjection(getattr(attention, name), offsets, frames, keys_only=name == "k_proj")
+    setattr(attention, name, made)
+    if hasattr(attention, "qkv_bias_separate"):
+        attention.qkv_bias_separate = True  # else it would take the weight of the layer and not ask it
+    return made
+
+
+_UNNORMED = (nn.Identity, type(None))
+
+
+def _keys(attention: Any) -> str:
+    """Return the name of the layer that makes an attention's keys, "" if there is none that is known."""
+    linear = (nn.Linear, CrossFrameProjection)
+    return next((name for name in ("qkv", "k_proj") if isinstance(getattr(attention, name, None), linear)), "")
+
+
+class SharedPatchDropout(nn.Module):
+    """A patch dropout, of open_clip or timm, that drops the same patches of all frames of a video.
+
+    So a frame's keys are averaged with those of the same places.
+    """
+
+    def __init__(self, dropout: nn.Module, frames: int) -> None:
+        super().__init__()
+        self.dropout, self.frames = dropout, frames
+
+    def forward(self, x: Tensor) -> Any:
+        """Return the tokens that stay, (B * T, L, W) -> (B * T, l, W), and with them their places where timm asks."""
+        if not self.training or self.frames == 1:
+            return self.dropout(x)
+        count, width = self.frames, x.shape[-1]
+        together = x.view(-1, count, *x.shape[1:]).transpose(1, 2).flatten(2)  # -> (B, L, T * W)
+        answer = self.dropout(together)
+        kept, places = answer if isinstance(answer, tuple) else (answer, None)
+        apart = kept.view(*kept.shape[:2], count, width).transpose(1, 2).flatten(0, 1)  # -> (B * T, l, W)
+        if not isinstance(answer, tuple):
+            return apart
+        return apart, None if places is None else places.repeat_interleave(count, dim=0)
+
+
+def share_dropout(visual: Any, frames: int) -> None:
+    """Let the patch dropout of an image tower, where it has one, drop the same patches of all frames of a video."""
+    owner, name = (visual.trunk, "patch_drop") if hasattr(visual, "trunk") else (visual, "patch_dropout")
+    dropout = getattr(owner, name, None)
+    if isinstance(dropout, nn.Module) and not isinstance(dropout, (nn.Identity, SharedPatchDropout)):
+        setattr(owner, name, SharedPatchDropout(dropout, frames))
+
+
+def averaged(keys: Tensor, offsets: Sequence[int], frames: int) -> Tensor:
+    """Return each frame's mean key over its neighbours in the same video, (B * T, L, W) -> (B * T, L, W).
+
+    Raises MaxiError if the batch is not made of whole videos of `frames` frames.
+    """
+    if len(keys) % frames:
+        raise MaxiError(
+            f"{len(keys)} images are no whole videos of {frames} frames",
+            "call maxi_core.plugin.roles.tell_frames(visual, T) with the number of frames of each video first",
+        )
+    if frames == 1:
+        return keys
+    near = neighbours(frames, offsets, keys.device)
+    # zeros and ones are exact in every precision, so that only the sum and the division are rounded
+    total = torch.matmul(near.to(keys.dtype), keys.reshape(-1, frames, keys[0].numel()))
+    return total.div_(near.sum(dim=1, keepdim=True)).view(keys.shape)
 
 
 def neighbours(frames: int, offsets: Sequence[int], device: torch.device) -> Tensor:
@@ -103,7 +194,7 @@ class CheckedMean:
     Raises MaxiError for another T: the keys of different videos were averaged then.
     """
 
-    attention: CrossFrameAttention
+    attention: CrossFrameAttention | CrossFrameProjection
 
     def __call__(self, features: Tensor) -> Tensor:
         """Return the mean."""

@@ -44,29 +44,36 @@ class CrossFrame(Temporal):
     def attach(self, visual: "nn.Module", frames: int) -> "Pooling":
         """Replace the attention of the last layers of `visual` and return the mean over frames.
 
-        Attached again, it replaces what it did before. The state dict keeps its keys and its tensors. Raises UsageError
-        for an encoder that is no vision transformer of open_clip with at least so many layers.
+        Attached again, it replaces what it did before. The state dict keeps its keys and its tensors. Patches that are
+        dropped in training are the same in all frames of a video. Raises UsageError for an encoder that is no vision
+        transformer of open_clip or timm with at least so many layers.
         """
-        from maxi_plugins.cross_attention import CheckedMean, CrossFrameAttention, is_stock
+        from maxi_plugins import cross_attention as cross
 
-        layers = self.options.layers
+        layers, offsets = self.options.layers, self.options.offsets
         blocks: list[Any] = list(getattr(getattr(visual, "transformer", None), "resblocks", ()))
-        if not blocks or not all(is_stock(block.attn) for block in blocks if hasattr(block, "attn")):
+        if not all(cross.is_stock(block.attn) for block in blocks if hasattr(block, "attn")):
+            blocks = []
+        of_timm = cross.timm_attentions(visual)
+        known = blocks or of_timm
+        if not known:
             raise UsageError(
-                f"crossframe changes the attention of open_clip's vision transformers, and this is a "
-                f"{type(visual).__name__} of another kind",
+                f"crossframe changes the attention of open_clip's and timm's vision transformers, and this is a "
+                f"{type(getattr(visual, 'trunk', visual)).__name__} of another kind",
                 "choose a model such as ViT-B-16-quickgelu/openai, or temporal module mean",
             )
-        if layers > len(blocks):
+        if layers > len(known):
             raise UsageError(
-                f"crossframe.layers is {layers}, and the visual encoder has {len(blocks)}",
-                f"type -o crossframe.layers={len(blocks)} or fewer",
+                f"crossframe.layers is {layers}, and the visual encoder has {len(known)}",
+                f"type -o crossframe.layers={len(known)} or fewer",
             )
-        changed = []
+        last: Any = None
         for block in blocks[-layers:]:
-            block.attn = CrossFrameAttention(block.attn, self.options.offsets, frames)
-            changed.append(block.attn)
-        return CheckedMean(changed[-1])
+            block.attn = last = cross.CrossFrameAttention(block.attn, offsets, frames)
+        for attention in of_timm[-layers:]:
+            last = cross.cross_frames(attention, offsets, frames)
+        cross.share_dropout(visual, frames)
+        return cross.CheckedMean(last)
 
 
 @hookimpl

@@ -333,7 +333,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path, monkeypatch: py
 def test_an_encoder_of_another_kind_is_refused_in_one_line() -> None:
     from open_clip.modified_resnet import ModifiedResNet
 
-    with pytest.raises(UsageError, match=r"open_clip's vision transformers, and this is a ModifiedResNet"):
+    with pytest.raises(UsageError, match=r"timm's vision transformers, and this is a ModifiedResNet"):
         attached(ModifiedResNet((1, 1, 1, 1), 8, 2, image_size=32, width=8), 4)
     with pytest.raises(UsageError, match="of another kind; choose a model such as"):
         attached(tower(block_type="custom", qk_norm=True), 4)

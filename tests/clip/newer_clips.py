@@ -1,0 +1,43 @@
+"""Newer CLIPs of open_clip's registry at random weights: their towers of timm real or timm's own small ones."""
+
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import timm
+
+from tests.clip.tiny_clip import write
+from tests.test_security import words
+
+# architecture -> the tower of timm that stands for its own, None where that is small enough itself
+FAMILIES = {
+    "PE-Core-T-16-384": None,  # 6 million weights, rotated keys, pooled by attention
+    "MobileCLIP2-S0": None,  # 11 million, convolutions and batch norms
+    "MobileCLIP2-B": "test_vit",  # a class token
+    "ViT-B-32-SigLIP2-256": "test_vit3",  # pooled by attention, a logit bias
+    "EVA02-B-16": "eva02_tiny_patch14_224",  # biases apart from the projection
+    "ViTamin-S": "vit_tiny_r_s16_p8_224",  # convolutions before the blocks
+}
+SMALL_TEXT = {"width": 32, "heads": 2, "layers": 2}
+
+
+def settings(arch: str, stand_in: str | None = None, *, whole: bool = False, **vision: Any) -> dict[str, Any]:
+    """Return the model_cfg of an architecture, its text tower small; `vision` changes its image tower."""
+    made: dict[str, Any] = open_clip.get_model_config(arch)
+    if stand_in:
+        size = timm.get_pretrained_cfg(stand_in).input_size[-1]
+        made["vision_cfg"] |= {"timm_model_name": stand_in, "image_size": size}
+        if made["vision_cfg"].get("timm_proj") == "none":  # nothing behind the trunk, which has another width
+            made["embed_dim"] = timm.create_model(stand_in).num_features
+    made["vision_cfg"] |= {"timm_model_pretrained": False, **vision}
+    if not whole:
+        named = "hf_tokenizer_name" in made["text_cfg"]
+        made["text_cfg"] |= SMALL_TEXT | ({"vocab_size": 100} if named else {})
+    return made
+
+
+def write_family(folder: Path, arch: str, stand_in: str | None = None, **vision: Any) -> Path:
+    """Write a model of a family as an export folder, with a tokenizer of a few words where it names one."""
+    made = settings(arch, stand_in, **vision)
+    write(folder, made)
+    return words(folder) if made["text_cfg"].get("hf_tokenizer_name") else folder
