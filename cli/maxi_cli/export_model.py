@@ -24,8 +24,10 @@ def export_model(
     ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder that gets the files.")],
     to: Annotated[
-        Literal["open-clip", "hf", "authors"],
-        typer.Option("--to", help="What is to load it: open_clip, transformers' CLIPModel, the authors' code."),
+        Literal["open-clip", "hf", "onnx", "authors"],
+        typer.Option(
+            "--to", help="What is to load it: open_clip, transformers' CLIPModel, onnxruntime, the authors' code."
+        ),
     ],
     scores: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="scores.json of maxi eval for the model card.")
@@ -33,7 +35,7 @@ def export_model(
     licence: Annotated[str, typer.Option("--license", help="What the model card says of the licence.")] = "",
     json: JsonFlag = False,
 ) -> None:
-    """Write a model for other programs: open_clip, transformers, or the authors' code.
+    """Write a model for other programs: open_clip, transformers, onnxruntime, or the authors' code.
 
     Example: maxi export model runs/mine/vitb16 exported/vitb16 --to open-clip
     """

@@ -9,14 +9,14 @@ from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import UsageError
-from maxi_core.export import authors_file, hugging_face, open_clip_folder
+from maxi_core.export import authors_file, hugging_face, onnx_graphs, open_clip_folder
 from maxi_core.export.card import CARD, card
 from maxi_core.system.files import whole_folder, write_text
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog
 
-Target = Literal["open-clip", "hf", "authors"]
+Target = Literal["open-clip", "hf", "onnx", "authors"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Format:
 FORMATS: dict[Target, Format] = {
     "open-clip": Format(open_clip_folder.write_open_clip, open_clip_folder.LOADING, "open_clip"),
     "hf": Format(hugging_face.write_hugging_face, hugging_face.LOADING, "transformers"),
+    "onnx": Format(onnx_graphs.write_onnx, onnx_graphs.LOADING, "onnx"),
     "authors": Format(authors_file.write_authors, authors_file.LOADING, "pytorch"),
 }
 

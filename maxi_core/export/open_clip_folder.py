@@ -32,7 +32,7 @@ def write_open_clip(model: VideoCLIP, folder: Path) -> None:
     }
     (folder / CONFIG).write_bytes(dumped(document))
     write_tensors(folder / WEIGHTS, model.weights())
-    for name, content in _tokenizer(model).items():
+    for name, content in tokenizer_files(model).items():
         (folder / name).write_bytes(content)
     find_model(str(folder))  # says what of the configuration maxi itself would refuse
 
@@ -46,13 +46,13 @@ def preprocessing(model: VideoCLIP) -> dict[str, Any]:
     return json.loads(json.dumps(said | {"mean": mean, "std": std, "size": model.image_size}))  # type: ignore[no-any-return]
 
 
-def _tokenizer(model: VideoCLIP) -> dict[str, bytes]:
-    """Return the files of a tokenizer that is not open_clip's own, by name."""
+def tokenizer_files(model: VideoCLIP) -> dict[str, bytes]:
+    """Return the files of a tokenizer that is not open_clip's own, by name; raises UsageError where it has none."""
     if model.config["text_cfg"].get("hf_tokenizer_name"):
         return model.tokenizing.written(model.tokenizer)
     if model.tokenizing.record is not None:
         raise UsageError(
-            f"open-clip cannot hold '{model.name}': a folder has no place for its tokenizer, which open_clip chooses "
-            f"by the name {model.tokenizing.record}"
+            f"the tokenizer of '{model.name}' has no files that a folder could hold: open_clip chooses it by the name "
+            f"{model.tokenizing.record}"
         )
     return {}

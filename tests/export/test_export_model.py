@@ -26,9 +26,9 @@ def images(size: int = 28) -> Tensor:
 
 
 @torch.no_grad()
-def own(model: VideoCLIP) -> dict[str, Tensor]:
+def own(model: VideoCLIP, texts: list[str] = TEXTS) -> dict[str, Tensor]:
     """Return features of open_clip's own forward for the model that maxi loaded."""
-    ids = model.tokenize(TEXTS).ids
+    ids = model.tokenize(texts).ids
     return {"image": model.clip.encode_image(images(model.image_size)), "text": model.clip.encode_text(ids), "ids": ids}
 
 
@@ -112,6 +112,43 @@ def test_transformers_loads_the_folder_and_computes_the_same_features(settings: 
     prepare = image_transform_v2(PreprocessCfg(**said), is_train=False)
     prepared = prepare(Image.fromarray(picture.numpy()))
     assert (found["pixels"][0] - prepared).abs().max() < 0.05  # one grey level, as the two round when they resize
+
+
+LOAD_ONNX = """
+import numpy, onnxruntime
+def run(name, key, value):
+    return torch.from_numpy(onnxruntime.InferenceSession(folder + "/" + name).run(None, {key: value.numpy()})[0])
+found = {"image": run("image.onnx", "pixels", given["images"]), "text": run("text.onnx", "ids", given["ids"])}
+found["one"] = run("image.onnx", "pixels", given["images"][:1])
+"""
+
+
+def test_onnxruntime_loads_both_towers_for_any_number_of_inputs(tmp_path: Path) -> None:
+    import onnx
+
+    model = exported(write(tmp_path / "model", config(quick_gelu=True)), tmp_path / "out", "onnx")
+    wanted = own(model)
+    given = {"images": images(), "ids": wanted["ids"]}
+    found = elsewhere(LOAD_ONNX, tmp_path / "x", given, folder=str(tmp_path / "out"))
+    for name in ("image", "text"):
+        assert (found[name] - wanted[name]).abs().max() < 1e-4
+    assert (found["one"] - wanted["image"][:1]).abs().max() < 1e-4
+    about = json.loads((tmp_path / "out" / "onnx.json").read_text())
+    for name in ("image.onnx", "text.onnx"):
+        graph = onnx.load(tmp_path / "out" / name)
+        assert [one.version for one in graph.opset_import if one.domain == ""] == [about["opset"]]
+        assert graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    assert about["scale"] == pytest.approx(float(model.scale().detach()))
+    assert about["pixel_mean"] == pytest.approx(list(MEAN))
+
+
+def test_onnx_without_its_packages_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "onnx" else real(name, *a))
+    with pytest.raises(UsageError, match=r"ONNX needs onnx; pip install 'maxi\[onnx\]'"):
+        export_model(str(write(tmp_path / "model")), tmp_path / "out", "onnx", discover())
 
 
 LOAD_AUTHORS = """
