@@ -16,7 +16,8 @@ from maxi_core.evaluation.saving import to_csv
 from maxi_core.system.files import refuse_existing, whole_file, whole_folder, write_lines, write_text
 from maxi_core.system.text_files import read_text
 from maxi_core.types import TextBag, Video
-from maxi_core.video.archives import open_video, video_exists
+from maxi_core.video.archives import archive_of, open_video, video_exists
+from maxi_core.video.lists import is_video_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -262,13 +263,18 @@ def _file_name(row: Row) -> str:
     """Return the name of a video's copy: its id without the window, below VIDEOS whatever the id is."""
     name = row["video"] if row["start"] is row["end"] is None else row["video"].rpartition("#t=")[0] or row["video"]
     parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..")] or ["video"]
-    ending = Path(row["path"]).suffix
+    ending = _ending(Path(row["path"]))
     return "/".join([VIDEOS, *parts]) + ("" if parts[-1].endswith(ending) else ending)
+
+
+def _ending(video: Path) -> str:
+    """Return the ending of a copy, by which others know that it is a video; a row of a table may have none."""
+    return video.suffix if is_video_name(video.name) else ".mp4"
 
 
 def _copy(video: Path, folder: Path, name: str, taken: Collection[str]) -> str:
     while name in taken:  # ids that differ only in what a copy's name cannot have
-        name = f"{name.removesuffix(video.suffix)}_{video.suffix}"
+        name = f"{name.removesuffix(_ending(video))}_{_ending(video)}"
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     with open_video(video) as file, (folder / name).open("wb") as copy:
         shutil.copyfileobj(file, copy, 1 << 20)
@@ -278,7 +284,8 @@ def _copy(video: Path, folder: Path, name: str, taken: Collection[str]) -> str:
 def _write_fiftyone(run: Path, folder: Path, out: Path, rows: Iterable[Row]) -> Exported:
     """Write FiftyOne's CSV dataset and the lines that load it; the videos stay where they are.
 
-    FiftyOne knows a row by its file, so a second window of one is a row of a link to it, in the folder `data`.
+    FiftyOne knows a row by its file, so a second window of one is a row of a link to it, in the folder `data`, where copies
+    of what is in archives lie, too.
     """
     missing: list[str] = []
     of_videos = captioners(run)
@@ -289,11 +296,15 @@ def _write_fiftyone(run: Path, folder: Path, out: Path, rows: Iterable[Row]) -> 
         best = (spoken.get("predictions") or [{"class": "", "score": ""}])[0]
         cells = {**spoken, "filepath": str(Path(row["path"]).resolve()), "video": row["video"]}
         cells |= {"prediction": best["class"], "confidence": best["score"]}
-        if cells["filepath"] in seen:
-            link = folder / "data" / f"{len(table)}{Path(row['path']).suffix}"
-            link.parent.mkdir(exist_ok=True)
-            link.symlink_to(cells["filepath"])
-            cells["filepath"] = link.name
+        held = archive_of(video := Path(row["path"])) is not None
+        if held or cells["filepath"] in seen:
+            name = f"data/{len(table)}{_ending(video)}"
+            if held:
+                _copy(video, folder, name, ())
+            else:
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).symlink_to(cells["filepath"])
+            cells["filepath"] = Path(name).name
         seen.add(cells["filepath"])
         table.append([json.dumps(cells[key]) if isinstance(cells[key], list) else cells[key] for key in COLUMNS])
     write_text(folder / "labels.csv", to_csv(table))

@@ -133,7 +133,7 @@ def demuxed(path: Path) -> Iterator[InputContainer]:
 
     with ExitStack() as stack:
         file = str(path) if _within(path) is None else stack.enter_context(open_video(path))
-        yield stack.enter_context(av.open(file, mode="r", metadata_errors="replace"))
+        yield stack.enter_context(av.open(file, "r", metadata_errors="replace"))
 
 
 @contextmanager

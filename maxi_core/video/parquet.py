@@ -58,7 +58,7 @@ def _counted(sizes: list[int]) -> Iterator[tuple[int, int]]:
 
 def _video_column(path: str, schema: Any, arrow: Any) -> str:
     """Return the path of the column with the bytes, as Parquet writes it: `mp4`, or `video.bytes`."""
-    found = {}
+    found: dict[str, str] = {}
     for field in schema:
         inner = field.type.get_field_index("bytes") if arrow.types.is_struct(field.type) else -1
         if _is_bytes(field.type, arrow):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from maxi_core.bags.bag import to_line
@@ -182,6 +184,19 @@ def test_the_lines_that_load_the_fiftyone_folder_give_back_what_was_said(
     ]
     with (tmp_path / "fo" / "labels.csv").open(newline="") as file:
         assert not [cell for row in csv.reader(file) for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_videos_in_archives_are_copied_where_a_format_holds_videos(run: Path, tmp_path: Path) -> None:
+    data = (tmp_path / "videos" / "3" / "-a b.mp4").read_bytes()
+    pq.write_table(pa.table({"video": [data, data]}), tmp_path / "t.parquet")
+    rows = [bag(Video(f"t.parquet/{row}", tmp_path / "t.parquet" / str(row))) for row in range(2)]
+    write_lines(run / BAGS, map(to_line, rows))
+    assert export_bags(run, tmp_path / "hub", "hf").bags == 2
+    assert [path.read_bytes() == data for path in (tmp_path / "hub").rglob("*.mp4")] == [True, True]
+    assert export_bags(run, tmp_path / "fo", "fiftyone").bags == 2
+    with (tmp_path / "fo" / "labels.csv").open(newline="") as file:
+        names = [row["filepath"] for row in csv.DictReader(file)]
+    assert [(tmp_path / "fo" / "data" / name).read_bytes() == data for name in names] == [True, True]
 
 
 def test_the_page_shows_the_lines_that_load_fiftyone() -> None:
