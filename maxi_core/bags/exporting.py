@@ -284,8 +284,8 @@ def _copy(video: Path, folder: Path, name: str, taken: Collection[str]) -> str:
 def _write_fiftyone(run: Path, folder: Path, out: Path, rows: Iterable[Row]) -> Exported:
     """Write FiftyOne's CSV dataset and the lines that load it; the videos stay where they are.
 
-    FiftyOne knows a row by its file, so a second window of one is a row of a link to it, in the folder `data`, where copies
-    of what is in archives lie, too.
+    FiftyOne knows a row by its file, so a second window of one is a row of a link to it, in the folder `data`, and what
+    is in an archive has a copy there.
     """
     missing: list[str] = []
     of_videos = captioners(run)

@@ -1,5 +1,6 @@
 """`metrics.jsonl`: one record per step, the same after a resume as of an unbroken run (method.md, files)."""
 
+import atexit
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -182,7 +183,13 @@ def _trackio(out: Path, name: str, settings: Mapping[str, str], bags: Table) -> 
     trackio = _installed("trackio")
     with redirect_stdout(sys.stderr):  # it greets
         run = trackio.init(project=PROJECT, name=f"{name} in {out}", config=dict(settings), resume="allow")
+    atexit.register(_finish, trackio)
     return _with_table(trackio, run, bags)
+
+
+def _finish(trackio: Any) -> None:
+    with redirect_stdout(sys.stderr):  # it says good-bye
+        trackio.finish()
 
 
 def _wandb(out: Path, name: str, settings: Mapping[str, str], bags: Table) -> Report:

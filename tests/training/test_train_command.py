@@ -308,6 +308,8 @@ class Run:
         said = {key: getattr(value, "rows", value) for key, value in values.items()}
         with open(self.path, "a") as file:
             file.write(json.dumps({"step": step, **said}) + chr(10))
+def finish():
+    print("* good-bye")
 def init(project, name, config, resume, dir=None):
     print("* hello from a tracker")
     with open(__file__ + ".log", "a") as file:
