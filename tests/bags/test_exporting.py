@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from maxi_core.bags.bag import to_line
-from maxi_core.bags.exporting import LOAD, as_row, export_bags
+from maxi_core.bags.exporting import LOAD, as_row, export_bags, read_predictions
 from maxi_core.bags.manifest import BAGS, MANIFEST
 from maxi_core.errors import ExitCode, UsageError
 from maxi_core.system.files import write_lines
@@ -184,6 +184,18 @@ def test_the_lines_that_load_the_fiftyone_folder_give_back_what_was_said(
     ]
     with (tmp_path / "fo" / "labels.csv").open(newline="") as file:
         assert not [cell for row in csv.reader(file) for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_predictions_are_read_as_eval_and_predict_write_them(predicted: Path, tmp_path: Path) -> None:
+    guess = {"label": "wave", "share": 0.75, "cosine": 0.3}
+    printed = {"schema": 1, "predictions": [{"video": "a.mp4", "top": [guess], "skipped": None}]}
+    (tmp_path / "printed.json").write_text(json.dumps(printed))
+    assert read_predictions(tmp_path / "printed.json") == {"a.mp4": [{"class": "wave", "score": 0.75}]}
+    assert read_predictions(predicted)["c\n#.mp4"][1] == {"class": "wave", "score": 1.0}
+    for text in ("[1]", '{"predictions": 3}', "no JSON", '{"video": "a"}'):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(UsageError, match="holds no predictions"):
+            read_predictions(tmp_path / "bad.json")
 
 
 def test_videos_in_archives_are_copied_where_a_format_holds_videos(run: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from maxi_core import (
     Video,
     hookimpl,
 )
+from maxi_core.video.archives import video_exists
 
 
 def asked(source: str, question: str) -> None:
@@ -60,7 +61,7 @@ class ToyMatcher(Matcher):
 
     def _match(self, video: Video, dictionary: Dictionary) -> Match | Failed:
         asked(self.name, video.id)
-        if "broken" in video.id or not video.path.exists():
+        if "broken" in video.id or not video_exists(video.path):
             return Failed("the file is broken")
         place = number(video.id, str(self.options.seed)) % len(dictionary.entries)
         score = number(video.id, "score") % 10_000 / 10_000
