@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMATS = (".mp4", ".gif")
 ABOVE = 30  # pixels of the two lines above a panel
 MOST = 8192  # pixels of a side: what H.264 encoders take
+LEAST = 200  # pixels of a panel's width, for what stands above it; smaller frames are enlarged to about that
 
 
 def write_clip(found: Heatmaps, path: Path) -> None:
@@ -38,7 +39,8 @@ def _pictures(found: Heatmaps) -> "Iterator[Pixels]":
     font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 11)
     scale = scale_of(found)
     height, width = found.frames.shape[1:3]
-    wide, high = max(width, 130), height + ABOVE
+    times = max(1, LEAST // min(height, width))
+    wide, high = max(width * times, LEAST), height * times + ABOVE
     size = (wide * (len(found.texts) + 1), high * len(found.models))
     size = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # H.264 wants even sides
     if max(size) > MOST:
@@ -52,7 +54,8 @@ def _pictures(found: Heatmaps) -> "Iterator[Pixels]":
                 laid = laid_over(frame, one.maps[text, place], one.image_size, scale)
                 panels.append((laid, plain(said), score_of(found, one, text)))
             for column, (picture, *lines) in enumerate(panels):
-                sheet.paste(Image.fromarray(picture), (column * wide, row * high + ABOVE))
+                large = Image.fromarray(picture.repeat(times, axis=0).repeat(times, axis=1))
+                sheet.paste(large, (column * wide, row * high + ABOVE))
                 for line, said in enumerate(lines):
                     shown = said
                     while shown and pen.textlength(shown, font) > wide - 4:

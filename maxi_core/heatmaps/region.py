@@ -50,8 +50,8 @@ def laid_over(frame: "Pixels", found: Map, image_size: int, scale: "Scale") -> "
     large = np.asarray(Image.fromarray(found.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
     colours, opaque = scale.colours(large)
     shown[top:bottom, left:right] = (1 - opaque) * grey[top:bottom, left:right] + opaque * colours
-    pixels: Pixels = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
-    return pixels
+    laid: Pixels = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    return laid
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,8 @@ class _Explicit(TorchFunctionMode):
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, *_: Any, **form: Any) -> Tensor:
         """Return softmax(q k^T / sqrt(d)) v, (n, H, Q, d), as `scaled_dot_product_attention` with dropout 0."""
         if form.get("is_causal") or form.get("enable_gqa"):
-            return functional.scaled_dot_product_attention(q, k, v, attn_mask, **form)
+            fused: Tensor = functional.scaled_dot_product_attention(q, k, v, attn_mask, **form)
+            return fused
         scale = form.get("scale") or q.shape[-1] ** -0.5
         logits = (q @ k.transpose(-2, -1)) * scale
         if attn_mask is not None:
@@ -141,8 +142,7 @@ class _Explicit(TorchFunctionMode):
             weights.requires_grad_()  # a frozen tower: its attention is where the graph begins
         assert self.place is not None
         self.found.append((self.place, weights))
-        mixed: Tensor = weights @ v
-        return mixed
+        return weights @ v
 
     def _multi_head(self, said: dict[str, Any]) -> Tensor:
         """Return what `multi_head_attention_forward` would, (Q, n, W)."""
@@ -151,6 +151,7 @@ class _Explicit(TorchFunctionMode):
         biases = (None,) * 3 if said["in_proj_bias"] is None else said["in_proj_bias"].chunk(3)
         given = (said["query"], said["key"], said["value"])  # (Q or K, n, W)
         projected = (functional.linear(x, w, b) for x, w, b in zip(given, matrices, biases, strict=True))
-        q, k, v = (part.reshape(*part.shape[:2], said["num_heads"], -1).permute(1, 2, 0, 3) for part in projected)
+        q, k, v = (part.view(*part.shape[:2], said["num_heads"], -1).permute(1, 2, 0, 3) for part in projected)
         seen = self._attend(q, k, v).permute(2, 0, 1, 3).flatten(2)  # (n, H, Q, d) -> (Q, n, W)
-        return functional.linear(seen, said["out_proj_weight"], said["out_proj_bias"])
+        out: Tensor = functional.linear(seen, said["out_proj_weight"], said["out_proj_bias"])
+        return out

@@ -48,7 +48,7 @@ def _second_path(seen: Seen, blocks: tuple[Any, ...]) -> Tensor:
         value = functional.linear(
             block.ln_1(tokens), attention.in_proj_weight[2 * width :], None if bias is None else bias[2 * width :]
         )
-        value = value.reshape(*value.shape[:2], attention.num_heads, -1).transpose(1, 2)  # (T, H, L, d)
+        value = value.view(*value.shape[:2], attention.num_heads, -1).transpose(1, 2)  # (T, H, L, d)
         mixed = functional.scaled_dot_product_attention(value, value, value)
         x = x + block.ls_1(attention.out_proj(mixed.transpose(1, 2).flatten(2)))
     return x

@@ -53,11 +53,10 @@ def truth(film: Film, indices: Sequence[int]) -> Truth:
     arms, legs = (_sides(moving, part) for part in ENDS)
     limbs = replace(nothing, arms=arms, hands=arms, legs=legs, feet=legs)
     thing = replace(nothing, thing=WHITE, trim=WHITE)
-    of_person, of_limbs, of_thing = (_masks(film, chosen, which) for which in (person, limbs, thing))
     bare = replace(look, limb=0.0)
     away = np.full_like(points[0], NOWHERE[0])  # the figure's joints, far outside of the frame
     empty = paint(away, bare, film.thing, NOWHERE, film.shot.thing_size, SIZE)
-    return Truth(of_person, of_limbs, of_thing, empty, moving)
+    return Truth(_masks(film, chosen, person), _masks(film, chosen, limbs), _masks(film, chosen, thing), empty, moving)
 
 
 def moving_limbs(points: Sequence[Points]) -> tuple[str, ...]:
@@ -86,4 +85,5 @@ def _sides(moving: Sequence[str], part: str) -> tuple[Colour, Colour]:
 def _masks(film: Film, points: Sequence[Points], look: Look) -> Mask:
     shot = film.shot
     painted = [paint(one, look, film.thing, shot.place, shot.thing_size, SIZE)[..., 0] for one in points]
-    return (np.stack(painted).astype(np.float32) / 255).astype(np.float32)
+    shares: Mask = (np.stack(painted) / 255).astype(np.float32)
+    return shares
