@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from maxi_cli.flags import JsonFlag, offering
-from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_cli.terminal import below_each_other, note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,9 +86,12 @@ def _show(found: "Compared") -> None:
         console.print(visible(f"{rows[0][0]} {rows[0][1]}"), style="bold")
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column(overflow="fold")
-        for justify in ("right", "right", "left"):
+        for justify in ("left", "right", "left"):
             table.add_column(justify=justify, no_wrap=True)
-        for row in rows:
-            table.add_row(*(visible(cell) for cell in row[2:]), style="dim" if row[5].startswith("table") else "")
+        scores = below_each_other([row[3] for row in rows])
+        for row, score in zip(rows, scores, strict=True):
+            table.add_row(
+                visible(row[2]), score, *map(visible, row[4:]), style="dim" if row[5].startswith("table") else ""
+            )
         console.print(table)
         console.print()

@@ -12,7 +12,17 @@ import typer
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, QuietFlag, named, offering
 from maxi_cli.progress import follow
-from maxi_cli.terminal import announce, complain, goes_on, note, show_json, stdout, visible
+from maxi_cli.terminal import (
+    announce,
+    below_each_other,
+    complain,
+    goes_on,
+    note,
+    print_hanging,
+    show_json,
+    stdout,
+    visible,
+)
 from maxi_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +37,9 @@ if TYPE_CHECKING:
 # The scores of one model, as `maxi eval` prints them.
 
 
+COLUMNS = {"top-1": "top1", "top-5": "top5", "mean class": "mean_class", "mAP": "map"}
+
+
 def show_scores(scores: "ModelScores", folder: Path) -> None:
     """Print what one model scored: a table, the groups, the circumstances, the notes, and where the files are."""
     from rich.table import Table
@@ -34,11 +47,13 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
     console = stdout()
     table = Table(box=None, pad_edge=False)
     table.add_column("benchmark", overflow="fold")
-    for title in ("split", "videos", "skipped", "top-1", "top-5", "mean class", "mAP"):
-        table.add_column(title, justify="right", no_wrap=True)
     records = scores.records()
-    for record in records:
-        cells = [_percent(record, name) for name in ("top1", "top5", "mean_class", "map")]
+    spread = any("deviations" in record for record in records)
+    for title in ("split", "videos", "skipped", *COLUMNS):
+        # a right edge would put the points of 70.1 and 69.9±1.3 at different places
+        table.add_column(title, justify="left" if spread and title in COLUMNS else "right", no_wrap=True)
+    columns = (below_each_other([_percent(record, name) for record in records]) for name in COLUMNS.values())
+    for record, *cells in zip(records, *columns, strict=True):
         counts = (str(record["split"]), str(record["n"]), str(record["skipped"]))
         table.add_row(visible(record["benchmark"]), *counts, *cells)
     model, first = scores.model, records[0]
@@ -113,7 +128,7 @@ def _show_groups(scores: "ModelScores") -> None:
             names = [name for name in ("top1", "mean_class", "map") if name in found]
             numbers = ", ".join(f"{name} {100 * found[name]:.1f}" for name in names)
             counts = f"{found['classes']} classes, {found['n']} videos"
-            console.print(f"{visible(result.split.label)} {group}: {counts}, {numbers}")
+            print_hanging(console, f"{result.split.label} {group}: {counts}, {numbers}")
 
 
 SCHEMA = 1

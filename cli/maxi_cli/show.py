@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maxi_cli.flags import JsonFlag
-from maxi_cli.terminal import show_json, show_json_list, stdout, visible
+from maxi_cli.terminal import print_hanging, show_json, show_json_list, stdout, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,16 +65,16 @@ def _show_list(bags: "Iterable[TextBag]", skipped: "list[dict[str, object]]", ru
 def _show_bag(bag: "TextBag", skipped: "list[dict[str, object]]", console: "Console") -> None:
     match = bag.match
     console.print(visible(match.video.id), style="bold")
-    console.print(visible(f"match: {match.entry} ({match.score:.4f}){'' if bag.kept else ', not kept'}"))
+    print_hanging(console, f"match: {match.entry} ({match.score:.4f}){'' if bag.kept else ', not kept'}")
     if match.top:
         others = ", ".join(f"{entry} {score:.4f}" for entry, score in match.top[1:])
-        console.print(visible(f"then: {others or '-'}"), style="dim")
+        print_hanging(console, f"then: {others or '-'}", "dim")
     names = list(dict.fromkeys([*(source for source, _ in bag.said), *(text.source for text in bag.texts)]))
     colour = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
     for source, texts in bag.said:
         console.print(f"\n{source} said", style=f"bold {colour[source]}")
         for text in texts:
-            console.print(visible(f"  {text}"), style=colour[source])
+            print_hanging(console, text, colour[source], "  ")
     for record in skipped:
         if record["video"] in (match.video.id, match.entry):
             said = f"skipped at {record['stage']} by {record['source']}: {record['message']}"
@@ -84,6 +84,6 @@ def _show_bag(bag: "TextBag", skipped: "list[dict[str, object]]", console: "Cons
         own = [text for text in bag.texts if text.source == name]
         if own:
             shown = ", ".join(f"{text.text}{'*' if text.also else ''}" for text in own)
-            console.print(visible(f"  {name}: {shown}"), style=colour[name])
+            print_hanging(console, f"{name}: {shown}", colour[name], "  ")
     if any(text.also for text in bag.texts):
         console.print("  * another source said it too", style="dim")

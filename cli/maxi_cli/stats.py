@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 BAR = 40  # columns of the longest bar of the histogram
 LISTED = 20
+TEXTS = ("from",)  # columns of no numbers
 
 
 def stats(
@@ -59,7 +60,7 @@ def _table(*titles: str) -> "Table":
 
     table = Table(box=None, pad_edge=False)
     for place, title in enumerate(titles):
-        table.add_column(title, overflow="fold", justify="left" if place == 0 else "right")
+        table.add_column(title, overflow="fold", justify="left" if place == 0 or title in TEXTS else "right")
     return table
 
 
@@ -89,7 +90,7 @@ def _show(found: "Stats", skipped: int, console: "Console") -> None:
     console.print("\nscores")
     most = max((count for _, _, count in found.histogram()), default=0) or 1
     for low, high, count in found.histogram():
-        console.print(f"  {low:.4f} to {high:.4f} {'#' * round(BAR * count / most)} {count}")
+        console.print(f"  {low:7.4f} to {high:7.4f} {'#' * round(BAR * count / most)} {count}")
 
 
 def _uses(word: str, uses: "list[WordUse]") -> None:

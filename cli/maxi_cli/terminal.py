@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -44,6 +44,23 @@ def _console(*, stderr: bool) -> "Console":
             raise BrokenPipeError  # rich would end the process with code 1
 
     return Plain(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_hanging(console: "Console", text: str, style: str = "", start: str = "") -> None:
+    """Print a text behind `start`; where it goes on in a further line, that stands two columns more to the right."""
+    from rich.text import Text
+
+    margin = " " * (len(start) + 2)
+    for number, line in enumerate(Text(visible(text)).wrap(console, max(20, console.width - len(margin)))):
+        line.rstrip()
+        console.print(f"{margin if number else start}{line.plain}", style=style, soft_wrap=True)
+
+
+def below_each_other(scores: Sequence[str]) -> list[str]:
+    """Return scores such as `69.9±1.3` and `100.0` with spaces before them, so that their points are at one place."""
+    parts = [score.partition("±") for score in scores]
+    before = max((len(value) for value, _, _ in parts), default=0)
+    return [f"{value:>{before}}{sign}{spread}" for value, sign, spread in parts]
 
 
 def show_json(document: Mapping[str, object]) -> None:

@@ -128,8 +128,8 @@ def word_uses(bags: Iterable[TextBag], word: str) -> list[WordUse]:
         found = [text for text in bag.texts if _holds(text.text.casefold().split(), wanted)]
         if found:
             holding[bag.match.entry] += 1
-            by = {source for text in found for source in (text.source, *text.also)}
-            sources.setdefault(bag.match.entry, Counter()).update(by)
+            by = dict.fromkeys(source for text in found for source in (text.source, *text.also))
+            sources.setdefault(bag.match.entry, Counter()).update(by.keys())
     return [WordUse(entry, count, seen[entry], dict(sources[entry])) for entry, count in holding.most_common()]
 
 

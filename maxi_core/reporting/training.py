@@ -78,7 +78,7 @@ def _curve(steps: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, fl
     if key in SMOOTHED:
         shown = running_mean(shown, max(1, round(SMOOTH * len(shown))))
     width = math.ceil(len(points) / POINTS) or 1
-    found = []
+    found: list[tuple[float, float, float, float]] = []
     for start in range(0, len(points), width):
         values = [value for _, value in points[start : start + width]]
         end = start + len(values) - 1
