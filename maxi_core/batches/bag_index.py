@@ -178,7 +178,9 @@ class BagIndex:
             ) from None
         entry = bag.match.entry
         texts = tuple(text.text for text in bag.texts if is_item(text.text, entry))
-        return Example(bag.match.video, entry, self._numbers[entry], texts)
+        best = {entry: bag.match.score} | dict(bag.match.top)  # its own first
+        top = tuple((self._numbers[name], score) for name, score in best.items() if name in self._numbers)
+        return Example(bag.match.video, entry, self._numbers[entry], texts, top)
 
 
 def open_bags(run: Path, keep: float | None = None, classes: Sequence[str] | None = None) -> BagIndex:

@@ -21,12 +21,17 @@ Augmentation = Literal["paper", "spatial", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One video to learn from: what it is matched to (or labelled as), that entry's number, and its bag's texts."""
+    """One video to learn from: what it is matched to (or labelled as), that entry's number, and its bag's texts.
+
+    `top` are the numbers of the entries that it is nearest to, with their cosines, its own first; of those alone that
+    some video is matched to.
+    """
 
     video: Video
     matched: str
     group: int
     texts: tuple[str, ...] = ()
+    top: tuple[tuple[int, float], ...] = ()
 
 
 class Examples(Protocol):
@@ -93,7 +98,8 @@ class Batch:
 
     `number` counts the micro-batches of the epoch over all ranks; `videos` are ids. `frames` (B, T, 3, S, S) uint8,
     augmented; `tokens` (P, L) int64, the distinct prompts; `index` (B, N) int64, the rows of `tokens` that are each
-    video's bag; `groups` (B,) int64, the number of the entry that each video is matched to.
+    video's bag; `groups` (B,) int64, the number of the entry that each video is matched to; `top` (B, K) int64, the
+    entries that it is nearest to, its own first, and their `cosines` (B, K): -1 and -inf where there are fewer.
     """
 
     number: int
@@ -102,6 +108,8 @@ class Batch:
     tokens: Tensor
     index: Tensor
     groups: Tensor
+    top: Tensor
+    cosines: Tensor
 
 
 # Examples from labels instead of bags, for the cross-entropy baselines and few-shot training (method.md).

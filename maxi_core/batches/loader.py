@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
 import torch
@@ -187,6 +187,7 @@ class Batches:
             tokens,
             index,
             torch.tensor([example.group for example in examples]),
+            *_nearest(examples),
         )
 
     def _bag(self, epoch: int, example: Example) -> list[str]:
@@ -196,3 +197,10 @@ class Batches:
         if not items:
             return [fill(plan.template, example.matched)] * plan.bag_size
         return [training_prompt(example.matched, item, plan.template) for item in items]
+
+
+def _nearest(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    """Return the entries that each video is nearest to, and their cosines, (B, K); its own if no others are known."""
+    known = [example.top or ((example.group, 0.0),) for example in examples]
+    rows = list(zip_longest(*known, fillvalue=(-1, float("-inf"))))  # K rows of B
+    return tuple(torch.tensor([[pair[part] for pair in row] for row in rows]).T for part in (0, 1))  # type: ignore[return-value]

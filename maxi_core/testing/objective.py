@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 WIDTH, VIDEOS, TEXTS, BAG, CLASSES = 6, 4, 12, 3, 3
+OF_VIDEOS = ("videos", "index", "groups", "top", "cosines")
 SCALES = (1.0, 50.0, 1000.0)
 STEP = 1e-6  # of a finite difference in float64
 CLOSE = 1e-5  # of numbers that rounding alone may part, in float64
@@ -55,6 +56,8 @@ def features(
     return Features(
         own[0], own[1], heat, groups[:, None] if of_classes else index, groups, of_classes, teacher,
         _head(one, seed, apart), draw=seed,
+        top=torch.stack([groups, (groups + 1) % CLASSES, -torch.ones_like(groups)], 1),
+        cosines=torch.tensor([0.3, 0.29, -float("inf")]).expand(videos, -1),
     )  # fmt: skip
 
 
@@ -210,15 +213,18 @@ def _half(whole: Features, number: int, gather: "Callable[[Tensor], Tensor]") ->
     """Return what a rank has of the whole: its videos, and of the texts those of its bags alone."""
     import torch
 
-    mine = slice(number * VIDEOS, (number + 1) * VIDEOS)
-    index, rows = whole.index[mine], torch.arange(len(whole.texts))
+    part = replace(whole, **_rows(whole, torch.arange(number * VIDEOS, (number + 1) * VIDEOS)))
+    index, rows = part.index, torch.arange(len(whole.texts))
     if not whole.of_classes:
         rows, index = torch.unique(index, return_inverse=True)
-    teacher = whole.teacher and Encoded(whole.teacher.videos[mine], whole.teacher.texts[rows], whole.teacher.scale)
-    return replace(
-        whole, videos=whole.videos[mine], texts=whole.texts[rows], index=index, groups=whole.groups[mine],
-        teacher=teacher, rank=number, world=2, gather=gather,
-    )  # fmt: skip
+    teacher = part.teacher and replace(part.teacher, texts=part.teacher.texts[rows])
+    return replace(part, texts=whole.texts[rows], index=index, teacher=teacher, rank=number, world=2, gather=gather)
+
+
+def _rows(given: Features, places: "Tensor") -> dict[str, Any]:
+    """Return all of some videos, in this order."""
+    teacher = given.teacher and replace(given.teacher, videos=given.teacher.videos[places])
+    return {key: getattr(given, key)[places] for key in OF_VIDEOS} | {"teacher": teacher}
 
 
 def any_order(subject: Subject) -> None:
@@ -227,11 +233,7 @@ def any_order(subject: Subject) -> None:
 
     one = made(subject)
     given = features(one)
-    turned = torch.tensor([2, 0, 3, 1])
-    teacher = given.teacher and replace(given.teacher, videos=given.teacher.videos[turned])
-    other = replace(
-        given, videos=given.videos[turned], index=given.index[turned], groups=given.groups[turned], teacher=teacher
-    )
+    other = replace(given, **_rows(given, torch.tensor([2, 0, 3, 1])))
     _near(one.loss(given), one.loss(other), "it gives {}, and {} with the videos in another order")
 
 
@@ -289,7 +291,9 @@ def follows_the_device(subject: Subject) -> None:
         return tensor.detach().to("meta")
 
     teacher = given.teacher and Encoded(*map(away, (given.teacher.videos, given.teacher.texts, given.teacher.scale)))
-    moved = {key: away(getattr(given, key)) for key in ("videos", "texts", "scale", "index", "groups")}
+    moved = {
+        key: away(getattr(given, key)) for key in ("videos", "texts", "scale", "index", "groups", "top", "cosines")
+    }
     try:
         one.loss(replace(given, **moved, teacher=teacher, head=given.head and given.head.to("meta")))
     except Exception as error:
@@ -312,9 +316,10 @@ def says_where_it_is_constant(subject: Subject) -> None:
         given = features(one, videos)
         groups = torch.arange(videos) % entries
         if given.of_classes:
-            given = replace(given, texts=given.texts[:entries], index=groups[:, None], groups=groups)
-        else:
-            given = replace(given, index=given.index[groups] if alike else given.index, groups=groups)
+            given = replace(given, texts=given.texts[:entries], index=groups[:, None])
+        elif alike:
+            given = replace(given, index=given.index[groups])
+        given = replace(given, groups=groups, top=groups[:, None], cosines=torch.zeros(videos, 1))
         found = gradients(one.loss(given), given).get("videos", torch.zeros(1)).abs().max().item()
         assert found < CLOSE, f"it says '{why}' of {videos} videos of {entries} entries, and has a gradient there"
 

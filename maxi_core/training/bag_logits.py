@@ -15,13 +15,15 @@ class BagLogits:
     """Logits of B videos with the N texts of each of C bags: C is B, or, with gathered features, that of all ranks.
 
     `logits` (B, C, N) are cosines / sigma, `positive` (B, C) says which bags have the label of each video, `own` (B,)
-    is the number of each video's own bag, `index` (B, N) the rows of the texts that were taken. `pairs` is the mean
+    is the number of each video's own bag, `groups` (C,) the labels of the bags, `index` (B, N) the rows of the texts
+    that were taken. `pairs` is the mean
     number of positive pairs per rank; None on one rank, where they can be counted.
     """
 
     logits: Tensor
     positive: Tensor
     own: Tensor
+    groups: Tensor
     index: Tensor
     pairs: float | None = None
 
@@ -34,12 +36,12 @@ def bag_logits(features: Features, *, single: bool = False) -> BagLogits:
     if features.world == 1:
         cosines = features.videos @ features.texts.T  # (B, P): each distinct prompt once
         logits = (features.scale * cosines)[:, index.flatten()].view(batch, batch, size)
-        return BagLogits(logits, features.groups[:, None] == features.groups, own, index)
+        return BagLogits(logits, features.groups[:, None] == features.groups, own, features.groups, index)
     everyone, everything = features.gather(features.groups), features.gather(features.texts[index])
     logits = (features.scale * features.videos @ everything.flatten(0, 1).T).view(batch, -1, size)  # (B, W * B, N)
     positive = features.groups[:, None] == everyone  # (B, W * B)
     pairs = float((everyone[:, None] == everyone).sum()) / features.world
-    return BagLogits(logits, positive, own + features.rank * batch, index, pairs)
+    return BagLogits(logits, positive, own + features.rank * batch, everyone, index, pairs)
 
 
 def both_ways(features: Features, bags: BagLogits) -> Iterator[Way]:

@@ -97,7 +97,9 @@ class Combined:
 
         Raises PluginError for one that raises, or returns anything but a number.
         """
-        index, groups = batch.index.to(student.videos.device), batch.groups.to(student.videos.device)
+        index, groups, top, cosines = (
+            one.to(student.videos.device) for one in (batch.index, batch.groups, batch.top, batch.cosines)
+        )
         bags = len(batch.tokens) if self.of_bags or not self.of_classes else 0
         found = []
         with torch.autocast(student.videos.device.type, enabled=False):
@@ -115,6 +117,8 @@ class Combined:
                     teacher and Encoded(teacher.videos, teacher.texts[part], teacher.scale),
                     self.heads.get(name),
                     draw=stable_number("objective", place.seed, name, place.step) % 2**63,
+                    top=top,
+                    cosines=cosines,
                     **(
                         {"rank": place.ranks.rank, "world": place.ranks.world, "gather": gather}
                         if place.gathered

@@ -35,6 +35,21 @@ def mil_nce_instance(logits: Tensor, own: Tensor) -> Tensor:
     return functional.cross_entropy(_mass(logits), own)
 
 
+def mil_nce_soft(logits: Tensor, groups: Tensor, top: Tensor, near: Tensor) -> Tensor:
+    """Return -mean_i sum_k weight_ik log(mass of the bags with label top_ik / mass of all): `mil_nce` with soft labels.
+
+    `groups` (C,) are the labels of the bags, `top` (B, K) those of each video, which is `near` (B, K) them: the weights
+    are its softmax over the labels that some bag has. Each video must have one.
+    """
+    mass = _mass(logits)  # (B, C)
+    same = top[:, :, None] == groups  # (B, K, C)
+    there = same.any(dim=2)
+    weights = _masked(near.to(mass.dtype), there).softmax(dim=1)
+    same = same | ~there[:, :, None]  # a label that is not there has weight 0 and any finite mass
+    lost = mass.logsumexp(dim=1, keepdim=True) - _masked(mass[:, None], same).logsumexp(dim=2)  # (B, K)
+    return (weights * lost).sum(dim=1).mean()
+
+
 def mil_max(both_ways: Iterable[Way]) -> Tensor:
     """Return MIL-Max: the best text of each bag stands for it, then symmetric NCE with the same-label mask.
 

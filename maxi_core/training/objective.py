@@ -43,6 +43,9 @@ class Features(Encoded):
     matched to. `of_classes` says that `texts` are the prompts of all classes, in the order of the groups: then a bag is
     the prompt of its class. `teacher` and `head` are what the objective has asked for, else None.
 
+    `top` (B, K) are the entries that each video is nearest to, its own first, and `cosines` (B, K) how near: -1 and
+    -inf where there are fewer; entries that no video is matched to are left out.
+
     This is rank `rank` of `world`: `world` is 1 unless features are gathered from all ranks, and the loss of a step is
     the mean over ranks. `gather` then returns the tensors of all ranks one after the other, (B, ...) -> (world * B,
     ...), and differentiates rightly; they must have one shape, as `texts[index]` has, and `texts` has not.
@@ -57,6 +60,8 @@ class Features(Encoded):
     world: int = 1
     gather: "Callable[[Tensor], Tensor]" = lambda tensor: tensor
     draw: int = 0
+    top: "Tensor | None" = None
+    cosines: "Tensor | None" = None
 
     def told_from(self, texts: "Tensor") -> "Tensor":
         """Return, of text features (P, D), what a video is told apart from: all classes, or every text of all bags."""

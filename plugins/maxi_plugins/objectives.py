@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+import maxi_core
 from maxi_core import Features, Objective, hookimpl
 
 if TYPE_CHECKING:
@@ -108,6 +111,37 @@ class NcePairs(MilMaxPairs):
     single = True
 
 
+class Soft(_OfBags):
+    """MIL-NCE over the entries that a video is nearest to, each as far as its cosine says, and not its best one alone.
+
+    Half of the matches may be wrong: so each of the best entries is a positive with the weight that the softmax of the
+    matcher's cosines gives it. maxi's own, of no paper; with a small temperature it is `mil_nce`.
+    """
+
+    name = "soft"
+
+    class Options(maxi_core.Options):
+        """How many entries, and how sharply the best one stands out."""
+
+        top: int = Field(5, ge=1, description="best entries of a match that are positive")
+        temperature: float = Field(0.01, gt=0, description="of the softmax over their cosines; CLIP's own is 0.01")
+
+    options: Options
+
+    def loss(self, features: Features) -> "Tensor":
+        import torch
+
+        from maxi_core.training.bag_logits import bag_logits
+        from maxi_core.training.losses import mil_nce_soft
+
+        bags = bag_logits(features)
+        if features.top is None or features.cosines is None:
+            own = features.groups[:, None]
+            return mil_nce_soft(bags.logits, bags.groups, own, torch.zeros_like(own))
+        top, cosines = features.top[:, : self.options.top], features.cosines[:, : self.options.top]
+        return mil_nce_soft(bags.logits, bags.groups, top, cosines / self.options.temperature)
+
+
 class CrossEntropy(Objective):
     """Cross-entropy over the entries: a video's class, as it is matched or labelled, among all classes."""
 
@@ -126,4 +160,4 @@ class CrossEntropy(Objective):
 @hookimpl
 def maxi_register_objectives() -> Iterable[type[Objective]]:
     """Offer the objectives of docs/method.md."""
-    return [MilNce, MilNcePairs, MilNceInstance, MilMax, MilMaxPairs, Nce, NcePairs, CrossEntropy]
+    return [MilNce, MilNcePairs, MilNceInstance, MilMax, MilMaxPairs, Nce, NcePairs, Soft, CrossEntropy]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,14 @@ def test_two_hundred_thousand_bags_take_no_memory_of_their_own(tmp_path: Path) -
         found.append(float(megabytes))
     assert found[0] < 15
     assert found[1] < 4
+
+
+def test_the_nearest_entries_of_a_video_are_those_that_some_video_is_matched_to_its_own_first(tmp_path: Path) -> None:
+    near = (("waving", 0.3), ("running", 0.29), ("kicking", 0.28))
+    bags = [bag("a.mp4", "waving", 0.3), bag("b.mp4", "kicking", 0.2), bag("c.mp4", "kicking", 0.2)]
+    bags[0] = replace(bags[0], match=replace(bags[0].match, top=near))
+    bags[2] = replace(bags[2], match=replace(bags[2].match, top=near))
+    examples = open_bags(write_run(tmp_path, bags))
+    assert [examples[place].top for place in range(3)] == [
+        ((1, 0.3), (0, 0.28)), ((0, 0.2),), ((0, 0.28), (1, 0.3)),
+    ]  # fmt: skip

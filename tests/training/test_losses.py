@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from maxi_core.training import losses
-from tests.training.runs import loss_names, loss_of
+from maxi_core.training.objective import Features
+from tests.training.runs import built_in, loss_names, loss_of
 
 Y = torch.tensor([0, 0, 1, 2])
 POSITIVE = Y[:, None] == Y
@@ -170,3 +171,36 @@ def test_cross_entropy_is_over_all_classes() -> None:
     videos, texts, index = features()
     want = functional.cross_entropy(50 * videos @ texts.T, Y)
     assert float(loss_of("ce", videos, texts, torch.tensor(50.0), index, Y)) == pytest.approx(float(want))
+
+
+def soft(videos: Tensor, texts: Tensor, index: Tensor, best: Tensor, cosines: Tensor, **options: Any) -> float:
+    """Return the objective `soft` of these features."""
+    cls = built_in()["soft"]
+    features = Features(videos, texts, torch.tensor(5.0), index, Y, top=best, cosines=cosines)
+    return float(cls(cls.Options(**options)).loss(features))
+
+
+def test_soft_labels_are_their_sentence_written_out() -> None:
+    videos, texts, index = features()
+    top = torch.tensor([[0, 1, 7], [0, 2, 1], [1, -1, -1], [2, 0, 1]])  # no bag has label 7
+    cosines = torch.tensor([[0.3, 0.29, 0.28], [0.2, 0.2, 0.1], [0.3, -math.inf, -math.inf], [0.25, 0.24, 0.1]])
+    mass = torch.einsum("bd,cnd->bcn", videos, texts[index]).mul(5).double().exp().sum(2).tolist()
+    want = 0.0
+    for i in range(4):
+        known = [
+            (int(top[i, k]), math.exp(float(cosines[i, k]) / 0.02)) for k in range(3) if int(top[i, k]) in (0, 1, 2)
+        ]
+        for label, weight in known:
+            of_label = sum(mass[i][j] for j in range(4) if int(Y[j]) == label)
+            want -= weight / sum(one for _, one in known) * math.log(of_label / sum(mass[i])) / 4
+    assert soft(videos, texts, index, top, cosines, temperature=0.02) == pytest.approx(want, rel=1e-5)
+
+
+def test_soft_labels_become_hard_ones_where_the_best_stands_alone() -> None:
+    videos, texts, index = features()
+    top, cosines = torch.tensor([[0, 1], [0, 2], [1, 2], [2, 0]]), torch.tensor([[0.3, 0.29]]).expand(4, -1)
+    hard = float(loss_of("mil_nce", videos, texts, torch.tensor(5.0), index, Y))
+    assert soft(videos, texts, index, top, cosines, top=1) == pytest.approx(hard, rel=1e-6)
+    assert soft(videos, texts, index, top, cosines, temperature=1e-9) == pytest.approx(hard, rel=1e-6)
+    assert soft(videos, texts, index, top, cosines, temperature=0.01) != pytest.approx(hard, rel=1e-3)
+    assert float(loss_of("soft", videos, texts, torch.tensor(5.0), index, Y)) == pytest.approx(hard, rel=1e-6)

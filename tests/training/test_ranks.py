@@ -63,6 +63,7 @@ TWO: dict[str, dict[str, Any]] = {  # what two ranks do, and what one does
     "gathered pairs both ways": {"epochs": 1, "gather": True, "loss": "mil_max_pairs", "batch": {"batch_size": 4}},
     "teachers and heads": {"epochs": 1, "loss": ADDED},
     "gathered teachers and heads": {"epochs": 1, "gather": True, "loss": ADDED, "batch": {"batch_size": 4}},
+    "gathered soft labels": {"epochs": 1, "gather": True, "loss": "soft", "batch": {"batch_size": 4}},
     "gathered pairs of texts": {"epochs": 1, "gather": True, "loss": "nce_pairs", "batch": {"batch_size": 4}},
 }
 ONE: dict[str, dict[str, Any]] = {
