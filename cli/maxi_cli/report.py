@@ -64,6 +64,8 @@ def report(
         raise UsageError("which runs?", "name folders of maxi bags, maxi train or maxi eval")
     if out.is_dir():
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
+    if out.is_file() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html>"):
+        raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
     reading = settings.recipe().core("video", VideoOptions) if pictures else None
     named = named_labels(labels, settings.catalog) if labels else None
     made = make_report(runs, Wanted(listed, tuple(figure or ()), named, reading), progress(quiet=quiet))

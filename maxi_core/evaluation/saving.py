@@ -76,12 +76,20 @@ def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
         raise UsageError(f"there are no scores at {path}", "name the scores.json of a maxi eval") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as scores: {error}", "name the scores.json of a maxi eval") from None
-    wanted = {"benchmark", "split", "metrics", "model"}
-    if not isinstance(records, list) or not all(isinstance(one, dict) and wanted <= one.keys() for one in records):
+    if not isinstance(records, list) or not all(map(_is_record, records)):
         raise UsageError(f"{path} holds no scores", "name the scores.json of a maxi eval")
     if any(record.get("schema") != SCHEMA for record in records):
         raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")
     return [{**record, "from": str(path)} if not may_miss else record for record in records]
+
+
+def _is_record(one: object) -> bool:
+    if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("benchmark", "split", "model")):
+        return False
+    values = one.get("metrics")
+    return isinstance(values, dict) and all(
+        value is None or isinstance(value, (int, float)) for value in values.values()
+    )
 
 
 def _file_name(result: Result) -> str:

@@ -12,7 +12,6 @@ from maxi_core.bags.pipeline import NewProgress, Unwatched
 from maxi_core.bags.run import read_entries, read_skipped, texts_of
 from maxi_core.bags.signs import EMPTY, SIGNS, captioners_of, signs_of
 from maxi_core.bags.stats import Stats, collect
-from maxi_core.errors import UsageError, nearest
 from maxi_core.reporting.part import Part, Wish, made_of
 from maxi_core.reporting.sampled import Listed, Sample
 from maxi_core.texts import name_key
@@ -20,6 +19,7 @@ from maxi_core.types import TextBag
 
 BINS = 40
 FREQUENT = 50  # texts
+ROWS = 1000  # entries of a table
 MOST_FRAMES = 16  # of a figure
 
 
@@ -68,8 +68,8 @@ def bags_part(
 ) -> Part:
     """Count over the bags of a run and choose which are listed.
 
-    Raises UsageError as `read_bags`, and for a figure of no video. Memory is that of the listed bags and of the
-    distinct texts, whatever the number of videos.
+    Raises UsageError as `read_bags`. Memory is that of the listed bags and of the distinct texts, whatever the number
+    of videos.
     """
     skipped = read_skipped(run)
     manifest = read_manifest(run)
@@ -80,7 +80,8 @@ def bags_part(
     total = counts.get("matched", 0) if isinstance(counts, Mapping) else 0
     stats = collect(survey.watch(progress("counting bags", total).follow(read_bags(run))), labels)
     chosen = survey.sample.listed()
-    shown = _figures(run, chosen, figures)
+    shown = _figures(chosen, figures)
+    unmatched = _unmatched(run, stats)
     frames = {one.place: _frames(one.bag) for one in shown}
     values = {
         "kind": "bags",
@@ -94,7 +95,8 @@ def bags_part(
         "texts": _texts(survey),
         "distinct": len(survey.texts),
         "entries": _entries(stats, survey),
-        "unmatched": _unmatched(run, stats),
+        "unmatched": None if unmatched is None else unmatched[:ROWS],
+        "unmatched_count": len(unmatched or ()),
         "signs": [(sign, SIGNS[sign], survey.signs[sign]) for sign in SIGNS if sign != "wrong" or labels is not None],
         "skipped": _skipped(skipped),
         "figures": [_item(one, labels) for one in shown],
@@ -127,7 +129,8 @@ def _texts(survey: Survey) -> list[tuple[str, int, tuple[str, ...]]]:
 
 def _entries(stats: Stats, survey: Survey) -> list[tuple[str, int, int, float]]:
     return [
-        (entry, count, survey.kept[entry], survey.summed[entry] / count) for entry, count in stats.entries.most_common()
+        (entry, count, survey.kept[entry], survey.summed[entry] / count)
+        for entry, count in stats.entries.most_common(ROWS)
     ]
 
 
@@ -147,14 +150,11 @@ def _skipped(records: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(run: Path, chosen: Sequence[Listed], names: Sequence[str]) -> list[Listed]:
+def _figures(chosen: Sequence[Listed], names: Sequence[str]) -> list[Listed]:
     """Return the bags that are drawn as in Figure 6 of the supplement: those named, else the best, median and worst."""
-    by_id = {one.bag.match.video.id: one for one in chosen}
-    for name in names:
-        if name not in by_id:
-            raise UsageError(f"no video of {run} is called '{name}'{nearest(name, by_id)}", f"see maxi show {run}")
     if names:
-        return [by_id[name] for name in dict.fromkeys(names)]
+        by_id = {one.bag.match.video.id: one for one in chosen}
+        return [by_id[name] for name in dict.fromkeys(names) if name in by_id]
     kept = sorted((one for one in chosen if one.bag.texts), key=lambda one: -one.bag.match.score)
     places = dict.fromkeys((0, len(kept) // 2, len(kept) - 1))
     return [kept[place] for place in places] if kept else []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maxi_core.bags.manifest import BAGS, bags_of, read_manifest
 from maxi_core.bags.pipeline import NewProgress, Unwatched
-from maxi_core.errors import UsageError
+from maxi_core.errors import UsageError, nearest
 from maxi_core.evaluation.saving import SCORES
 from maxi_core.reporting.bags import bags_part
 from maxi_core.reporting.page import render
@@ -95,6 +95,7 @@ def make_report(places: Sequence[Path], wanted: Wanted, progress: NewProgress = 
         *map(training_part, holding["training"]),
         *([scores_part(holding["scores"])] if holding["scores"] else ()),
     ]
+    _check(wanted, parts[: len(holding["bags"])])
     pictures = _pictures(parts, wanted.reading, progress)
     values = {
         "title": ", ".join(map(str, places)),
@@ -103,6 +104,17 @@ def make_report(places: Sequence[Path], wanted: Wanted, progress: NewProgress = 
     }
     every = [picture for found in pictures.values() for picture in found.values()]
     return Report(render(values, pictures), len(every), sum(bool(picture.missing) for picture in every))
+
+
+def _check(wanted: Wanted, bags: Sequence[Part]) -> None:
+    """Raise UsageError for what is wanted of bags that no run has."""
+    if wanted.labels is not None and not bags:
+        raise UsageError("--labels are of the videos of bags, and no run has bags", "name a run folder of maxi bags")
+    shown = {item["video"] for part in bags for item in part.values["figures"]}
+    for name in wanted.figures:
+        if name not in shown:
+            listed = (item["video"] for part in bags for item in part.values["listed"])
+            raise UsageError(f"no video of these bags is called '{name}'{nearest(name, listed)}", "see maxi show RUN")
 
 
 def _pictures(

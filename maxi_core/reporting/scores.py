@@ -67,6 +67,7 @@ def _split(folder: Path, record: Mapping[str, Any], wishes: dict[int, Wish]) -> 
         "groups": _groups(record.get("groups")),
         "settings": {key: _plain(record[key]) for key in SETTINGS if record.get(key) not in (None, [], {})},
         "classes": _classes(folder / f"classes-{name}.csv", missing),
+        "ranked": "top1" in record["metrics"],
         "best": best,
         "worst": worst,
         "missing": missing,

@@ -14,6 +14,7 @@ from maxi_core.errors import ExitCode
 from maxi_core.reporting.report import Wanted, make_report
 from maxi_core.system.files import write_text
 from tests.reporting.conftest import DESKTOP, PHONE
+from tests.reporting.evaluations import write_training
 from tests.reporting.runs import ENTRIES, RUN, SCRIPT, bag, write_run
 from tests.video.clips import number_in, numbered
 from tests.video.clips import write as write_clip
@@ -245,6 +246,8 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, maxi, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "runs" / "mine", RUN[:2])
     (tmp_path / "empty").mkdir()
+    write_training(tmp_path / "train")
+    (tmp_path / "labels.csv").write_text("video,label\na,b\n")
     for words, said in {
         (): "which runs?; name folders of maxi bags",
         ("nowhere",): "there is no nowhere; name a run folder",
@@ -252,6 +255,9 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, maxi, monkeypatch) -> None:
         ("runs",): "name what is below it: runs/mine\n",
         ("runs/mine", "--out", "runs"): "runs is a folder; name the file, such as --out runs/report.html",
         ("runs/mine", "--list", "-1"): "--list",
+        ("runs/mine", "--out", "runs/mine/bags.jsonl"): "bags.jsonl is no report and would be overwritten; choose",
+        ("train", "--figure", "clip 1.mp4"): "no video of these bags is called 'clip 1.mp4'; see maxi show RUN",
+        ("train", "--labels", "labels.csv"): "--labels are of the videos of bags, and no run has bags; name",
     }.items():
         ran = maxi("report", *words)
         assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1), words
@@ -273,3 +279,19 @@ def test_bags_without_a_manifest_as_released_ones_are_shown_too(tmp_path: Path) 
     assert "The folder has no manifest." in make_report([run], Wanted()).html
     (run / "bags.jsonl").write_text("")
     assert "All 0 videos are listed." in make_report([run], Wanted()).html
+
+
+def test_a_huge_dictionary_makes_no_huge_page(tmp_path: Path) -> None:
+    entries = [f"doing number {place}" for place in range(5000)]
+    bags = [bag(place, entry=entries[place]) for place in range(1500)]
+    html = make_report([write_run(tmp_path / "run", bags, entries)], Wanted(listed=10)).html
+    assert "The 1,000 entries that most videos match" in html
+    assert "3,500 entries that match nothing" in html
+    assert "and 2,500 more." in html
+    assert len(html) < 500_000
+
+
+def test_a_figure_may_be_of_one_of_several_runs(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name, RUN[:3] if name == "a" else RUN[3:6]) for name in ("a", "b")]
+    html = make_report(runs, Wanted(figures=("clip 4.mp4",))).html
+    assert html.count('<figure class="six">') == 1

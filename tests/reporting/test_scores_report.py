@@ -111,7 +111,26 @@ def test_predictions_are_looked_for_in_the_folder_alone(evaluated, tmp_path: Pat
     assert "secret" not in make_report([evaluated[0]], Wanted()).html
 
 
-def test_what_is_no_scores_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "scores.json").write_text("{}")
+@pytest.mark.parametrize(
+    "said", [{}, {"metrics": {"top1": "<b>"}}, {"metrics": [1]}, {"model": None}, {"benchmark": 1}]
+)
+def test_what_is_no_scores_is_one_line(tmp_path: Path, said: dict) -> None:
+    record = {"schema": 1, "benchmark": "a", "split": "1", "model": "m", "metrics": {"top1": 1}, "n": 1}
+    (tmp_path / "scores.json").write_text(json.dumps([{**record, **said}] if said else {}))
     with pytest.raises(UsageError, match="holds no scores"):
         make_report([tmp_path], Wanted())
+
+
+def test_videos_with_several_labels_have_precisions_and_no_confusion(evaluated, tmp_path: Path) -> None:
+    folder = evaluated[0]
+    records = json.loads((folder / "scores.json").read_text())
+    records[0] |= {"metrics": {"map": 0.4, "map_cosine": None}, "groups": {"novel": {"classes": 3, "n": 6, "map": 0.4}}}
+    (folder / "scores.json").write_text(json.dumps(records))
+    lines = [json.loads(line) for line in (folder / "predictions-ucf101-1.jsonl").read_text().splitlines()]
+    lines = [{key: value for key, value in line.items() if key != "rank"} for line in lines]
+    (folder / "predictions-ucf101-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    html = make_report([folder], Wanted()).html
+    assert "Wrong by the widest margin" in html
+    assert "Confusion" not in html
+    assert "40.0 %" in html
+    assert "Not shown" not in html
