@@ -16,7 +16,7 @@ from maxi_core.clip.image_tower import encode_images
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.roles import tell_frames
 from maxi_core.testing import contract
-from maxi_plugins.cross_attention import CrossFrameAttention, neighbours
+from maxi_plugins.cross_attention import CrossFrameAttention, averaged, neighbours
 from maxi_plugins.crossframe import CrossFrame
 
 test_crossframe_keeps_the_contract = contract(CrossFrame)
@@ -224,9 +224,8 @@ def test_under_autocast_it_is_as_near_as_plain_attention_is(dtype: torch.dtype) 
 
 
 def test_large_keys_are_averaged_right_in_half_precision() -> None:
-    attention = CrossFrameAttention(tower().transformer.resblocks[0].attn, (-1, 0, 1), 3)
     keys = torch.full((3, 2, 48), 20_000.0, dtype=torch.float16)  # their mean fits, and so does their sum (65,504)
-    assert torch.equal(attention._averaged(keys), keys)
+    assert torch.equal(averaged(keys, (-1, 0, 1), 3), keys)
 
 
 def gradients(visual: VisionTransformer, pooled: Tensor) -> dict[str, Tensor]:
