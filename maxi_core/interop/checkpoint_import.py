@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from maxi_core.clip.checkpoints import SCHEMA, build, complete
 from maxi_core.clip.image_tower import IMAGENET
-from maxi_core.clip.model_rules import check_model, own_file, read_table
+from maxi_core.clip.model_rules import PREPROCESS, check, check_model, own_file, read_table
 from maxi_core.clip.naming import CONFIG, HF_CONFIG
 from maxi_core.clip.tokens import Tokenizing, of_folder
 from maxi_core.errors import UsageError
@@ -146,7 +146,9 @@ def _preprocess(folder: Path) -> dict[str, Any] | None:
         return None
     said = read_table(folder, "preprocessor_config.json")
     known = {"mean": said.get("image_mean"), "std": said.get("image_std")}
-    return {key: value for key, value in known.items() if value is not None} or None
+    known = {key: value for key, value in known.items() if value is not None}
+    check(folder / "preprocessor_config.json", "image_", known, PREPROCESS)
+    return known or None
 
 
 def _of_model(name: str, catalog: "Catalog | None") -> Base:
@@ -210,7 +212,7 @@ def _openai_config(weights: Lazies) -> dict[str, Any] | None:
         "embed_dim": embed,
         "quick_gelu": True,
         "vision_cfg": {
-            "image_size": patch * round((places - 1) ** 0.5),
+            "image_size": patch * round(max(places - 1, 0) ** 0.5),
             "patch_size": patch,
             "width": width,
             "layers": _blocks(weights, "visual.transformer.resblocks."),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,8 @@ def from_names(path: Path, weights: Lazies, where: str = "", content: Any = None
     """Return the layout of named tensors that stood under `where` in a file's `content`."""
     weights = _without_wrappers(path, weights)
     project = next(project for project, holds in PROJECTS if holds(set(weights), where, content))
+    if found(content, "config", "MODEL", "USE_TEMP_ATTENTION") is not None:  # an option of the authors' code
+        project = replace(project, notes=(*project.notes, NEIGHBOURS))
     dropped = tuple(key for key in weights if key.startswith("prompt_learner."))
     named = {_openai(key): value for key, value in weights.items() if key not in dropped}
     first = weights.get("prompt_learner.complete_text_embeddings") or weights.get("prompt_learner.token_prefix")

@@ -4,6 +4,7 @@ torch.save's two formats (a zip, and the older row of pickles), TorchScript's ar
 is run, and nothing is unpacked to the disk.
 """
 
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 PICKLED, CODE = "data.pkl", "code/"  # in a zip of PyTorch; code is only in TorchScript's
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of torch.save before its zip
 MOST = 20_000  # tensors of one file, and entries of one zip
+BROKEN = (  # what zipfile, torch and Python raise for bytes that are not what they should be
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError),
+    *(zipfile.BadZipFile, struct.error),
+)
 RETRIEVE = "fetch the file again: downloads are sometimes cut"
 
 
@@ -109,7 +114,7 @@ def _said(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, SafetensorError) as error:
+    except (*BROKEN, SafetensorError) as error:
         why = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
         raise UsageError(f"{path} cannot be read: {why}", RETRIEVE) from None
 
@@ -182,13 +187,13 @@ def _row_of_pickles(path: Path) -> TensorFile:
         for key in keys:
             file.seek(place)
             count = int.from_bytes(file.read(8), "little")
-            storage = kinds.get(key)
+            storage = kinds.get(key) if isinstance(key, str) else None
             if storage is None or count < storage.count:
                 raise UsageError(f"{path} has no numbers for one of its tensors", RETRIEVE)
             places[key] = place + 8
             place += 8 + count * _kind(storage).itemsize
-        if place > path.stat().st_size:
-            raise UsageError(f"{path} ends before its last tensor does", RETRIEVE)
+            if place > path.stat().st_size:
+                raise UsageError(f"{path} ends before its last tensor does", RETRIEVE)
 
     def load(view: View) -> "Tensor":
         if view.storage.key not in places:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maxi_core.clip.model_rules import COUNT, whole
 from maxi_core.errors import UsageError
 from maxi_core.interop.layouts import Layout, Project
 from maxi_core.interop.tensor_files import Lazies, Lazy
@@ -71,6 +72,8 @@ def from_transformers(
             f"{folder} holds a model of the kind {str(kind)[:40]!r}", "a CLIPModel or SiglipModel can be imported"
         )
     towers = [config.get(f"{tower}_config") or {} for tower in ("text", "vision")]
+    if not all(isinstance(tower, dict) for tower in towers):
+        raise UsageError(f"{folder} describes no towers in config.json", "fetch the folder again")
     said = {str(tower.get("hidden_act", "quick_gelu" if kind == "clip" else "gelu_pytorch_tanh")) for tower in towers}
     if len(said) > 1 or not said <= ACTIVATIONS.keys():
         raise UsageError(
@@ -167,24 +170,32 @@ def _stacked(parts: list[Lazy]) -> Lazy:
 def _config(towers: list[Mapping[str, Any]], config: Mapping[str, Any], quick: bool) -> dict[str, Any]:
     """Return open_clip's model_cfg for a CLIPModel's config.json, whose defaults are those of a ViT-B/32."""
     text, vision = towers
-    width, heads = vision.get("hidden_size", 768), vision.get("num_attention_heads", 12)
+    width, narrow = _count(vision, "hidden_size", 768), _count(text, "hidden_size", 512)
+    heads = _count(vision, "num_attention_heads", 12)
     return {
-        "embed_dim": config.get("projection_dim", 512),
+        "embed_dim": _count(config, "projection_dim", 512),
         "quick_gelu": quick,
         "vision_cfg": {
-            "image_size": vision.get("image_size", 224),
-            "patch_size": vision.get("patch_size", 32),
-            "layers": vision.get("num_hidden_layers", 12),
+            "image_size": _count(vision, "image_size", 224),
+            "patch_size": _count(vision, "patch_size", 32),
+            "layers": _count(vision, "num_hidden_layers", 12),
             "width": width,
-            "head_width": width // max(heads, 1),
-            "mlp_ratio": vision.get("intermediate_size", 4 * width) / max(width, 1),
+            "head_width": width // heads,
+            "mlp_ratio": _count(vision, "intermediate_size", 4 * width) / width,
         },
         "text_cfg": {
-            "context_length": text.get("max_position_embeddings", 77),
-            "vocab_size": text.get("vocab_size", 49408),
-            "layers": text.get("num_hidden_layers", 12),
-            "width": text.get("hidden_size", 512),
-            "heads": text.get("num_attention_heads", 8),
-            "mlp_ratio": text.get("intermediate_size", 4 * text.get("hidden_size", 512)) / text.get("hidden_size", 512),
+            "context_length": _count(text, "max_position_embeddings", 77),
+            "vocab_size": _count(text, "vocab_size", 49408),
+            "layers": _count(text, "num_hidden_layers", 12),
+            "width": narrow,
+            "heads": _count(text, "num_attention_heads", 8),
+            "mlp_ratio": _count(text, "intermediate_size", 4 * narrow) / narrow,
         },
     }
+
+
+def _count(table: Mapping[str, Any], key: str, usual: int) -> int:
+    value = table.get(key, usual)
+    if not whole(value):
+        raise UsageError(f"config.json has {key} = {repr(value)[:80]}", f"allowed: {COUNT.says}")
+    return int(value)

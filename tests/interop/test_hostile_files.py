@@ -5,17 +5,20 @@ import builtins
 import io
 import os
 import pickle
+import random
 import struct
 import subprocess
 import time
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from maxi_core.errors import UsageError
 from maxi_core.interop.checkpoint_import import read_checkpoint
@@ -264,6 +267,25 @@ def test_a_safetensors_file_with_an_absurd_header_is_refused(content: bytes, tmp
         read_checkpoint(tmp_path / "w.safetensors")
     assert "\n" not in str(caught.value)
     assert "w.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["zip", "row", "safetensors"])
+def test_flipped_bytes_anywhere_are_an_error_of_one_line_or_harmless(form: str, tmp_path: Path) -> None:
+    weights = {"visual.proj": torch.arange(4.0).view(2, 2), "a": torch.ones(1).half()}
+    path = tmp_path / ("w.safetensors" if form == "safetensors" else "w.pt")
+    if form == "safetensors":
+        save_file(weights, path)
+    else:
+        save({"model": weights, "config": CfgNode(A=1), "epoch": 3}, path, zipped=form == "zip")
+    whole, draw = path.read_bytes(), random.Random(5)
+    for _ in range(300):
+        flipped = bytearray(whole)
+        for _ in range(draw.choice((1, 1, 3))):
+            flipped[draw.randrange(len(whole))] = draw.randrange(256)
+        path.write_bytes(flipped)
+        with suppress(UsageError):
+            for one in read_checkpoint(path).weights.values():
+                one.read()
 
 
 def test_tables_of_settings_plain_containers_and_tensors_of_every_kind_are_read(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.interop.checkpoint_import import Imported, import_checkpoint
+from maxi_core.interop.checkpoint_import import Imported, import_checkpoint, read_checkpoint
 from tests.clip.tiny_clip import MEAN, STD, build, config, write
 from tests.interop import foreign
 
@@ -141,6 +141,15 @@ def test_the_model_keeps_how_its_project_evaluates(
     assert kept["quick_gelu"]
     assert kept["config"]["quick_gelu"]
     assert kept["imported"]["file"] == "theirs.pth" == about["imported"]["file"]
+
+
+def test_a_file_of_the_authors_that_was_trained_with_attention_between_frames_says_so(
+    trained: nn.Module, tmp_path: Path
+) -> None:
+    whole = foreign.vifi(trained.state_dict(), maxi=True)
+    whole["config"]["MODEL"]["USE_TEMP_ATTENTION"] = 2
+    notes = read_checkpoint(foreign.save(whole, tmp_path / "theirs.pth")).project.notes
+    assert any("its attention sees the frames beside each" in note for note in notes)
 
 
 def test_an_archive_of_openai_is_imported_with_a_base_and_without(tmp_path: Path) -> None:

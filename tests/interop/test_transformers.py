@@ -88,6 +88,10 @@ def test_other_models_and_activations_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mixed" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(UsageError, match="holds a model of the kind 'bert'; a CLIPModel or SiglipModel"):
         read_checkpoint(tmp_path / "mixed")
+    for said in ('"text_config": [1]', '"vision_config": {"hidden_size": "a"}', '"text_config": {"vocab_size": 0}'):
+        (tmp_path / "mixed" / "config.json").write_text(f'{{"model_type": "clip", {said}}}')
+        with pytest.raises(UsageError, match=r"describes no towers|config\.json has (hidden_size|vocab_size) = "):
+            read_checkpoint(tmp_path / "mixed")
     index = tmp_path / "lost"
     index.mkdir()
     (index / "config.json").write_text('{"model_type": "clip"}')
