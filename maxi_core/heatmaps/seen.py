@@ -133,7 +133,7 @@ class _Explicit(TorchFunctionMode):
             fused: Tensor = functional.scaled_dot_product_attention(q, k, v, attn_mask, **form)
             return fused
         scale = form.get("scale") or q.shape[-1] ** -0.5
-        logits = (q @ k.transpose(-2, -1)) * scale
+        logits: Tensor = (q @ k.transpose(-2, -1)) * scale
         if attn_mask is not None:
             masked = attn_mask.dtype == torch.bool
             logits = logits.masked_fill(~attn_mask, -torch.inf) if masked else logits + attn_mask
