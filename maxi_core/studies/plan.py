@@ -225,7 +225,10 @@ class _Maker:
             )
         if (world := world_path(self.catalog, "labels", name)) is not None:
             return world, world_path(self.catalog, "videos", name)
-        return world_path(self.catalog, "benchmark", name) or Path(name), videos
+        path = world_path(self.catalog, "benchmark", name) or Path(name)
+        if not path.exists():
+            raise UsageError(f"there are no labelled videos at {path}", f"correct --{what}")
+        return path, videos
 
     def _vote(self, recipe: Recipe) -> VoteStep:
         """Return the vote on the benchmarks whose videos have one label each."""

@@ -121,7 +121,7 @@ class BagsStep(Step):
             "options": own,
             "versions": dict(self.recipe.versions),
             "video": self.recipe.core("video", VideoOptions).of_frames(sized=True),
-            "videos": digest([[video.id, video.start, video.end] for video in self._videos]),
+            "videos": digest([[video.id, video.path, video.start, video.end] for video in self._videos]),
             "entries": digest(self.entries),
         }
 

@@ -1,6 +1,7 @@
 """What a study is made of before anything is made: shared steps, counted settings, conditions, second trainings."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,22 @@ def test_settings_are_counted_conditions_looked_at_and_second_trainings_begin_wh
 
 def _key(path: Path) -> str:
     return str(json.loads(path.read_text())["key"])
+
+
+def test_videos_of_one_name_in_two_folders_are_not_taken_for_each_other(mine, tmp_path: Path, maxi) -> None:
+    """Bags of `clips/0.mp4` are not those of another `clips/0.mp4`, whether of a run or of a benchmark's vote."""
+    shutil.copytree(mine.folder / "clips", tmp_path / "clips")
+    shutil.copytree(mine.folder / "bench", tmp_path / "other")
+    vote = f'on = "vote"\nsources = "says,dictionary"\ndictionary.model = "{mine.folder / "model"}"\n'
+    (tmp_path / "own.toml").write_text(f"[variants.vote]\n{vote}[variants.a]\n")
+    command = ("study", str(tmp_path / "own.toml"), "--config", str(mine.recipe), "--out", str(tmp_path / "out"))
+    both = ("--benchmark", f"{mine.folder / 'bench'},{tmp_path / 'other'}")
+
+    def left(*more: str) -> dict[str, int]:
+        planned = json.loads(maxi(*command, *more, "--dry-run", "--json").out)
+        return {kind: found["left"] for kind, found in planned["steps"].items()}
+
+    assert left(*both)["bags"] == 2 + 1
+    assert maxi(*command, "--quiet").code == 0
+    assert left()["bags"] == 0
+    assert left("--videos", str(tmp_path / "clips"))["bags"] == 1
