@@ -74,7 +74,7 @@ def settled(recipe: "Recipe", models: Iterable[str] = ()) -> tuple[EvalSection, 
     """
     section = recipe.core("eval", EvalSection)
     origins = {key: origin for (name, key), origin in recipe.origins.items() if name == "eval"}
-    name: str | None = section.protocol
+    name: ProtocolName | None = section.protocol
     origin = origins.get("protocol", "")
     if name is None:
         recorded = {model: found for model in models if (found := _recorded(model))}

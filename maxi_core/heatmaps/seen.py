@@ -142,7 +142,8 @@ class _Explicit(TorchFunctionMode):
             weights.requires_grad_()  # a frozen tower: its attention is where the graph begins
         assert self.place is not None
         self.found.append((self.place, weights))
-        return weights @ v
+        mixed: Tensor = weights @ v
+        return mixed
 
     def _multi_head(self, said: dict[str, Any]) -> Tensor:
         """Return what `multi_head_attention_forward` would, (Q, n, W)."""

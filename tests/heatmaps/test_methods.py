@@ -165,7 +165,9 @@ def test_cosine_is_what_encode_patches_says_of_the_text(model: VideoCLIP) -> Non
 
 def test_cosine_is_grad_cam_of_patches_that_are_averaged(model: VideoCLIP) -> None:
     """Its map of the mean patch's score is relu(projected patch . text), up to the patch's length and a factor."""
-    grad_cam = pytest.importorskip("pytorch_grad_cam", reason="grad-cam is not installed")
+    grad_cam = pytest.importorskip(
+        "pytorch_grad_cam", reason="grad-cam is not installed (it brings OpenCV, so it is no part of dev)"
+    )
     given = frames(1)  # the text is the first unit vector
 
     class Averaged(torch.nn.Module):
