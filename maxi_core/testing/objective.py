@@ -119,8 +119,9 @@ def _in(given: Features, dtype: "torch.dtype") -> Features:
 
     teacher = given.teacher and Encoded(*map(cast, (given.teacher.videos, given.teacher.texts, given.teacher.scale)))
     head = None if given.head is None else given.head.to(dtype)
-    own = {"videos": cast(given.videos), "texts": cast(given.texts), "scale": cast(given.scale)}
-    return replace(given, **own, teacher=teacher, head=head)
+    return replace(
+        given, videos=cast(given.videos), texts=cast(given.texts), scale=cast(given.scale), teacher=teacher, head=head
+    )
 
 
 def right_gradients(subject: Subject) -> None:
@@ -291,7 +292,7 @@ def follows_the_device(subject: Subject) -> None:
         return tensor.detach().to("meta")
 
     teacher = given.teacher and Encoded(*map(away, (given.teacher.videos, given.teacher.texts, given.teacher.scale)))
-    moved = {
+    moved: dict[str, Any] = {
         key: away(getattr(given, key)) for key in ("videos", "texts", "scale", "index", "groups", "top", "cosines")
     }
     try:

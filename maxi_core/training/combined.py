@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.distributed as dist
@@ -119,12 +119,9 @@ class Combined:
                     draw=stable_number("objective", place.seed, name, place.step) % 2**63,
                     top=top,
                     cosines=cosines,
-                    **(
-                        {"rank": place.ranks.rank, "world": place.ranks.world, "gather": gather}
-                        if place.gathered
-                        else {}
-                    ),
                 )
+                if place.gathered:
+                    features = replace(features, rank=place.ranks.rank, world=place.ranks.world, gather=gather)
                 found.append(_asked(name, objective, features))
         return found
 

@@ -10,12 +10,15 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from pydantic import Field, create_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from maxi_core.clip.checkpoints import checkpoints_of, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.errors import PluginError
+from maxi_core.plugin.catalog import offers_of
+from maxi_core.settings.options import Options
 from maxi_core.training.combined import settings_of
 from maxi_core.training.loop import LoopPlan, train
 from maxi_core.training.objective import Features, Objective, Teacher
@@ -327,3 +330,29 @@ def test_a_name_with_an_underscore_is_a_section_and_a_variable(
     for wrong in ("-1", "nan", "inf"):
         ran = maxi(*arguments(world, tmp_path / "third", "-o", f"ce.weight={wrong}"))
         assert (ran.code, errors(ran.err)) == (2, 1), wrong
+
+
+@pytest.mark.parametrize(
+    ("attributes", "says"),
+    [
+        ({"prompts": "bag"}, "Odd.prompts is 'bag'; it takes bags, classes, any"),
+        ({"weight": -1}, "Odd.weight is -1, not a finite number from 0"),
+        ({"weight": float("nan")}, "Odd.weight is nan, not a finite number"),
+        ({"weight": True}, "Odd.weight is True, not a finite number"),
+        ({"loss": lambda self: 0}, r"Odd.loss\(self\) cannot be called as loss\(self, features\)"),
+        ({"head": lambda self: None}, r"Odd.head\(self\) cannot be called as head\(self, width\)"),
+        ({"teacher": lambda self: None}, "Odd.teacher is a method: mark it with @property"),
+        ({"name": "Mil_NCE"}, "Odd.name is 'Mil_NCE'; it takes lower-case letters, digits, - and _"),
+        ({"name": "train"}, "a word that maxi keeps for itself"),
+        ({"Options": create_model("Options", __base__=Options, weight=(float, Field(1.0, description="w")))},
+         "Odd.Options has 'weight', which is an option of the core in every objective"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_class_is_said_when_it_is_loaded(attributes: dict[str, object], says: str) -> None:
+    good = {"name": "odd_one", "loss": lambda self, features: features.videos.sum()}
+    (offer,) = offers_of([("maxi_register_objectives", lambda: [type("Odd", (Objective,), good)])], "mine", "1")
+    assert (offer.name, offer.role, offer.said) == ("odd_one", "objective", "an objective")
+    assert offer.options().model_dump() == {"weight": 1.0}
+    bad = type("Odd", (Objective,), {**good, **attributes})
+    with pytest.raises(PluginError, match=says):
+        offers_of([("maxi_register_objectives", lambda: [bad])], "mine", "1")
