@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from maxi_cli.__main__ import run
 from maxi_core.system.threads import wait_passively
 
 wait_passively()
+settings.register_profile("any machine", deadline=None)  # a busy one is no fault of what is tested
+settings.load_profile("any machine")
 
 FakeDist = Callable[..., Path]
 

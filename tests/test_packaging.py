@@ -86,7 +86,11 @@ def test_every_dependency_has_a_floor_and_every_builtin_needs_no_extra() -> None
     names = {line.split(">=")[0].split(";")[0].strip() for line in project["dependencies"]}
     assert {"torch", "open_clip_torch", "transformers", "spacy", "openai", "pluggy", "typer", "rich", "decord"} <= names
     assert all(">=" in line for line in project["dependencies"])
-    assert set(project["optional-dependencies"]) <= {"dev", "docs"}
+    assert set(project["optional-dependencies"]) == {"data", "dev", "docs", "onnx"}
+    foreign = {line.split(">=")[0] for extra in ("data", "onnx") for line in project["optional-dependencies"][extra]}
+    imported = re.compile(rf"^\s*(?:import|from) (?:{'|'.join(foreign)})\b", re.MULTILINE)
+    plugins = [path for path in (ROOT / "plugins").rglob("*.py") if imported.search(path.read_text(encoding="utf-8"))]
+    assert plugins == []
 
 
 @pytest.mark.parametrize(

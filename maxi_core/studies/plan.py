@@ -126,8 +126,9 @@ class _Maker:
         """Whether the recipe agrees with the variant's `when`."""
         if not variant.when:
             return True
-        wanted = self.settle(self.study.settings, variant.when)
-        return all(wanted.sections[name] == self.recipe.sections.get(name) for name, _ in _set(wanted, variant.when))
+        wanted = with_modules(self.catalog, self.settle(self.study.settings, variant.when))
+        is_set = with_modules(self.catalog, self.recipe)  # full names on both sides
+        return all(wanted.sections[name] == is_set.sections.get(name) for name, _ in _set(wanted, variant.when))
 
     def row(self, variant: Variant) -> Row:
         """Return the row of a variant."""
