@@ -24,7 +24,7 @@ def plan(maxi, tmp_path: Path):
     return of
 
 
-@pytest.mark.slow  # the sandbox's films are rendered
+@pytest.mark.long  # the sandbox's films are rendered, eight times
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_study_that_ships_is_planned_in_the_sandbox(name: str, plan) -> None:
     found = plan(name)
