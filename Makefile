@@ -20,7 +20,7 @@ test: $(SETUP)           ## set up and run the tests
 slow: $(SETUP)           ## the tests that take minutes: long fuzzing, a full install into an empty environment
 	$(TEST) -m slow
 
-long: $(SETUP)           ## the tests that kill whole runs fifty times: tens of minutes
+long: $(SETUP)           ## the tests that kill whole runs fifty times, and others that take long: tens of minutes
 	$(BIN)/python -m pytest -m long
 
 bench: $(SETUP)          ## the quick benchmarks: a minute or two each

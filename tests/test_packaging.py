@@ -98,9 +98,15 @@ def test_every_dependency_has_a_floor_and_every_builtin_needs_no_extra() -> None
     [
         ("maxi-synonyms", ["synonyms", "expander", "synonyms", "maxi-synonyms", "1.0", "ok"]),
         ("maxi-descriptors", ["descriptors", "expander", "descriptors", "maxi-descriptors", "1.0"]),
-        ("maxi-vlm", ["vlm", "captioner", "vlm", "maxi-vlm", "1.0", "ok"]),
-        ("maxi-ownbench", ["own-kitchen", "benchmark", "ownbench", "maxi-ownbench", "1.0", "ok"]),
-        ("maxi-tinyworld", ["tiny", "world", "tinyworld", "maxi-tinyworld", "1.0", "ok"]),
+        pytest.param("maxi-vlm", ["vlm", "captioner", "vlm", "maxi-vlm", "1.0", "ok"], marks=pytest.mark.long),
+        pytest.param(
+            "maxi-ownbench",
+            ["own-kitchen", "benchmark", "ownbench", "maxi-ownbench", "1.0", "ok"],
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "maxi-tinyworld", ["tiny", "world", "tinyworld", "maxi-tinyworld", "1.0", "ok"], marks=pytest.mark.long
+        ),
     ],
 )
 def test_each_third_party_example_installs_is_listed_and_passes_its_own_tests(

@@ -241,6 +241,7 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
+@pytest.mark.long
 def test_memory_is_flat_in_the_number_of_videos(world) -> None:
     peaks = {}
     for count in (100, 10_000):

@@ -66,7 +66,9 @@ def test_threads_wait_without_spinning_unless_the_user_says_otherwise(monkeypatc
     assert os.environ["OMP_WAIT_POLICY"] == then
 
 
-@pytest.mark.parametrize("command", ["eval sandbox -b {place}", "predict sandbox {place} --labels a,b"])
+@pytest.mark.parametrize(
+    "command", ["eval sandbox -b {place}", pytest.param("predict sandbox {place} --labels a,b", marks=pytest.mark.long)]
+)
 def test_what_is_loaded_is_said_before_torch_is_imported(command: str, tmp_path: Path) -> None:
     (tmp_path / "walk").mkdir()
     (tmp_path / "walk" / "a.mp4").write_text("no film")

@@ -111,6 +111,7 @@ def test_a_study_that_was_killed_goes_on_and_ends_as_one_that_was_not(mine: Mine
     assert len(weights(tmp_path)) == 4
 
 
+@pytest.mark.long
 def test_several_processes_make_what_one_makes(mine: Mine, whole: Path, tmp_path: Path) -> None:
     part = words(mine, tmp_path, "--only", "raw,ce")
     done = run([*part, "--jobs", "2"], tmp_path / "home")

@@ -130,7 +130,9 @@ def test_a_run_killed_at_any_write_goes_on_to_the_bits_of_an_unbroken_one(
     assert same_end(tmp_path / "out", unbroken)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long), (signal.SIGINT, 130)]
+)
 def test_a_signal_saves_a_checkpoint_in_the_middle_of_an_epoch_and_training_goes_on(
     world: Path, tmp_path: Path, maxi: Maxi, unbroken: Path, logged: list[str], number: signal.Signals, code: int
 ) -> None:
