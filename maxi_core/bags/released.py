@@ -31,7 +31,7 @@ from maxi_core.texts import name_key, tidy
 from maxi_core.types import Match, Text, TextBag, Video
 from maxi_core.version import __version__
 from maxi_core.video.archives import video_exists
-from maxi_core.video.inputs import OutsideError, Root
+from maxi_core.video.folders import OutsideError, Root
 from maxi_core.video.lists import is_video_name, parse_list_line, wrong
 
 SCHEMA = 1

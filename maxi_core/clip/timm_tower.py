@@ -39,7 +39,16 @@ def encode_timm_patches(visual: Any, images: Tensor) -> Tensor:
     side = round(patches.shape[1] ** 0.5)
     if side * side != patches.shape[1]:
         raise TypeError(f"a {kind} with {patches.shape[1]} tokens has no square of patches")
-    # copies of the patch stand where class token and registers would: every way to pool leaves one of equal tokens
-    copies = patches.flatten(0, 1)[:, None].expand(-1, prefix + 1, -1)
-    features = torch.cat([visual.head(trunk.forward_head(part)) for part in torch.split(copies, AT_ONCE)])
+    features = torch.cat([project_alone(visual, part) for part in torch.split(patches.flatten(0, 1), AT_ONCE)])
     return features.view(len(x), side, side, -1)
+
+
+def project_alone(visual: Any, tokens: Tensor) -> Tensor:
+    """Return the features of tokens, (n, W) after the last norm -> (n, D), as if each were the only one of its image.
+
+    Copies of it stand where class token and registers would: every way to pool leaves one of equal tokens.
+    """
+    trunk = visual.trunk
+    copies = tokens[:, None].expand(-1, getattr(trunk, "num_prefix_tokens", 0) + 1, -1)
+    features: Tensor = visual.head(trunk.forward_head(copies))
+    return features

@@ -1,7 +1,6 @@
 """The folder that transformers loads as a `CLIPModel`, with its processor and tokenizer."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from maxi_core.clip.model_rules import dumped
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.export.open_clip_folder import preprocessing
 from maxi_core.export.plain import heads_of, plain_weights, refuse_beyond
+from maxi_core.system.bars import without_bars_of_transformers
 
 TARGET = "transformers' CLIPModel"
 WITHIN = 1e-5  # of features of length 1
@@ -57,26 +57,11 @@ def write_hugging_face(model: VideoCLIP, folder: Path) -> None:
     made.eval()
     made.load_state_dict(_renamed(plain_weights(model)))
     _compare(model, made)
-    with _quiet():
+    with without_bars_of_transformers():
         made.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_bytes(dumped(_processor(model)))
     for name, content in clip_tokenizer(model).items():
         (folder / name).write_bytes(content)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing a bar of its own."""
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging  # without types
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _config(model: VideoCLIP) -> Any:

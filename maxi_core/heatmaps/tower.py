@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from maxi_core.clip.timm_tower import project_alone
 from maxi_core.errors import UsageError
 
 
@@ -76,17 +77,11 @@ def _of_open_clip(visual: Any) -> Tower:
 def _of_timm(visual: Any, trunk: Any, grid: tuple[int, int]) -> Tower:
     pool = getattr(trunk, "attn_pool", None)
 
-    def project(tokens: Tensor) -> Tensor:
-        # copies of it stand where class token and registers would: each way to pool leaves one of equal tokens
-        x = trunk.norm(tokens)[:, None].expand(-1, trunk.num_prefix_tokens + 1, -1)
-        projected: Tensor = visual.head(trunk.forward_head(x))
-        return projected
-
     return Tower(
         grid=grid,
         blocks=tuple(trunk.blocks),
         pools=() if pool is None else (pool,),
         at_class=pool is None and trunk.global_pool == "token",
         batch_first=True,
-        project=project,
+        project=lambda tokens: project_alone(visual, trunk.norm(tokens)),
     )

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.bars import without_bars_of_transformers
 from maxi_core.system.hidden import is_hidden
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCapti
     where = pick_device(device)
     blip: Any = BlipForConditionalGeneration  # with loading info it returns two things, which its types do not say
     try:
-        with _without_bar():
+        with without_bars_of_transformers():
             model, report = blip.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
@@ -135,21 +135,6 @@ def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCapti
         layer.self_attn = FastAttention(layer.self_attn)
     ready = model.to(where, torch.bfloat16 if precision == "bf16" else torch.float32).eval()
     return BlipCaptioner(ready, processor, where, _side(processor))
-
-
-@contextmanager
-def _without_bar() -> Iterator[None]:
-    """Keep transformers from drawing a bar for the second that loading takes."""
-    from transformers.utils import logging as untyped
-
-    logging: Any = untyped
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _side(processor: Any) -> int:

@@ -18,7 +18,7 @@ from maxi_core.plugin.calls import blamed
 from maxi_core.texts import Spelling, name_key
 from maxi_core.types import Video
 from maxi_core.video.archives import is_archive, video_exists
-from maxi_core.video.inputs import Root, scan
+from maxi_core.video.folders import Root, scan
 
 ClassInName = Callable[[str, tuple[str, ...]], str | None]  # stem of a file, classes -> the class that it says
 
