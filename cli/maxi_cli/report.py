@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,12 @@ from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import progress
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.clip.model import VideoCLIP
+    from maxi_core.plugin.catalog import Catalog
+    from maxi_core.reporting.looks import LoadModel
+    from maxi_core.reporting.part import Look
 
 SCHEMA = 1
 
@@ -30,7 +36,9 @@ def report(
     settings: Settings,
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RUN...", help="Folders of maxi bags, maxi train and maxi eval.  [required]"),
+        typer.Argument(
+            metavar="RUN...", help="Folders of maxi bags, maxi train, maxi eval and maxi study.  [required]"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="HTML file to write.")] = Path("report.html"),
     listed: Annotated[
@@ -48,10 +56,13 @@ def report(
         ),
     ] = None,
     pictures: Annotated[bool, typer.Option(help="Show frames of the videos, which are read for it.")] = True,
+    heatmaps: Annotated[
+        bool, typer.Option("--heatmaps", help="Show where the models that scored looked; they are loaded for it.")
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Write one HTML file that shows runs: bags, trainings and scores; it needs no network.
+    """Write one HTML file that shows runs: bags, trainings, scores, studies; it needs no network.
 
     Example: maxi report runs/mine runs/mine/train eval/mine-train --out mine.html
     """
@@ -66,9 +77,12 @@ def report(
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
     if out.is_file() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html>"):
         raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
+    if heatmaps and not pictures:
+        raise UsageError("--heatmaps lie over frames, and --no-pictures shows none", "leave out one of them")
     reading = settings.recipe().core("video", VideoOptions) if pictures else None
     named = named_labels(labels, settings.catalog) if labels else None
-    made = make_report(runs, Wanted(listed, tuple(figure or ()), named, reading), progress(quiet=quiet))
+    load = _loader(settings.catalog) if heatmaps else None
+    made = make_report(runs, Wanted(listed, tuple(figure or ()), named, reading, load), progress(quiet=quiet))
     write_text(out, made.html)
     size = out.stat().st_size
     if json:
@@ -78,3 +92,18 @@ def report(
     if made.without:
         note(f"{made.without} of {made.videos} videos have no picture: the page says why")
     stdout().print(visible(f"{os.path.relpath(out)}: {size / 1e6:.1f} MB, opens in any browser"), soft_wrap=True)
+
+
+def _loader(catalog: "Catalog") -> "LoadModel":
+    """Return what loads the model that scored a video, as it was then."""
+    from maxi_core.clip.loading import load_model
+    from maxi_core.clip.temporal_record import temporal_maker
+
+    maker = temporal_maker(catalog)
+
+    def load(look: "Look") -> "VideoCLIP":
+        return load_model(
+            look.model, frames=look.frames, normalisation=look.normalisation, make_temporal=maker, catalog=catalog
+        )
+
+    return load

@@ -23,6 +23,9 @@ COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 def show(
     run: Annotated[Path, typer.Argument(help="Run folder of maxi bags.", show_default=False)],
     video: Annotated[str | None, typer.Argument(help="Id of a video, or a part that only its id has.")] = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Draw frames of the video too, where the terminal has colours.")
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Print the text bag of a video: match, what the sources said, and the texts by source.
@@ -31,9 +34,16 @@ def show(
     """
     from maxi_core.bags.bag import as_record, read_bags
     from maxi_core.bags.run import find_bag, read_skipped
+    from maxi_core.errors import UsageError
 
+    if frames and (json or video is None):
+        raise UsageError("--frames are of one video, on a terminal", "type maxi show RUN VIDEO --frames")
     if video is not None:
         bag = find_bag(run, video)
+        if frames:
+            from maxi_cli.blocks import show_frames
+
+            show_frames(stdout(), bag.match.video)
         show_json(as_record(bag)) if json else _show_bag(bag, read_skipped(run), stdout())
     elif json:
         show_json_list({"schema": 1}, "bags", map(as_record, read_bags(run)))

@@ -113,6 +113,24 @@ def lines(title: str, name: str, curve: Sequence[Sequence[float]], dots: bool = 
     return _svg(title, frame, parts)
 
 
+def intervals(title: str, rows: Sequence[tuple[str, float, float, float]]) -> "Markup":
+    """Draw rows (label, value, low, high) below each other, each with its interval, and a line at 0."""
+    frame = _Frame((min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))), (0, 1))
+    bottom = TOP + 2 * ROW * len(rows)
+    zero = '<line class="mark" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+    parts = [_fill(zero, frame.x(0), frame.x(0), TOP, bottom)]
+    parts.append(_fill('<text class="tick" x="{}" y="{}" text-anchor="middle">0</text>', frame.x(0), bottom + ROW))
+    for place, (label, value, low, high) in enumerate(rows):
+        y = TOP + 2 * ROW * place
+        said = f"{label}: {value:+.1f} [{low:+.1f}, {high:+.1f}]"
+        parts.append(_fill('<text class="note" x="{}" y="{}">{}</text>', 4, y + 14, said))
+        line = '<line class="line" x1="{}" x2="{}" y1="{}" y2="{}"/><circle class="dot" cx="{}" cy="{}" r="4"/>'
+        y += ROW + 8
+        parts.append(_fill(line, frame.x(low), frame.x(high), y, y, frame.x(value), y))
+    frame.height = bottom + ROW + 10
+    return _svg(title, frame, parts)
+
+
 def _points(frame: _Frame, points: Sequence[Point]) -> str:
     return " ".join(f"{frame.x(x)},{frame.y(y)}" for x, y in points)
 

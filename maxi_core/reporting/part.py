@@ -4,11 +4,29 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from maxi_core.bags.run import RECIPE
 from maxi_core.errors import UsageError
+from maxi_core.texts import Spelling
 from maxi_core.types import Video
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where the model that scored a video is to show that it looked: for `texts`, against each other and `competing`.
+
+    `identity` is the SHA-256 of the weights that scored it; the rest is how it was shown to them.
+    """
+
+    model: str
+    identity: str
+    texts: tuple[str, ...]
+    competing: tuple[str, ...]
+    frames: int
+    prompt: str
+    spelling: Spelling
+    normalisation: Literal["model", "imagenet"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +35,7 @@ class Wish:
 
     video: Video
     frames: int | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,12 @@ QUALITY = 65
 
 @dataclass(frozen=True)
 class Picture:
-    """Frames of one video as data URIs, or why there are none."""
+    """Frames of one video as data URIs, or why there are none; and where a model looked, if that is wanted."""
 
     frames: tuple[str, ...] = ()
     missing: str = ""
+    looks: tuple[tuple[str, str], ...] = ()  # what is shown, and the strip of frames
+    unseen: str = ""
 
     def in_list(self) -> dict[str, str]:
         """Return the frame for a list, and why there is none, as plain values."""

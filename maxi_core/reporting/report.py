@@ -9,12 +9,15 @@ from maxi_core.bags.pipeline import NewProgress, Unwatched
 from maxi_core.errors import UsageError, nearest
 from maxi_core.evaluation.saving import SCORES
 from maxi_core.reporting.bags import bags_part
+from maxi_core.reporting.looks import LoadModel, add_looks
 from maxi_core.reporting.page import render
 from maxi_core.reporting.part import Part
 from maxi_core.reporting.pictures import Picture, read_pictures
 from maxi_core.reporting.scores import scores_part
+from maxi_core.reporting.studies import study_part
 from maxi_core.reporting.training import METRICS, training_part
 from maxi_core.settings.sections import VideoOptions
+from maxi_core.studies.results import RECORD
 from maxi_core.system.files import utc_stamp
 
 LISTED = 1000  # videos of a run; a page of so many opens at once
@@ -25,13 +28,14 @@ SHOWN = 3
 class Wanted:
     """What the report shows: how many videos are listed, figures of which, true labels by video, pictures read how.
 
-    No pictures if `reading` is None.
+    No pictures if `reading` is None; where models looked, if `load` loads the models that scored.
     """
 
     listed: int = LISTED
     figures: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None
     reading: VideoOptions | None = None
+    load: LoadModel | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,12 @@ def _has_bags(place: Path) -> bool:
     return (place / BAGS).is_file() or "made_of" in (read_manifest(place) if place.is_dir() else {})
 
 
+def _has_study(place: Path) -> bool:
+    return place.name == RECORD if place.is_file() else (place / RECORD).is_file()
+
+
 def _has_scores(place: Path) -> bool:
-    return place.is_file() or (place / SCORES).is_file()
+    return place.name != RECORD if place.is_file() else (place / SCORES).is_file()
 
 
 # what a folder may hold -> how that is seen; the kinds are the names of the templates, in the order of the page
@@ -56,7 +64,9 @@ KINDS: Mapping[str, Callable[[Path], bool]] = {
     "bags": _has_bags,
     "training": lambda place: (place / METRICS).is_file(),
     "scores": _has_scores,
+    "study": _has_study,
 }
+RUNS = "name a run folder of maxi bags, maxi train, maxi eval or maxi study"
 
 
 def kinds_of(place: Path) -> list[str]:
@@ -65,12 +75,12 @@ def kinds_of(place: Path) -> list[str]:
     if found:
         return found
     if not place.exists():
-        raise UsageError(f"there is no {place}", "name a run folder of maxi bags, maxi train or maxi eval")
+        raise UsageError(f"there is no {place}", RUNS)
     below = sorted(path for path in place.rglob("*") if path.is_dir() and any(has(path) for has in KINDS.values()))
     some = ", ".join(map(str, below[:SHOWN])) + (", ..." if len(below) > SHOWN else "")
     raise UsageError(
-        f"{place} holds no bags, no training and no scores",
-        f"name what is below it: {some}" if below else "name a run folder of maxi bags, maxi train or maxi eval",
+        f"{place} holds no bags, no training, no scores and no study",
+        f"name what is below it: {some}" if below else RUNS,
     )
 
 
@@ -94,9 +104,10 @@ def make_report(places: Sequence[Path], wanted: Wanted, progress: NewProgress = 
         ),
         *map(training_part, holding["training"]),
         *([scores_part(holding["scores"])] if holding["scores"] else ()),
+        *map(study_part, holding["study"]),
     ]
     _check(wanted, parts[: len(holding["bags"])])
-    pictures = _pictures(parts, wanted.reading, progress)
+    pictures = _pictures(parts, wanted, progress)
     values = {
         "title": ", ".join(map(str, places)),
         "made": utc_stamp(),
@@ -117,18 +128,23 @@ def _check(wanted: Wanted, bags: Sequence[Part]) -> None:
             raise UsageError(f"no video of these bags is called '{name}'{nearest(name, listed)}", "see maxi show RUN")
 
 
-def _pictures(
-    parts: Sequence[Part], reading: VideoOptions | None, progress: NewProgress
-) -> dict[int, dict[int, Picture]]:
+def _pictures(parts: Sequence[Part], wanted: Wanted, progress: NewProgress) -> dict[int, dict[int, Picture]]:
     """Return the pictures that each part wishes, by their numbers; none without `reading`."""
     found: dict[int, dict[int, Picture]] = {}
     wishes = [(number, place, wish) for number, part in enumerate(parts) for place, wish in part.wishes.items()]
-    if reading is None or not wishes:
+    if wanted.reading is None or not wishes:
         return found
     watch = progress("reading videos", len(wishes))
-    read = watch.follow(read_pictures((wish for _, _, wish in wishes), reading))
-    for (number, place, _), picture in zip(wishes, read, strict=True):
-        found.setdefault(number, {})[place] = picture
+    pictures = []
+    for picture in watch.follow(read_pictures((wish for _, _, wish in wishes), wanted.reading)):
+        pictures.append(picture)
         if picture.missing:
             watch.skip()
+    looking = sum(wish.look is not None for _, _, wish in wishes)
+    if wanted.load is not None and looking:
+        looks = add_looks([wish for _, _, wish in wishes], list(pictures), wanted.load, wanted.reading)
+        for place, picture in progress("where models looked", looking).follow(looks):
+            pictures[place] = picture
+    for (number, place, _), picture in zip(wishes, pictures, strict=True):
+        found.setdefault(number, {})[place] = picture
     return found

@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from maxi_core.evaluation.comparing import HEADER, TITLES, cells, compare
 from maxi_core.evaluation.saving import FORMULA, read_scores
-from maxi_core.reporting.part import Part, Wish
+from maxi_core.reporting.part import Look, Part, Wish
+from maxi_core.texts import Spelling
 from maxi_core.types import Video
 
 MATRIX = 40  # classes of a confusion matrix that is shown whole
@@ -56,7 +57,7 @@ def _split(folder: Path, record: Mapping[str, Any], wishes: dict[int, Wish]) -> 
     missing: list[str] = []
     name = Path(str(record.get("predictions", ""))).name.removeprefix("predictions-").removesuffix(".jsonl")
     videos = _videos(folder / f"predictions-{name}.jsonl", missing)
-    best, worst = ([_shown(row, wishes) for row in rows] for rows in _extremes(videos))
+    best, worst = ([_shown(row, wishes, record) for row in rows] for rows in _extremes(videos))
     return {
         "model": record["model"],
         "label": f"{record['benchmark']}:{record['split']}",
@@ -184,8 +185,23 @@ def _extremes(videos: Iterator[Row]) -> tuple[list[Row], list[Row]]:
     return right, wrong
 
 
-def _shown(row: Row, wishes: dict[int, Wish]) -> Row:
+def _shown(row: Row, wishes: dict[int, Wish], record: Mapping[str, Any]) -> Row:
     place = len(wishes)
     if row["file"]:
-        wishes[place] = Wish(Video(row["video"], Path(row["file"])))
+        wishes[place] = Wish(Video(row["video"], Path(row["file"])), look=_look(row, record))
     return {**row, "place": place if row["file"] else None}
+
+
+def _look(row: Row, record: Mapping[str, Any]) -> Look | None:
+    """Return the maps of the true class and the first one, against the other guesses; None if no model scored it."""
+    said = [record.get(key) for key in ("model", "weights_sha256", "prompt")]
+    frames, spelling, normalisation = (record.get(key) for key in ("frames", "names", "normalisation"))
+    if not all(said) or not isinstance(frames, int):
+        return None
+    if spelling not in get_args(Spelling) or normalisation not in ("model", "imagenet"):
+        return None
+    names = [name for name, _ in row["top"]]
+    texts = tuple(dict.fromkeys([*row["labels"][:1], names[0]]))
+    others = tuple(name for name in names if name not in texts)
+    model, identity, prompt = map(str, said)
+    return Look(model, identity, texts, others, frames, prompt, spelling, normalisation)

@@ -6,16 +6,16 @@ from typing import Any
 
 from maxi_core.evaluation.comparing import latex_text
 from maxi_core.plugin.roles import Grid
-from maxi_core.studies.results import DEVIATION, INTERVAL, Cell, Line, Results
+from maxi_core.studies.results import DEVIATION, INTERVAL, RECORD, Cell, Line, Results
 from maxi_core.system.files import to_json, whole_file, write_text
 
-FILES = ("study.json", "table.md", "table.tex", "table.png", "table.svg")
+FILES = (RECORD, "table.md", "table.tex", "table.png", "table.svg")
 METRICS = {"top1": "top-1", "map": "mAP"}
 
 
 def write_results(results: Results, folder: Path) -> None:
     """Write study.json, table.md, table.tex, table.png and table.svg, each whole or not at all."""
-    write_text(folder / "study.json", to_json(results.as_record(), indent=1) + "\n")
+    write_text(folder / RECORD, to_json(results.as_record(), indent=1) + "\n")
     write_text(folder / "table.md", as_markdown(results))
     write_text(folder / "table.tex", as_latex(results))
     draw(results, folder)
@@ -83,6 +83,16 @@ def _facts(lines: list[Line]) -> Iterator[tuple[str, ...]]:
     yield ("", *titles)
     if titles:
         yield from ((name, *(told.get(title, "") for title in titles)) for name, told in rows)
+
+
+def differences(results: Results) -> list[tuple[str, list[tuple[str, float, float, float]]]]:
+    """Return for each benchmark the rows that have an interval: title, difference from the base, low and high end."""
+    found: dict[str, list[tuple[str, float, float, float]]] = {}
+    for line in results.lines:
+        for cell in line.cells:
+            if cell.difference is not None and cell.low is not None and cell.high is not None:
+                found.setdefault(cell.benchmark, []).append((line.title, cell.difference, cell.low, cell.high))
+    return list(found.items())
 
 
 def _told(facts: Any) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from maxi_core.errors import UsageError
 from maxi_core.evaluation.metrics import Interval, by_class, mean_and_deviation, two_level_interval
 from maxi_core.evaluation.published import Published, published
 from maxi_core.evaluation.saving import read_scores
@@ -16,7 +17,7 @@ from maxi_core.studies.plan import Plan, Row
 from maxi_core.studies.run import done, failure
 from maxi_core.studies.steps import ScoreStep, accuracy_of
 
-SCHEMA = 1
+SCHEMA, RECORD = 1, "study.json"
 DEVIATION = "sample standard deviation (n - 1) over seeds, of the mean over splits"
 INTERVAL = "95 %, bootstrap over classes and then the videos of each; of several seeds a video counts with its mean"
 
@@ -94,6 +95,40 @@ class Results:
             cells = [{**asdict(cell), "mean": cell.mean, "deviation": cell.deviation} for cell in line.cells]
             lines.append({**asdict(line), "cells": cells})
         return {"schema": SCHEMA, "deviation": DEVIATION, "interval": INTERVAL, **asdict(self), "lines": lines}
+
+
+def read_record(path: Path) -> Results:
+    """Return the results that a study.json, or the one in a folder, holds; raises UsageError naming what is wrong."""
+    path = path / RECORD if path.is_dir() else path
+    help = "name the folder of a maxi study"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] != SCHEMA:
+            raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")
+        lines = tuple(map(_line_of, record["lines"]))
+        kept = {key: record[key] for key in ("name", "title", "table", "about", "base")}
+        return Results(
+            **{key: str(value) for key, value in kept.items()},
+            seeds=tuple(map(int, record["seeds"])),
+            lines=lines,
+            notes=tuple(map(str, record["notes"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read as a study: {type(error).__name__}: {error}", help) from None
+
+
+def _line_of(said: Mapping[str, Any]) -> Line:
+    name, title, state, why = (str(said[key]) for key in ("name", "title", "state", "why"))
+    scores, models = (tuple(map(str, said[key])) for key in ("scores", "models"))
+    return Line(name, title, state, why, tuple(map(_cell_of, said["cells"])), dict(said["facts"]), scores, models)
+
+
+def _cell_of(said: Mapping[str, Any]) -> Cell:
+    numbers = {key: None if said[key] is None else float(said[key]) for key in ("difference", "low", "high")}
+    beside = tuple(Published(**one) for one in said["published"])
+    return Cell(
+        str(said["benchmark"]), str(said["metric"]), tuple(map(float, said["seeds"])), **numbers, published=beside
+    )
 
 
 def read_results(plan: Plan, out: Path, catalog: Catalog) -> Results:

@@ -251,7 +251,7 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, maxi, monkeypatch) -> None:
     for words, said in {
         (): "which runs?; name folders of maxi bags",
         ("nowhere",): "there is no nowhere; name a run folder",
-        ("empty",): "empty holds no bags, no training and no scores; name a run folder",
+        ("empty",): "empty holds no bags, no training, no scores and no study; name a run folder",
         ("runs",): "name what is below it: runs/mine\n",
         ("runs/mine", "--out", "runs"): "runs is a folder; name the file, such as --out runs/report.html",
         ("runs/mine", "--list", "-1"): "--list",
