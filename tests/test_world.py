@@ -99,6 +99,7 @@ def test_matches_are_right_far_more_often_than_by_chance(world: World) -> None:
     assert everything["right"] / TRAINING_VIDEOS > 2 / 12
 
 
+@pytest.mark.long  # runs of other sources are killed in tests/bags
 def test_a_killed_run_goes_on_and_makes_the_same_bytes(world: World) -> None:
     running = world.start(*world.arguments("broken", "--store", "fresh"))
     began = time.monotonic()

@@ -43,8 +43,9 @@ def import_file(path: Path) -> ModuleType:
     """Import a Python file, under a name that changes with its content: answers of other code are not taken for its."""
     stem = re.sub(r"\W", "_", path.stem)
     name = f"{PREFIX}{stem}_{_digest(path)}"
-    if name in sys.modules:
-        return sys.modules[name]
+    known = sys.modules.get(name)
+    if known is not None and Path(str(known.__file__)).is_file():  # else it was moved, and other processes look for it
+        return known
     spec = spec_from_loader(name, _Fresh(name, str(path)))
     assert spec is not None
     assert spec.loader is not None

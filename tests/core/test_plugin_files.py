@@ -1,5 +1,6 @@
 """A plugin from a file: only where somebody names it, never because it lies there."""
 
+import sys
 import textwrap
 from pathlib import Path
 
@@ -128,6 +129,15 @@ def test_changed_code_is_loaded_anew_and_is_another_package_to_the_store(mine) -
     assert [list(cls().expand(["waving"])) for cls in (first, second)] == [[["waving"]], [["waving!"]]]
     assert first.__module__ != second.__module__
     assert not (mine.parent / "__pycache__").exists()
+
+
+def test_a_file_that_was_moved_is_loaded_from_where_it_is(mine, tmp_path) -> None:
+    first = load_file(mine).offers[0].cls
+    (tmp_path / "moved").mkdir()
+    moved = mine.rename(tmp_path / "moved" / "mine.py")
+    second = load_file(moved).offers[0].cls
+    assert second.__module__ == first.__module__
+    assert sys.modules[second.__module__].__file__ == str(moved)
 
 
 def test_the_kit_can_check_it_in_a_process_of_its_own(mine) -> None:

@@ -14,28 +14,37 @@ from maxi_core.testing.contract import checks_for
 from maxi_core.testing.subject import LARGEST, NotCheckedError, Subject, clip_of, clips, questions_for, same, shown
 from tests.core import mutants, samples
 from tests.core.faulty import MUTANTS, UNSEEN
+from tests.kit import in_this_process
 
 ROLES = ("expander", "captioner", "matcher", "augmenter", "injector", "temporal", "objective")
 
 test_a_sound_expander_passes = contract(samples.Echo)
-test_a_sound_expander_with_options_passes = contract(lambda: samples.Echo(samples.Echo.Options(limit=1, words=("x",))))
-test_a_sound_expander_with_a_relative_path_passes = contract(
-    lambda: samples.Tabled(samples.Tabled.Options(table=Path(os.path.relpath(samples.__file__)), log=Path("some/log")))
+test_a_sound_expander_with_options_passes = in_this_process(
+    contract(lambda: samples.Echo(samples.Echo.Options(limit=1, words=("x",))))
 )
-test_a_sound_expander_of_many_threads_passes = contract(samples.Pool)
-test_an_expander_with_questions_of_its_own_passes = contract(samples.Echo, questions=["waving", "bowing"])
+test_a_sound_expander_with_a_relative_path_passes = in_this_process(
+    contract(
+        lambda: samples.Tabled(
+            samples.Tabled.Options(table=Path(os.path.relpath(samples.__file__)), log=Path("some/log"))
+        )
+    )
+)
+test_a_sound_expander_of_many_threads_passes = in_this_process(contract(samples.Pool))
+test_an_expander_with_questions_of_its_own_passes = in_this_process(
+    contract(samples.Echo, questions=["waving", "bowing"])
+)
 test_a_sound_captioner_passes = contract(samples.Scribbles)
-test_a_sound_captioner_that_reads_files_passes = contract(samples.Sizes)
+test_a_sound_captioner_that_reads_files_passes = in_this_process(contract(samples.Sizes))
 test_a_sound_augmenter_passes = contract(samples.Words)
 test_a_sound_matcher_passes = contract(samples.First)
-test_a_sound_matcher_with_all_its_entries_passes = contract(samples.Ranked)
+test_a_sound_matcher_with_all_its_entries_passes = in_this_process(contract(samples.Ranked))
 test_a_sound_injector_passes = contract(samples.More)
-test_a_sound_injector_that_draws_passes = contract(samples.Drawn)
+test_a_sound_injector_that_draws_passes = in_this_process(contract(samples.Drawn))
 test_a_sound_temporal_module_passes = contract(samples.Average)
-test_a_sound_temporal_module_with_weights_passes = contract(samples.Weighs)
-test_a_sound_temporal_module_that_changes_the_encoder_passes = contract(samples.Blends)
+test_a_sound_temporal_module_with_weights_passes = in_this_process(contract(samples.Weighs))
+test_a_sound_temporal_module_that_changes_the_encoder_passes = in_this_process(contract(samples.Blends))
 test_a_sound_objective_passes = contract(samples.Tells)
-test_a_sound_objective_with_a_teacher_and_a_head_passes = contract(samples.Holds)
+test_a_sound_objective_with_a_teacher_and_a_head_passes = in_this_process(contract(samples.Holds))
 
 
 @pytest.mark.parametrize(("mutant", "sentence"), MUTANTS.items(), ids=[mutant.__qualname__ for mutant in MUTANTS])

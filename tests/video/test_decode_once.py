@@ -45,7 +45,9 @@ def read(video: Video, options: VideoOptions, **wanted: Sampling) -> Frames:
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
-@pytest.mark.parametrize("name", [*CODECS, "rotated"])
+@pytest.mark.parametrize(
+    "name", [*("h264-open-gop", "rotated"), *(pytest.param(name, marks=pytest.mark.long) for name in CODECS[1:])]
+)
 def test_every_consumer_gets_to_the_bit_what_a_decode_for_it_alone_gives(
     large: dict[str, Path], name: str, decoder: str
 ) -> None:
