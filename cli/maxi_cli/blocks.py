@@ -1,6 +1,5 @@
 """Frames in a terminal: each character is two pixels, the upper one its ink and the lower one its ground."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
@@ -38,15 +37,15 @@ def show_frames(console: "Console", video: "Video") -> None:
         console.print(line, soft_wrap=True)
 
 
-def lines_of(frames: "Sequence[Pixels]", wide: int) -> "list[Text]":
-    """Return frames (H, W, 3) uint8 beside each other as lines of text, each `wide` columns."""
+def lines_of(frames: "Pixels", wide: int) -> "list[Text]":
+    """Return frames (T, H, W, 3) uint8 beside each other as lines of text, each `wide` columns."""
     import numpy as np
     from PIL import Image
     from rich.color import Color
     from rich.style import Style
     from rich.text import Text
 
-    height, width = frames[0].shape[:2]
+    height, width = frames.shape[1:3]
     rows = max(1, round(wide * height / width / 2))
     small = [np.asarray(Image.fromarray(frame).resize((wide, 2 * rows), Image.Resampling.BOX)) for frame in frames]
     lines = []

@@ -195,10 +195,11 @@ def _shown(row: Row, wishes: dict[int, Wish], record: Mapping[str, Any]) -> Row:
 def _look(row: Row, record: Mapping[str, Any]) -> Look | None:
     """Return the maps of the true class and the first one, against the other guesses; None if no model scored it."""
     said = [record.get(key) for key in ("model", "weights_sha256", "prompt")]
-    frames, spelling, normalisation = (record.get(key) for key in ("frames", "names", "normalisation"))
+    frames, normalisation = record.get("frames"), record.get("normalisation")
+    spelling = next((one for one in get_args(Spelling) if one == record.get("names")), None)
     if not all(said) or not isinstance(frames, int):
         return None
-    if spelling not in get_args(Spelling) or normalisation not in ("model", "imagenet"):
+    if spelling is None or normalisation not in ("model", "imagenet"):
         return None
     names = [name for name, _ in row["top"]]
     texts = tuple(dict.fromkeys([*row["labels"][:1], names[0]]))

@@ -13,7 +13,7 @@ def test_each_character_is_two_pixels_below_each_other() -> None:
     frame = np.zeros((4, 4, 3), np.uint8)
     frame[1, 0] = (250, 0, 0)
     frame[2, 3] = (0, 250, 0)
-    lines = lines_of([frame, frame + 5], 4)
+    lines = lines_of(np.stack([frame, frame + 5]), 4)
     assert [line.plain for line in lines] == ["▀▀▀▀  ▀▀▀▀"] * 2
     (first, *_), (*_, last) = (line.spans for line in lines)
     assert [tuple(one.triplet) for one in (first.style.color, first.style.bgcolor)] == [(0, 0, 0), (250, 0, 0)]
