@@ -1,8 +1,8 @@
 """One deadline and one size for all that comes of a request, whatever phase it is in: no endpoint holds a run up.
 
-The timeouts of the HTTP library are those of one read: a header that drips a byte a second never meets them, and the
-body of an error is read without a limit. So a timer ends the connections of a request that is late, and each body is
-read here, up to a size, before anybody else sees it.
+The timeouts of the HTTP library are those of one read: a header that drips a byte a second never meets them, a look-up
+of a host has none, and the body of an error is read without a limit. So hosts are looked up here, a timer ends the
+connections of a request that is late, and each body is read here, up to a size, before anybody else sees it.
 """
 
 import socket
@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
+
+from maxi_plugins.llm.lookup import UnresolvedError, addresses
 
 MOST_BYTES = 4 << 20  # of a response, packed and unpacked; five phrases take about 1000
 PACKED = ("gzip", "x-gzip", "deflate")
@@ -27,6 +29,7 @@ class Deadline:
     """Ends the connections that this thread's request uses when its seconds are over."""
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self._until = time.monotonic() + seconds
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
@@ -34,9 +37,19 @@ class Deadline:
         self._lock = threading.Lock()
 
     @property
+    def left(self) -> float:
+        """The seconds that are left; never 0, which to a socket means "do not wait"."""
+        return max(self._until - time.monotonic(), 1e-3)
+
+    @property
     def over(self) -> bool:
         """Whether the seconds are over."""
         return time.monotonic() >= self._until
+
+    @property
+    def connected(self) -> bool:
+        """Whether there was a connection, so that the request may have been sent."""
+        return bool(self._sockets)
 
     @contextmanager
     def held(self) -> Iterator["Deadline"]:
@@ -53,13 +66,12 @@ class Deadline:
                     one.close()
                 self._sockets = []
 
-    def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Note a connection as soon as it is there; called by the HTTP library (its extension `trace`)."""
-        if event == "connection.connect_tcp.complete":
-            with self._lock:  # a copy: TLS takes the socket itself away
-                self._sockets.append(info["return_value"].get_extra_info("socket").dup())
-            if self.over:
-                self._end()
+    def watch(self, connection: socket.socket) -> None:
+        """End a connection, too, when the seconds are over."""
+        with self._lock:
+            self._sockets.append(connection.dup())  # a copy: TLS takes the socket itself away
+        if self.over:
+            self._end()
 
     def _end(self) -> None:
         with self._lock:
@@ -68,27 +80,52 @@ class Deadline:
                     one.shutdown(socket.SHUT_RDWR)
 
 
-_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+_current: ContextVar[Deadline] = ContextVar("deadline")
 
 
 def bounded_client(timeout: float) -> Any:
     """Return an HTTP client for `openai.OpenAI`: requests have the deadline of their thread, bodies `MOST_BYTES` bytes.
 
-    A connection serves one request, so that the deadline knows it. Proxies and certificates of the environment hold as
-    ever. Sending raises UnreadableError for a body, or what `openai` makes of it, with that as its cause.
+    Every thread that sends holds one. A connection serves one request, so that the deadline knows it. Proxies and
+    certificates of the environment hold as ever. Sending raises UnreadableError for a body and UnresolvedError for a
+    host, or what `openai` makes of them, with these as its cause.
     """
     from openai import DefaultHttpxClient
 
-    return DefaultHttpxClient(
+    client: Any = DefaultHttpxClient(
         timeout=timeout,
         headers={"Accept-Encoding": "gzip", "Connection": "close"},
-        event_hooks={"request": [_watch], "response": [_read]},
+        event_hooks={"response": [_read]},
     )
+    for transport in (client._transport, *client._mounts.values()):
+        if transport is not None:  # none where no proxy is wanted; no public way keeps proxies of the environment
+            transport._pool._network_backend = _Backend(transport._pool._network_backend)
+    return client
 
 
-def _watch(request: Any) -> None:
-    if (deadline := _current.get()) is not None:
-        request.extensions = {**request.extensions, "trace": deadline.trace}
+class _Backend:
+    """Connects for the HTTP library within the deadline of the thread's request, and tells it each connection."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def connect_tcp(self, host: str, port: int, **more: Any) -> Any:
+        """Return a connection to the first address of a host that takes one; each has its share of what is left."""
+        deadline = _current.get()
+        try:
+            found = addresses(host, port, deadline.left)
+        except TimeoutError:
+            raise UnresolvedError(f"the look-up of host '{host}' took longer than {deadline.seconds:g} s") from None
+        for left in range(len(found), 0, -1):
+            try:
+                within = {**more, "timeout": deadline.left / left}
+                stream = self._backend.connect_tcp(found[-left], port, **within)
+                break
+            except Exception:  # the library's, for this address
+                if left == 1:
+                    raise
+        deadline.watch(stream.get_extra_info("socket"))
+        return stream
 
 
 def _read(response: Any) -> None:

@@ -17,6 +17,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.secrets import blotter_of
 from maxi_plugins.llm.deadline import Deadline, UnreadableError, bounded_client
 from maxi_plugins.llm.exchange import Request, error_of, excerpt
+from maxi_plugins.llm.lookup import UnresolvedError
 
 if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
@@ -124,8 +125,6 @@ class Endpoint:
 
         The whole response has `timeout` seconds and `deadline.MOST_BYTES` bytes, that of an error, too.
         """
-        from openai import OpenAIError
-
         body = dict(request)
         named = {name: body.pop(name) for name in ("model", "messages", "prompt") if name in body}
         with self._connected() as (client, deadline):
@@ -134,14 +133,19 @@ class Endpoint:
             try:
                 with streaming.create(**named, extra_body=body) as response:  # type: ignore[call-overload]
                     return self._errors.read(response.read(), request)
-            except OpenAIError as error:
-                return self._late(deadline) or self._errors.outcome(error, request)
-            except Exception as error:  # of the HTTP library, while the response is read
-                return self._late(deadline) or self._errors.broken(error)
+            except Exception as error:  # of openai, or of the HTTP library and what reads a response for it
+                return self._fault(error, deadline, request)
 
-    def _late(self, deadline: Deadline) -> Transient | None:
-        """Return the fault of a request whose time is over: what was raised then is only how it ended."""
-        return self._errors.late(sent=True) if deadline.over else None
+    def _fault(self, error: Exception, deadline: Deadline, request: Request) -> Outcome:
+        """Return what ended a request. Where its time is over, what was raised then is only how it ended."""
+        from openai import OpenAIError
+
+        for fault in (error, error.__cause__):
+            if isinstance(fault, UnresolvedError):
+                return Transient(f"cannot reach {address()}: {fault}")
+        if deadline.over:
+            return self._errors.late(sent=deadline.connected)
+        return self._errors.outcome(error, request) if isinstance(error, OpenAIError) else self._errors.broken(error)
 
     def models(self) -> dict[str, str | None]:
         """Return the models on offer and the day on which each is shut down, if the endpoint says so.
@@ -153,11 +157,9 @@ class Endpoint:
         with self._connected() as (client, deadline):
             try:
                 return self._listed(client)
-            except OpenAIError as error:
-                fault = self._late(deadline) or self._errors.outcome(error, {})
+            except (OpenAIError, UnreadableError, UnresolvedError) as error:
+                fault = self._fault(error, deadline, {})
                 reason = str(getattr(fault, "reason", fault))
-            except UnreadableError as error:
-                reason = self._errors.broken(error).reason
             except Exception:  # no JSON, or JSON of another form
                 reason = "it answered with something that is no list of models"
         raise LookupError(reason)
