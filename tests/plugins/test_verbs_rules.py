@@ -121,7 +121,7 @@ def test_a_noun_that_ends_in_ing_is_no_gerund(word: str) -> None:
         ("jump high", {"jump"}), ("spin around", {"spin"}), ("soar over a bar", {"soar"}), ("slow down", {"slow"}),
         ("Open the door", {"open"}), ("keep running", {"keep", "run"}), ("push and pull", {"push", "pull"}),
         ("to glue the pieces", {"glue"}), ("swing as you jump", {"swing", "jump"}), ("jumps high", {"jump"}),
-        ("weave basket", {"weave"}), ("sip hot tea", {"sip"}),
+        ("weave basket", {"weave"}), ("sip hot tea", {"sip"}), ("bend knees", {"bend"}), ("bow to the king", {"bow"}),
     ],
 )  # fmt: skip
 def test_an_imperative_is_a_verb(text: str, verbs: set[str]) -> None:
@@ -130,8 +130,11 @@ def test_an_imperative_is_a_verb(text: str, verbs: set[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["push up", "close up of a hand", "race track", "dance class for beginners", "bat and ball", "run of a mill"],
-)
+    [
+        "push up", "close up of a hand", "race track", "dance class for beginners", "bat and ball", "run of a mill",
+        "bow tie", "balance board", "sleep mask", "skate park", "walk sign",
+    ],
+)  # fmt: skip
 def test_a_noun_that_may_be_an_imperative_is_none(text: str) -> None:
     assert said(text)["verb"] == frozenset()
 

@@ -234,9 +234,9 @@ class Tagger:
         thing, after, lists = at.words[place + 1], at.words[place + 2], self.lists
         if not self._nominal(at, place + 1) or thing.text in lists["compound head"] | lists["compound end"]:
             return False
-        if not word.thing:
-            return True
         many = thing.text in lists["mass noun"] or (thing.text.endswith("s") and not thing.text.endswith("ss"))
+        if not word.thing:
+            return many or word.text not in lists["no object"]  # "lift weights", "bend knees", but "bow tie"
         return many and after.closed in ("P", "B")
 
     def _is_noun_pair(self, at: Tagged, place: int) -> bool:
