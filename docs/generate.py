@@ -1,6 +1,8 @@
-"""Writes the pages that are made from the code: docs/cli.md from the commands, docs/options.md from the options."""
+"""Writes what is made from code: docs/cli.md from the commands, docs/options.md from the options, the notebook."""
 
 import inspect
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,26 @@ def _table(name: str, model: type) -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"cli.md": cli_page, "options.md": options_page}
+def notebook() -> str:
+    """Return docs/examples/sandbox.ipynb: the cells of the script beside it, without outputs (nbformat 4.5)."""
+    script = (DOCS / "examples" / "sandbox.py").read_text(encoding="utf-8")
+    cells = []
+    for number, cell in enumerate(re.split(r"^# %%", script, flags=re.MULTILINE)[1:], 1):
+        head, _, body = cell.rstrip("\n").partition("\n")
+        made: dict[str, Any] = {"cell_type": "code", "id": f"cell-{number}", "metadata": {}}
+        if head.strip() == "[markdown]":
+            made["cell_type"] = "markdown"
+            body = re.sub(r"^# ?", "", body, flags=re.MULTILINE)
+        else:
+            made |= {"execution_count": None, "outputs": []}
+        cells.append(made | {"source": body.splitlines(keepends=True)})
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    whole = {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+PAGES = {"cli.md": cli_page, "options.md": options_page, "examples/sandbox.ipynb": notebook}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

@@ -1,7 +1,9 @@
 """Every hook, role method, command and option is documented, and what is generated is up to date."""
 
+import importlib
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 from pathlib import Path
@@ -17,6 +19,7 @@ from maxi_core.plugin.roles import ROLES, Source, Temporal, World
 from maxi_core.settings.sections import CORE, core_section
 from maxi_core.testing.contract import checks_for
 from maxi_core.training.objective import Objective
+from maxi_sandbox import library
 from tests.video.clips import coloured, write
 
 ROOT = Path(__file__).parent.parent
@@ -79,7 +82,7 @@ def test_the_guide_shows_the_example_as_it_is(file: str) -> None:
     assert f"<!-- {file} -->\n```python\n{code}```" in GUIDE
 
 
-@pytest.mark.parametrize("page", ["cli.md", "options.md"])
+@pytest.mark.parametrize("page", ["cli.md", "options.md", "examples/sandbox.ipynb"])
 def test_the_generated_page_is_up_to_date(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR")
     made = generator().PAGES[page]()
@@ -170,3 +173,36 @@ def test_a_captioner_of_the_guide_is_at_most_15_lines_and_knows_nothing_of_decod
     code = blocks(DOCS / "writing-a-plugin.md")[file]
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     assert not re.search(r"(?<!batch_)decode|decoding|read_|Failed\(|try:|Thread|Queue", code)
+
+
+def test_every_command_has_its_functions_on_the_page_of_the_python_api() -> None:
+    rows = re.findall(
+        r"^\| `maxi ([a-z -]+)` \| (.*) \|$", (DOCS / "python.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    groups = {"data", "import", "export"}
+    assert {name for name, _ in rows} == set(generator().names()) - groups
+    for _, cell in rows:
+        for path in re.findall(r"`(maxi_core[\w.]+)`", cell):
+            module, _, name = path.rpartition(".")
+            assert inspect.getdoc(getattr(importlib.import_module(module), name)), path
+
+
+def test_the_notebook_runs_from_its_first_cell_to_its_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a sandbox of a few films: a whole one is rendered for a minute."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(library, "TRAINING_VIDEOS", 6)
+    monkeypatch.setattr(library, "BENCHMARK_VIDEOS", 6)
+    cells = json.loads((DOCS / "examples" / "sandbox.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+    sizes, names = "VIDEOS, EPOCHS, BATCH, SHOWN = 96, 2, 16, 3", dict[str, object]()
+    codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert sizes in codes[0]
+    for code in codes:
+        exec(compile(code.replace(sizes, "VIDEOS, EPOCHS, BATCH, SHOWN = 6, 1, 2, 1"), "cell", "exec"), names)
+    said = capsys.readouterr().out
+    assert "5 bags of 6 videos" in said
+    assert "5 bags written, 5 read" in said
+    assert "| MIL-NCE, instance only | " in said
+    assert (tmp_path / "runs" / "notebook" / "heatmap.png").is_file()

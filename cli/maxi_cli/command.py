@@ -81,17 +81,9 @@ class Settings(typer.Context):
         self, more: "Iterable[Setting]" = (), *, under: "Iterable[Setting]" = (), sources: bool = False
     ) -> "Recipe":
         """Settle the recipe as `read_recipe` does; raises UsageError for a required option that nobody set, too."""
-        from maxi_core.settings.options import Flag
-        from maxi_core.settings.sections import core_section
-
         config, options = self.given.get("config"), self.given.get("option")
         recipe = read_recipe(self.catalog, config, options, self.aliases, more=more, under=under, sources=sources)
-        for path in self.aliases:
-            section, _, key = path.partition(".")
-            flag = Flag.of(core_section(section), key)
-            if flag.required and getattr(recipe.sections[section], key) is None:
-                what = f"which {key}? neither {flag.name} nor [{section}] {key} says"
-                raise UsageError(what, f"type {flag.name} or set {path}")
+        recipe.require(self.aliases)
         return recipe
 
     def benchmarks(self, recipe: "Recipe", spelling: "Spelling" = "written") -> "list[OpenedBenchmark]":

@@ -136,21 +136,13 @@ def convert(
 
     Example: maxi data convert -b hmdb51 --annotations testTrainMulti_7030_splits --out lists/hmdb51
     """
-    from maxi_core.evaluation.benchmarks.lists import Listing, Row, write_list
+    from maxi_core.evaluation.benchmarks.splits import write_splits
 
     if out is None or len(named(settings.given["benchmark"])) != 1:
         raise UsageError("one benchmark goes into one folder", "name one with -b, and its folder with --out")
     (opened,) = settings.benchmarks(settings.recipe())
-    for split in opened.splits:
-        rows = tuple(
-            Row(sample.path, tuple(split.classes[place] for place in sample.labels)) for sample in split.samples
-        )
-        alone = len(opened.splits) == 1
-        same = len({one.classes for one in opened.splits}) == 1
-        folder = out if same else out / split.name
-        path = folder / (f"split{split.name}.txt" if same and not alone else "split.txt")
-        write_list(Listing(split.classes, rows, split.files), path, folder / "labels.csv")
-        note(f"{path}: {len(rows)} videos, {len(split.classes)} classes")
+    for path, split in write_splits(opened, out):
+        note(f"{path}: {len(split.samples)} videos, {len(split.classes)} classes")
 
 
 @data.command(cls=Command)

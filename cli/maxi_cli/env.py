@@ -1,6 +1,6 @@
 """`maxi env`: versions, devices, decoders, folders, keys and settings, to be pasted into a report."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -8,9 +8,6 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
-
-if TYPE_CHECKING:
-    from maxi_core.recipe.recipe import Recipe
 
 SCHEMA = 1
 
@@ -29,16 +26,7 @@ def env(
     from maxi_core.system import environment
 
     catalog, recipe = settings.catalog, settings.recipe()
-    report: dict[str, dict[str, str]] = {
-        "versions": environment.versions(),
-        "machine": environment.machine(),
-        "devices": environment.devices(),
-        "decoders": environment.decoders(catalog),
-        "folders": environment.folders(),
-        "environment": environment.variables(),
-        "plugins": {plugin.label: plugin.error or plugin.state for plugin in catalog.plugins},
-        "settings": _settings(recipe),
-    }
+    report = environment.report(catalog, recipe)
     well = True
     if llm:
         report["llm"], well = probe_sources(catalog, recipe)
@@ -54,16 +42,3 @@ def _show(report: dict[str, dict[str, str]]) -> None:
         for key, value in rows.items():
             style = "red" if key.endswith(".error") else "yellow" if key.endswith(".warning") else None
             console.print(visible(f"  {key:24} {value}"), soft_wrap=True, style=style)
-
-
-def _settings(recipe: "Recipe") -> dict[str, str]:
-    from maxi_core.settings.options import secret_options
-
-    shown = {}
-    for (section, key), origin in recipe.origins.items():
-        options = recipe.sections[section]
-        value = getattr(options, key)
-        if key in secret_options(type(options)):
-            value, origin = "set" if value else "unset", origin.partition("=")[0]  # noqa: PLW2901 (both hold it)
-        shown[f"{section}.{key}"] = f"{value} ({origin})"
-    return shown

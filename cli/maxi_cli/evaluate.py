@@ -216,18 +216,9 @@ def _run(
 def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "list[VideoCLIP]":
     """Load models with the temporal modules that their checkpoints name."""
     from maxi_core.clip.loading import load_model
-    from maxi_core.clip.temporal_record import temporal_maker
 
-    maker = temporal_maker(catalog)
     return [
-        load_model(
-            name,
-            section.device,
-            frames=section.frames,
-            make_temporal=maker,
-            normalisation=section.normalisation,
-            catalog=catalog,
-        )
+        load_model(name, section.device, frames=section.frames, normalisation=section.normalisation, catalog=catalog)
         for name in models
     ]
 

@@ -57,6 +57,7 @@ def make_job(
     Raises UsageError for anything that is not there, in one line; no source is asked anything but an injector, whose
     answer is kept unless it is a `dry` run.
     """
+    recipe.require(("bags.videos", "bags.dictionary", "bags.out"))
     section, video = recipe.core("bags", BagsSection), recipe.core("video", VideoOptions)
     assert section.videos is not None
     assert section.dictionary is not None

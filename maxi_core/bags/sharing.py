@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from maxi_core.bags.askers import store_about, store_name
-from maxi_core.bags.pipeline import NewProgress, Stages, Tally, answer_share
+from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, answer_share
 from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
 from maxi_core.bags.shard import FOLDER, Shard, at_work, begun
 from maxi_core.errors import UsageError
@@ -35,7 +35,7 @@ class Share:
     made: Made | None = None
 
 
-def run_shard(job: Job, shard: Shard, progress: NewProgress) -> Share:
+def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Share:
     """Answer a share into the store; whoever finishes last makes the bags as `run_job` does.
 
     Raises as `run_job` does, and InUseError if another process has this share or makes the bags.
@@ -64,7 +64,7 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress) -> Share:
         return share
 
 
-def merge(job: Job, progress: NewProgress) -> Made:
+def merge(job: Job, progress: NewProgress = Unwatched) -> Made:
     """Make the bags of a run whose shares are all done; raises UsageError that names those that are not."""
     key = _key(job)
     missing = [_missing(job.out, key, of) for of in sorted({shard.of for shard in begun(job.out)})]

@@ -6,7 +6,8 @@ They are written by `maxi_core.training.checkpoint`.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,12 +182,27 @@ def build(config: Mapping[str, Any], preprocess: Mapping[str, Any], weights: Pat
         (Path(folder) / "open_clip_config.json").write_text(json.dumps(document), encoding="utf-8")
         if weights is not None:
             (Path(folder) / "open_clip_model.safetensors").symlink_to(weights)
-        model: nn.Module = open_clip.create_model(
-            f"local-dir:{folder}",
-            load_weights=weights is not None,
-            require_pretrained=weights is not None,
-            precision="fp32",
-            device="cpu",
-            pretrained_text=False,
-        )
+        with _without_warnings(weights is None):
+            model: nn.Module = open_clip.create_model(
+                f"local-dir:{folder}",
+                load_weights=weights is not None,
+                require_pretrained=weights is not None,
+                precision="fp32",
+                device="cpu",
+                pretrained_text=False,
+            )
     return model
+
+
+@contextmanager
+def _without_warnings(wanted: bool) -> Iterator[None]:
+    """Keep open_clip from warning, by the root logger, of weights that are missing since they are set later."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return not (wanted and record.name == "root" and "weights" in str(record.msg))
+
+    logging.getLogger().addFilter(other)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(other)

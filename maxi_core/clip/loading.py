@@ -11,7 +11,7 @@ from maxi_core.clip.image_tower import IMAGENET, Normalisation, Statistics
 from maxi_core.clip.model import Pooling, VideoCLIP, check_finite, identity_of, mean_over_frames, own_statistics
 from maxi_core.clip.model_rules import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
-from maxi_core.clip.temporal_record import MakeTemporal, as_record, module_for
+from maxi_core.clip.temporal_record import as_record, module_for
 from maxi_core.clip.tokens import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.roles import Temporal
@@ -26,7 +26,6 @@ def load_model(
     *,
     frames: int = 16,
     temporal: Temporal | None = None,
-    make_temporal: MakeTemporal | None = None,
     normalisation: Normalisation | None = None,
     checkpointing: bool = False,
     catalog: "Catalog | None" = None,
@@ -37,16 +36,16 @@ def load_model(
     open_clip_config.json and open_clip_model.safetensors and may also be written `local-dir:FOLDER`; the folder of a
     training run is its last complete checkpoint.
 
-    A checkpoint says which temporal module it was trained with, if any, and how pixels were normalised. `make_temporal`
-    makes that very module from what the checkpoint says (`temporal_maker`); `temporal` is one that is attached to a
-    model without, or the one that the checkpoint names. Raises UsageError where the two differ, for a module that is
-    not here or not used (neither was given), for a name or folder that is not right, for weights that want the other
-    activation (QuickGELU or GELU) or do not fit, with the keys that are missing or too many, and for a device that is
-    not there; MaxiError for weights that cannot be fetched or are not finite.
+    A checkpoint says which temporal module it was trained with, if any, and how pixels were normalised. That very
+    module is taken from `catalog`, or the installed plugins; `temporal` is one that is attached to a model without, or
+    the one that the checkpoint names. Raises UsageError where the two differ, for a module that is not here, for a name
+    or folder that is not right, for weights that want the other activation (QuickGELU or GELU) or do not fit, with the
+    keys that are missing or too many, and for a device that is not there; MaxiError for weights that cannot be fetched
+    or are not finite.
     """
     found = find_model(name, catalog)
     recorded = found.about.get("temporal")
-    module = module_for(name, recorded, temporal, make_temporal)
+    module = module_for(name, recorded, temporal, catalog)
     where = pick_device(device)
     tokenizing = _tokenizing(found)
     clip, tokenizer = _made(found, tokenizing)

@@ -1,38 +1,31 @@
 """The temporal module of a checkpoint: how maxi.json names it, and how that very module is made again."""
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.plugin.catalog import Catalog, discover
 from maxi_core.plugin.roles import Temporal
 from maxi_core.recipe.parts import Instance
 from maxi_core.settings.options import deciding
 
-if TYPE_CHECKING:
-    from maxi_core.plugin.catalog import Catalog
-
 log = logging.getLogger("maxi")
 
 Record = Mapping[str, Any]  # a temporal module as maxi.json has it: {name: dist:name, version, options}
-MakeTemporal = Callable[[Record], Temporal]
 
 
-def temporal_maker(catalog: "Catalog") -> MakeTemporal:
-    """Return what makes the temporal module that a checkpoint names, of that very distribution or plugin file.
+def make_temporal(catalog: Catalog, record: Record) -> Temporal:
+    """Make the temporal module that a checkpoint names, of that very distribution or plugin file.
 
     Another version than the checkpoint was trained with is warned of.
     """
-
-    def make(record: Record) -> Temporal:
-        offer = catalog.find(record["name"], ("temporal",))
-        if record["version"] != offer.version:
-            log.warning("trained with %s %s, and here is %s", offer.ref, record["version"], offer.version)
-        made = Instance(offer).make(offer.cls.Options.model_validate(dict(record["options"])))
-        assert isinstance(made, Temporal)
-        return made
-
-    return make
+    offer = catalog.find(record["name"], ("temporal",))
+    if record["version"] != offer.version:
+        log.warning("trained with %s %s, and here is %s", offer.ref, record["version"], offer.version)
+    made = Instance(offer).make(offer.cls.Options.model_validate(dict(record["options"])))
+    assert isinstance(made, Temporal)
+    return made
 
 
 def as_record(module: Temporal) -> dict[str, Any]:
@@ -40,9 +33,7 @@ def as_record(module: Temporal) -> dict[str, Any]:
     return {"name": module.ref or module.name, "version": module.version, "options": deciding(module.options)}
 
 
-def module_for(
-    name: str, recorded: Record | None, given: Temporal | None, make: MakeTemporal | None
-) -> Temporal | None:
+def module_for(name: str, recorded: Record | None, given: Temporal | None, catalog: Catalog | None) -> Temporal | None:
     """Return the module to attach to the model `name`, None for none: the one that is given, or the recorded one.
 
     Raises UsageError where the two differ, and for a recorded one that is not here.
@@ -56,10 +47,8 @@ def module_for(
         return given
     if recorded is None:
         return None
-    if make is None:
-        raise UsageError(f"'{name}' was trained with the temporal module {_said(recorded)}, which is not used here")
     try:
-        return make(recorded)
+        return make_temporal(discover() if catalog is None else catalog, recorded)
     except MaxiError as error:
         why, fix = error.problem, error.fix
     except ValueError as error:  # of pydantic, in several lines

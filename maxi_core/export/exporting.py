@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
-from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import UsageError
 from maxi_core.export import authors_file, hugging_face, onnx_graphs, open_clip_folder
 from maxi_core.export.card import CARD, card
@@ -52,7 +51,7 @@ def export_model(
     that holds something already; MaxiError where it cannot be written or what was written computes something else.
     """
     with whole_folder(out) as folder:
-        model = load_model(name, "cpu", make_temporal=temporal_maker(catalog), catalog=catalog)
+        model = load_model(name, "cpu", catalog=catalog)
         _refuse_temporal(model, target)
         form = FORMATS[target]
         form.write(model, folder)

@@ -22,7 +22,7 @@ from maxi_core.plugin.catalog import FILE, Catalog, Offer
 from maxi_core.plugin.roles import Source, core_options
 from maxi_core.plugin.world_paths import is_world, resolve_worlds
 from maxi_core.recipe.parts import MARK, PARTS, Instance, Part, find_instance, labelling
-from maxi_core.settings.options import Configured, Options, WorldPath, from_text, make, secret_options
+from maxi_core.settings.options import Configured, Flag, Options, WorldPath, from_text, make, secret_options
 from maxi_core.settings.sections import CORE, SourcesSection, VideoOptions, core_section
 from maxi_core.system.files import write_text
 from maxi_core.system.secrets import keep_secrets_of
@@ -70,6 +70,15 @@ class Recipe:
         options = self.sections[name]
         assert isinstance(options, model), f"[{name}] is a {type(options).__name__}"
         return options
+
+    def require(self, paths: Iterable[str]) -> None:
+        """Raise UsageError if one of these options, such as `bags.out`, has to be set and is not."""
+        for path in paths:
+            section, _, key = path.partition(".")
+            flag = Flag.of(core_section(section), key)
+            if flag.required and getattr(self.sections[section], key) is None:
+                what = f"which {key}? neither {flag.name} nor [{section}] {key} says"
+                raise UsageError(what, f"type {flag.name} or set {path}")
 
     def make(self, catalog: Catalog, name: str) -> Configured:
         """Make the source, temporal module or objective `name` with the options that the recipe sets, or its defaults.

@@ -298,7 +298,6 @@ class ScoreStep(Step):
     def run(self, place: Place, folder: Path) -> Facts:
         """Evaluate and write scores.json and predictions; raises MaxiError where most videos could not be used."""
         from maxi_core.clip.loading import load_model
-        from maxi_core.clip.temporal_record import temporal_maker
         from maxi_core.evaluation.evaluating import evaluate
         from maxi_core.evaluation.protocol import Protocol
         from maxi_core.evaluation.saving import save
@@ -306,9 +305,8 @@ class ScoreStep(Step):
         shown = self.recipe.core("eval", EvalSection)
         name = str(self.of.model(place.out)) if self.of else self.recipe.core("train", TrainSection).model
         model = load_model(
-            name, shown.device, frames=shown.frames, make_temporal=temporal_maker(place.catalog),
-            normalisation=shown.normalisation, catalog=place.catalog,
-        )  # fmt: skip
+            name, shown.device, frames=shown.frames, normalisation=shown.normalisation, catalog=place.catalog
+        )
         found = evaluate(
             [model], self.benchmarks, Protocol.of(shown, "written"),
             reading=self.recipe.core("video", VideoOptions), store=shown.store or maxi_home() / "store",

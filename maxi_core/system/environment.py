@@ -6,15 +6,20 @@ import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maxi_core.errors import PluginError
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog
+from maxi_core.settings.options import secret_options
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import maxi_home
 from maxi_core.system.secrets import is_secret, without_secrets
 from maxi_core.version import __version__
 from maxi_core.video.decoders import ROLE
+
+if TYPE_CHECKING:
+    from maxi_core.recipe.recipe import Recipe
 
 PACKAGES = (
     *("torch", "torchvision", "open_clip_torch", "transformers", "spacy", "openai", "pluggy", "typer", "rich"),
@@ -25,6 +30,31 @@ VARIABLES = (
     *("OPENAI_BASE_URL", "HF_HOME", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "RANK", "WORLD_SIZE"),
     *("LOCAL_RANK", "NO_COLOR", "FORCE_COLOR", "WANDB_MODE", "XDG_CACHE_HOME"),
 )
+
+
+def report(catalog: Catalog, recipe: "Recipe") -> dict[str, dict[str, str]]:
+    """Return all of it by topic, with the plugins and the settings that are not defaults."""
+    return {
+        "versions": versions(),
+        "machine": machine(),
+        "devices": devices(),
+        "decoders": decoders(catalog),
+        "folders": folders(),
+        "environment": variables(),
+        "plugins": {plugin.label: plugin.error or plugin.state for plugin in catalog.plugins},
+        "settings": _settings(recipe),
+    }
+
+
+def _settings(recipe: "Recipe") -> dict[str, str]:
+    shown = {}
+    for (section, key), origin in recipe.origins.items():
+        options = recipe.sections[section]
+        value = getattr(options, key)
+        if key in secret_options(type(options)):
+            value, origin = "set" if value else "unset", origin.partition("=")[0]  # noqa: PLW2901 (both hold it)
+        shown[f"{section}.{key}"] = f"{value} ({origin})"
+    return shown
 
 
 def versions() -> dict[str, str]:

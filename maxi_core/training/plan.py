@@ -14,7 +14,6 @@ from maxi_core.batches.batch import BatchPlan, Examples, labelled
 from maxi_core.batches.loader import Batches
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import SIGMA, VideoCLIP
-from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.evaluation.benchmarks.opening import open_benchmark
 from maxi_core.evaluation.benchmarks.splits import Split
@@ -261,7 +260,6 @@ def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str)
         device,
         frames=section.frames,
         temporal=temporal,
-        make_temporal=temporal_maker(catalog),
         normalisation=section.normalisation,
         checkpointing=section.grad_checkpointing,
         catalog=catalog,

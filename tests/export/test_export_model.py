@@ -219,10 +219,10 @@ def test_another_width_of_the_hidden_layer_is_something_that_transformers_holds(
 def test_a_temporal_module_is_refused_by_every_target(
     target: Any, module: str, tmp_path: Path, maxi: Callable[..., Any]
 ) -> None:
-    from maxi_core.clip.temporal_record import temporal_maker
+    from maxi_core.clip.temporal_record import make_temporal
 
     catalog = discover()
-    made = temporal_maker(catalog)({"name": f"maxi:{module}", "version": "0.1.0", "options": {}})
+    made = make_temporal(catalog, {"name": f"maxi:{module}", "version": "0.1.0", "options": {}})
     model = load_model(str(write(tmp_path / "model", config(quick_gelu=True))), "cpu", temporal=made, frames=4)
     saved = checkpoint_of(model, tmp_path / "run")
     ran = maxi("export", "model", saved, tmp_path / "out", "--to", target)
@@ -233,9 +233,9 @@ def test_a_temporal_module_is_refused_by_every_target(
 
 
 def test_the_plain_mean_is_no_temporal_module_that_would_be_lost(tmp_path: Path) -> None:
-    from maxi_core.clip.temporal_record import temporal_maker
+    from maxi_core.clip.temporal_record import make_temporal
 
-    made = temporal_maker(discover())({"name": "maxi:mean", "version": "0.1.0", "options": {}})
+    made = make_temporal(discover(), {"name": "maxi:mean", "version": "0.1.0", "options": {}})
     model = load_model(str(write(tmp_path / "model")), "cpu", temporal=made)
     saved = checkpoint_of(model, tmp_path / "run")
     export_model(str(saved), tmp_path / "out", "open-clip", discover())

@@ -10,7 +10,6 @@ import pytest
 
 from maxi_core.clip.checkpoints import checkpoints_of, read_about, read_weights
 from maxi_core.clip.loading import load_model
-from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.errors import UsageError
 from maxi_core.plugin.catalog import Catalog, discover
 from maxi_core.recipe.plugin_files import with_files
@@ -86,13 +85,13 @@ def test_a_module_from_a_file_that_is_called_as_maxis_is_attached_and_found_agai
 
     needed = f"trained with the temporal module 'file:{name}' {digest} .*; type --plugin FILE"
     with pytest.raises(UsageError, match=needed):
-        load_model(str(out), "cpu", make_temporal=temporal_maker(discover(only=[])))
-    loaded = load_model(str(out), "cpu", make_temporal=temporal_maker(with_files(discover(only=[]), [file])))
+        load_model(str(out), "cpu", catalog=discover(only=[]))
+    loaded = load_model(str(out), "cpu", catalog=with_files(discover(only=[]), [file]))
     assert loaded.temporal == about["temporal"]
     assert not [line for line in logged if "here is" in line]
     file.write_text(file.read_text() + "\n# changed\n")
     changed = with_files(discover(only=[]), [file])
-    load_model(str(out), "cpu", make_temporal=temporal_maker(changed))
+    load_model(str(out), "cpu", catalog=changed)
     now = changed.find(f"file:{name}").version
     assert logged[-1] == f"trained with file:{name} {digest}, and here is {now}"
 
@@ -115,8 +114,9 @@ def test_mean_is_attached_and_remembered_like_any_other(world: Path, tmp_path: P
     assert ran.code == 0, ran.err
     about = read_about(checkpoints_of(tmp_path / "out")[-1])
     assert (about["temporal"]["name"], about["temporal"]["options"]) == ("maxi:mean", {})
-    with pytest.raises(UsageError, match="trained with the temporal module 'maxi:mean' .*, which is not used here"):
-        load_model(str(tmp_path / "out"), "cpu")
+    loaded = load_model(str(tmp_path / "out"), "cpu")  # without a catalog: that of the installed plugins
+    assert loaded.temporal is not None
+    assert loaded.temporal["name"] == "maxi:mean"
 
 
 def test_a_strangers_module_that_is_not_installed_is_asked_for(
@@ -126,9 +126,9 @@ def test_a_strangers_module_that_is_not_installed_is_asked_for(
     ran = train(maxi, world, tmp_path / "out", "--temporal", "strange:crossframe")
     assert ran.code == 0, ran.err
     needed = "temporal module 'strange:crossframe' 3.0 .*'strange', which is not here; pip install strange"
-    maker = temporal_maker(Catalog(tuple(plugin for plugin in discover().plugins if plugin.dist == "maxi")))
+    ours = Catalog(tuple(plugin for plugin in discover().plugins if plugin.dist == "maxi"))
     with pytest.raises(UsageError, match=needed):
-        load_model(str(tmp_path / "out"), "cpu", make_temporal=maker)
+        load_model(str(tmp_path / "out"), "cpu", catalog=ours)
 
 
 @pytest.mark.parametrize("temporal", [{"name": "mean", "options": {}}, {"name": "maxi:mean"}, "mean", []])

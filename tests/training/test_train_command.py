@@ -15,7 +15,6 @@ import torch
 
 from maxi_core.clip.checkpoints import checkpoints_of, find_checkpoint, read_about, read_weights
 from maxi_core.clip.loading import load_model
-from maxi_core.clip.temporal_record import temporal_maker
 from maxi_core.plugin.catalog import discover
 
 Maxi = Callable[..., Any]
@@ -196,14 +195,14 @@ def test_a_temporal_module_is_remembered_and_its_weights_are_kept(world: Path, t
     assert (about["temporal"]["name"], about["temporal"]["version"]) == ("maxi:transformer", version)
     weights = read_weights(checkpoints_of(out)[-1])
     assert any(key.startswith("temporal.") for key in weights)
-    loaded = load_model(str(out), "cpu", make_temporal=temporal_maker(discover(only=[])))
+    loaded = load_model(str(out), "cpu", catalog=discover(only=[]))
     assert all(torch.equal(value, weights[key]) for key, value in loaded.weights().items())
     from maxi_core.errors import UsageError
 
     with pytest.raises(
         UsageError, match="was trained with the temporal module 'maxi:transformer' .*cannot be had here"
     ):
-        load_model(str(out), "cpu", make_temporal=temporal_maker(discover(only=[], without=["transformer"])))
+        load_model(str(out), "cpu", catalog=discover(only=[], without=["transformer"]))
     again = maxi(*arguments(world, tmp_path / "x", "--model", str(out), "--temporal", "crossframe"))
     assert again.code == 2
     assert "was trained with the temporal module 'maxi:transformer'" in again.err

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
-from maxi_core.evaluation.benchmarks.lists import Listing, Names
+from maxi_core.evaluation.benchmarks.lists import Listing, Names, Row, write_list
 from maxi_core.texts import Spelling, name_key, spell
 from maxi_core.video.inputs import with_window
 
@@ -138,3 +138,18 @@ def make_split(
     if listing.unlabelled:
         notes.append(f"{listing.unlabelled} videos without any label are left out")
     return Split(benchmark, name, spell(listing.classes, spelling), samples, listing.files, published, tuple(notes))
+
+
+def write_splits(opened: OpenedBenchmark, out: Path) -> list[tuple[Path, Split]]:
+    """Write each split as a split list with its labels CSV into `out`, and return the lists and the splits.
+
+    Splits with classes of their own get a folder each.
+    """
+    same, written = len({split.classes for split in opened.splits}) == 1, []
+    for split in opened.splits:
+        rows = tuple(Row(one.path, tuple(split.classes[place] for place in one.labels)) for one in split.samples)
+        folder = out if same else out / split.name
+        path = folder / (f"split{split.name}.txt" if same and len(opened.splits) > 1 else "split.txt")
+        write_list(Listing(split.classes, rows, split.files), path, folder / "labels.csv")
+        written.append((path, split))
+    return written
