@@ -13,6 +13,7 @@ from torch import Tensor
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.export.plain import heads_of, plain_weights, refuse_beyond
+from maxi_core.interop.layouts import OWN
 from maxi_core.system.files import whole_file
 
 FILE = "model.pth"
@@ -25,7 +26,8 @@ weights = torch.load("{FILE}", weights_only=True)["model"]  # plain tensors, not
 ```
 
 The file holds no token embedding (it is that of the model which was finetuned), no optimizer and no schedule: it can
-be evaluated and finetuned, and a stopped training cannot go on with it.'''
+be evaluated and finetuned, and a stopped training cannot go on with it. That code normalises pixels as for ImageNet,
+whatever a model was trained with: see below. `maxi import checkpoint` reads the file back with its own numbers.'''
 
 
 def write_authors(model: VideoCLIP, folder: Path) -> None:
@@ -44,7 +46,7 @@ def write_authors(model: VideoCLIP, folder: Path) -> None:
         "lr_scheduler": {},
         "max_accuracy": 0.0,
         "epoch": int(float(model.about.get("epoch", 0))),
-        "config": {},
+        "config": {OWN: {"mean": list(model.statistics[0]), "std": list(model.statistics[1]), "frames": model.frames}},
     }
     with whole_file(folder / FILE) as file:
         torch.save(document, file)

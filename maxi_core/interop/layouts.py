@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from maxi_core.clip.model_rules import COUNT, PREPROCESS, check
 from maxi_core.errors import UsageError
 from maxi_core.interop.pickles import Node, found
 from maxi_core.interop.tensor_files import Lazies, Lazy, TensorFile
@@ -61,6 +62,9 @@ TACO = Project(
     *("TACO", "", None, True, 8),
     ("its normalisation and prompts are unknown: the model's own is taken; 8 frames and 3 views are published",),
 )
+EXPORTED = Project("maxi, for the authors' code")
+OWN = "maxi"  # the key in `config` of such a file, and what stands under it
+OWN_RULES = {"mean": PREPROCESS["mean"], "std": PREPROCESS["std"], "frames": COUNT}
 OPENAI = Project("OpenAI", quick_gelu=True)
 OPEN_CLIP = Project("open_clip", quick_gelu=None)
 UNKNOWN = Project("an unknown program", imagenet=None, quick_gelu=None)
@@ -101,10 +105,15 @@ def from_names(path: Path, weights: Lazies, where: str = "", content: Any = None
     project = next(project for project, holds in PROJECTS if holds(set(weights), where, content))
     if found(content, "config", "MODEL", "USE_TEMP_ATTENTION") is not None:  # an option of the authors' code
         project = replace(project, notes=(*project.notes, NEIGHBOURS))
+    preprocess = None
+    if isinstance(own := found(content, "config", OWN), dict):
+        said = {key: own[key] for key in OWN_RULES if own.get(key) is not None}
+        check(path, f"config.{OWN}.", said, OWN_RULES)
+        project, preprocess = replace(EXPORTED, frames=said.pop("frames", None)), said
     dropped = tuple(key for key in weights if key.startswith("prompt_learner."))
     named = {_openai(key): value for key, value in weights.items() if key not in dropped}
     first = weights.get("prompt_learner.complete_text_embeddings") or weights.get("prompt_learner.token_prefix")
-    return Layout(project, named, dropped, first)
+    return Layout(project, named, dropped, first, preprocess=preprocess)
 
 
 def _table(file: TensorFile) -> tuple[Any, str]:

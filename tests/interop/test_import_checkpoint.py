@@ -16,7 +16,9 @@ from torch.nn import functional
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.export.exporting import export_model
 from maxi_core.interop.checkpoint_import import Imported, import_checkpoint, read_checkpoint
+from maxi_core.plugin.catalog import discover
 from tests.clip.tiny_clip import MEAN, STD, build, config, write
 from tests.interop import foreign
 
@@ -314,3 +316,35 @@ def test_the_command_refuses_in_one_line_and_says_json(maxi, base: Path, trained
     said = maxi("import", "checkpoint", str(file), "--base", str(base), "--out", str(tmp_path / "ours"), "--json", "-q")
     assert json.loads(said.out)["imported"]["project"] == "an unknown program"
     assert "yacs" not in sys.modules
+
+
+# What maxi writes for other programs comes back.
+
+
+@pytest.mark.parametrize(("target", "alone"), [("authors", False), ("open-clip", True), ("hf", True)])
+def test_what_was_exported_comes_back_with_its_features_and_the_logits_of_a_clip(
+    target: Any, alone: bool, tmp_path: Path
+) -> None:
+    settings = config(quick_gelu=True) | {
+        "vision_cfg": {"image_size": 28, "patch_size": 7, "width": 32, "layers": 2, "head_width": 16},
+    }
+    if target == "authors":  # whose heads are 64 wide
+        settings = config(quick_gelu=True, width=64, heads=1)
+        settings["vision_cfg"] = {"image_size": 28, "patch_size": 7, "width": 64, "layers": 2}
+    before, model = write(tmp_path / "before", settings, seed=0), build(settings, seed=1)
+    with torch.no_grad():
+        model.token_embedding.weight.copy_(build(settings, seed=0).token_embedding.weight)
+    import_checkpoint(foreign.save(model.state_dict(), tmp_path / "trained.pt"), tmp_path / "trained", str(before))
+    export_model(str(tmp_path / "trained"), tmp_path / "out", target, discover())
+    file = tmp_path / "out" / "model.pth" if target == "authors" else tmp_path / "out"
+    imported = import_checkpoint(file, tmp_path / "back", None if alone else str(before))
+    assert not imported.fit.left_out
+    equal_to(load_model(str(tmp_path / "back"), "cpu"), model, MEAN, STD)  # the statistics it had, not the authors'
+
+
+def test_a_file_that_says_nonsense_of_its_normalisation_is_refused(
+    base: Path, trained: nn.Module, tmp_path: Path
+) -> None:
+    for own in ({"std": [0.0] * 3}, {"mean": "0.5"}, {"mean": [[1]] * 3}, {"frames": -1}, {"frames": True}):
+        whole = foreign.vifi(trained.state_dict(), maxi=False) | {"config": {"maxi": own}}
+        refused(foreign.save(whole, tmp_path / "theirs.pth"), base, tmp_path / "ours", "theirs.pth", "config.maxi.")
