@@ -26,7 +26,8 @@ def export_model(
     to: Annotated[
         Literal["open-clip", "hf", "onnx", "authors"],
         typer.Option(
-            "--to", help="What is to load it: open_clip, transformers' CLIPModel, onnxruntime, the authors' code."
+            "--to",
+            help="What is to load it: open_clip, transformers (CLIP and SigLIP), onnxruntime, the authors' code.",
         ),
     ],
     scores: Annotated[

@@ -3,7 +3,8 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 AT_ONCE = 4096  # patches that are pooled together: bounds the memory
 
@@ -52,3 +53,13 @@ def project_alone(visual: Any, tokens: Tensor) -> Tensor:
     copies = tokens[:, None].expand(-1, getattr(trunk, "num_prefix_tokens", 0) + 1, -1)
     features: Tensor = visual.head(trunk.forward_head(copies))
     return features
+
+
+def timm_tanh(visual: Any) -> bool | None:
+    """Whether a tower of timm computes GELU by its approximation with tanh; None if it has no blocks with an MLP."""
+    blocks = getattr(getattr(visual, "trunk", None), "blocks", None)
+    act = getattr(getattr(blocks[0], "mlp", None), "act", None) if isinstance(blocks, nn.Sequential) else None
+    if act is None:
+        return None
+    some = torch.linspace(-3, 3, 7)
+    return torch.equal(act(some), functional.gelu(some, approximate="tanh"))

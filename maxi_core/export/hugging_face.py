@@ -1,67 +1,88 @@
-"""The folder that transformers loads as a `CLIPModel`, with its processor and tokenizer."""
+"""The folder that transformers loads as a `CLIPModel` or `SiglipModel`, with its processor and tokenizer."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.model_rules import dumped
+from maxi_core.clip.timm_tower import timm_tanh
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.export.open_clip_folder import preprocessing
+from maxi_core.export.open_clip_folder import preprocessing, tokenizer_files
 from maxi_core.export.plain import heads_of, plain_weights, refuse_beyond
+from maxi_core.interop.transformers_names import to_transformers
 from maxi_core.system.bars import without_bars_of_transformers
 
 TARGET = "transformers' CLIPModel"
 WITHIN = 1e-5  # of features of length 1
+GELU = {True: "gelu_pytorch_tanh", False: "gelu"}  # whether by the approximation with tanh
 RESAMPLING = {"bilinear": 2, "bicubic": 3, "nearest": 0}  # Pillow's numbers
 LOADING = """```python
-from transformers import CLIPModel, CLIPProcessor
+from transformers import AutoModel, AutoProcessor
 
-model, processor = CLIPModel.from_pretrained("DIR"), CLIPProcessor.from_pretrained("DIR")
-```"""
-BLOCK = {
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-    "attn.out_proj": "self_attn.out_proj",
-}
-TOP = {
-    "visual.class_embedding": "vision_model.embeddings.class_embedding",
-    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
-    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
-    **{f"visual.ln_pre.{part}": f"vision_model.pre_layrnorm.{part}" for part in ("weight", "bias")},
-    **{f"visual.ln_post.{part}": f"vision_model.post_layernorm.{part}" for part in ("weight", "bias")},
-    "visual.proj": "visual_projection.weight",
-    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
-    "positional_embedding": "text_model.embeddings.position_embedding.weight",
-    **{f"ln_final.{part}": f"text_model.final_layer_norm.{part}" for part in ("weight", "bias")},
-    "text_projection": "text_projection.weight",
-    "logit_scale": "logit_scale",
-}
-TRANSPOSED = ("visual.proj", "text_projection")
+model, processor = AutoModel.from_pretrained("DIR"), AutoProcessor.from_pretrained("DIR")
+```
+
+A SigLIP reads texts in lower case and without punctuation, and filled up to its length (`padding="max_length"`)."""
 
 
 def write_hugging_face(model: VideoCLIP, folder: Path) -> None:
-    """Write the model, preprocessor_config.json and the files of CLIP's tokenizer, and compare features.
+    """Write the model, preprocessor_config.json and the files of its tokenizer, and compare features.
 
-    Raises UsageError for a model that is no plain CLIP, MaxiError if what was written gives other features.
+    Raises UsageError for a model that is no plain CLIP and no SigLIP, MaxiError if what was written gives other
+    features.
     """
-    from transformers import CLIPModel
+    from transformers import CLIPModel, SiglipModel
 
-    refuse_beyond(model, TARGET, "mlp_ratio")
-    made: Any = CLIPModel(_config(model))
+    bare = {key: value for key, value in model.weights().items() if not key.endswith("attn_mask")}
+    weights, made = to_transformers(bare, "siglip"), cast(Any, None)
+    if isinstance(weights, str):  # the name of one that a SigLIP has not
+        refuse_beyond(model, TARGET, "mlp_ratio")
+        weights, made = to_transformers(plain_weights(model), "clip"), CLIPModel(_config(model))
+        assert not isinstance(weights, str)
+    else:
+        made = SiglipModel(_siglip_config(model))
+    own = made.state_dict()
+    shaped = {key: value.reshape(own[key].shape) if key in own else value for key, value in weights.items()}
+    made.load_state_dict(shaped)
     made.eval()
-    made.load_state_dict(_renamed(plain_weights(model)))
     _compare(model, made)
     with without_bars_of_transformers():
         made.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_bytes(dumped(_processor(model)))
-    for name, content in clip_tokenizer(model).items():
+    for name, content in (tokenizer_files(model) or clip_tokenizer(model)).items():
         (folder / name).write_bytes(content)
+
+
+def _siglip_config(model: VideoCLIP) -> Any:
+    from transformers import SiglipConfig
+
+    text, trunk = model.config["text_cfg"], model.visual.trunk
+    block, width = trunk.blocks[0], text.get("width", 512)
+    return SiglipConfig(
+        text_config={
+            "hidden_size": width,
+            "intermediate_size": int(width * text.get("mlp_ratio", 4.0)),
+            "num_hidden_layers": text.get("layers", 12),
+            "num_attention_heads": text.get("heads", 8),
+            "max_position_embeddings": text.get("context_length", 77),
+            "vocab_size": text.get("vocab_size", 49408),
+            "projection_size": model.width,
+            "layer_norm_eps": (text.get("norm_kwargs") or {}).get("eps", 1e-5),
+            "hidden_act": GELU[(text.get("act_kwargs") or {}).get("approximate") == "tanh"],
+        },
+        vision_config={
+            "hidden_size": trunk.embed_dim,
+            "intermediate_size": block.mlp.fc1.out_features,
+            "num_hidden_layers": len(trunk.blocks),
+            "num_attention_heads": block.attn.num_heads,
+            "image_size": model.image_size,
+            "patch_size": trunk.patch_embed.patch_size[0],
+            "layer_norm_eps": block.norm1.eps,
+            "hidden_act": GELU[bool(timm_tanh(model.visual))],
+        },
+    )
 
 
 def _config(model: VideoCLIP) -> Any:
@@ -100,25 +121,6 @@ def _config(model: VideoCLIP) -> Any:
     )
 
 
-def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights under the keys of transformers; query, key and value of an attention are apart there."""
-    named: dict[str, Tensor] = {}
-    for key, value in weights.items():
-        before, within, after = key.partition("transformer.resblocks.")
-        if not within:
-            named[TOP[key]] = value.T.contiguous() if key in TRANSPOSED else value
-            continue
-        number, _, rest = after.partition(".")
-        block = f"{'vision' if before else 'text'}_model.encoder.layers.{number}"
-        if rest.startswith("attn.in_proj_"):
-            for name, part in zip("qkv", value.chunk(3), strict=True):
-                named[f"{block}.self_attn.{name}_proj.{rest.removeprefix('attn.in_proj_')}"] = part.contiguous()
-        else:
-            module, _, part_name = rest.rpartition(".")
-            named[f"{block}.{BLOCK[module]}.{part_name}"] = value
-    return named
-
-
 @torch.no_grad()
 def _compare(model: VideoCLIP, made: Any) -> None:
     """Raise MaxiError if transformers' model gives other features than the one that it was made of."""
@@ -127,10 +129,10 @@ def _compare(model: VideoCLIP, made: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 3, model.image_size, model.image_size, generator=generator)
     ids = model.tokenize(["a photo of a dog.", "jumping"]).ids
-    pairs = (
-        (made.visual_projection(made.vision_model(images).pooler_output), model.clip.encode_image(images)),
-        (made.text_projection(made.text_model(ids).pooler_output), model.clip.encode_text(ids)),
-    )
+    seen, said = made.vision_model(images).pooler_output, made.text_model(ids).pooler_output
+    if hasattr(made, "visual_projection"):  # of a CLIP; a SigLIP's pooling is its feature
+        seen, said = made.visual_projection(seen), made.text_projection(said)
+    pairs = ((seen, model.clip.encode_image(images)), (said, model.clip.encode_text(ids)))
     for tower, (theirs, own) in zip(("image", "text"), pairs, strict=True):
         apart = float((normalize(theirs, dim=-1) - normalize(own, dim=-1)).abs().max())
         if apart > WITHIN:

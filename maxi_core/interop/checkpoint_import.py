@@ -10,6 +10,7 @@ from maxi_core.clip.checkpoints import SCHEMA, build, complete
 from maxi_core.clip.image_tower import IMAGENET
 from maxi_core.clip.model_rules import PREPROCESS, check, check_model, own_file, read_table
 from maxi_core.clip.naming import CONFIG, HF_CONFIG
+from maxi_core.clip.timm_tower import timm_tanh
 from maxi_core.clip.tokens import Tokenizing, of_folder
 from maxi_core.errors import UsageError
 from maxi_core.interop.layouts import OPEN_CLIP, Fit, Layout, fit, from_names, layout_of
@@ -28,7 +29,7 @@ FRAMES = 16  # where a project's are unknown: the paper's
 SAFE, TORCH = ".safetensors", (".bin", ".pt", ".pth", ".pyth", ".ckpt")
 INDEX = ".index.json"  # of weights in several files
 FOLDER_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin")
-TIMM = "its image tower computes GELU by tanh, and the base's, of timm, without: features differ a little"
+TIMM = "its image tower computes GELU {}, and the base's, of timm, {}: features differ a little"
 TOLERANCE = 0.01  # of the first token's embedding, which float16 rounds
 
 
@@ -43,6 +44,7 @@ class Base:
     shapes: Mapping[str, tuple[int, ...]]
     weights: "Mapping[str, Tensor]"
     identity: str = ""
+    timm_tanh: bool | None = None  # whether its image tower of timm computes GELU by tanh; None: it has no such tower
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _of_model(name: str, catalog: "Catalog | None") -> Base:
     weights = model.weights()
     return Base(
         f"'{name}'", model.config, _said(model.clip), model.tokenizing,
-        {key: tuple(value.shape) for key, value in weights.items()}, weights, model.identity,
+        {key: tuple(value.shape) for key, value in weights.items()}, weights, model.identity, timm_tanh(model.visual),
     )  # fmt: skip
 
 
@@ -256,9 +258,13 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
     project = layout.project
     quick = base.config.get("quick_gelu", False) if project.quick_gelu is None else project.quick_gelu
     own = {**base.preprocess, **(layout.preprocess or {})}
-    timm = "timm_model_name" in base.config["vision_cfg"]
-    approximate = ("text_cfg",) if timm else ("text_cfg", "vision_cfg")
-    towers = {key: {**base.config[key], "act_kwargs": {"approximate": "tanh"}} for key in approximate if layout.tanh}
+    timm, towers, notes = "timm_model_name" in base.config["vision_cfg"], {}, list(project.notes)
+    if timm and layout.tanh is not None and ("vision_cfg" in layout.tanh) is not base.timm_tanh:
+        notes.append(TIMM.format(*(("by tanh", "exactly") if "vision_cfg" in layout.tanh else ("exactly", "by tanh"))))
+    for key in () if layout.tanh is None else ("text_cfg",) if timm else ("text_cfg", "vision_cfg"):
+        asked = {"approximate": "tanh"} if key in layout.tanh else {}
+        if asked != (base.config[key].get("act_kwargs") or {}):
+            towers[key] = {**base.config[key], "act_kwargs": asked}
     mean, std = IMAGENET if project.imagenet else (own["mean"], own["std"])
     return {
         "schema": SCHEMA,
@@ -281,7 +287,7 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
             "mapped": len(fitted.mapped),
             "missing": list(fitted.missing),
             "left_out": list(fitted.left_out),
-            "notes": [*project.notes, *([TIMM] if layout.tanh and timm else [])],
+            "notes": notes,
         },
     }
 

@@ -84,7 +84,7 @@ class Layout:
     first_token: Lazy | None = field(default=None, repr=False)
     config: Mapping[str, Any] | None = None
     preprocess: Mapping[str, Any] | None = None
-    tanh: bool = False  # whether its GELU is the approximation by tanh
+    tanh: frozenset[str] | None = None  # which of text_cfg and vision_cfg compute GELU by tanh; None: not said
 
 
 def layout_of(file: TensorFile) -> Layout:

@@ -60,6 +60,58 @@ SIGLIP_ONES = {
         for part in ("weight", "bias")
     },
 }
+ONES = {"clip": CLIP_ONES, "siglip": SIGLIP_ONES}
+POOLED = "vision_model.head.attention.in_proj_{}"  # queries, keys and values of SigLIP's pooling in one
+TEXTS, PATCHES = ("attn.in_proj_{}", "attn.out_proj"), ("attn.qkv.{}", "attn.proj")  # open_clip's blocks, and timm's
+# Of each tower theirs, ours, the parts of a block, and what queries, keys and values and the projection are called.
+BLOCKS = {
+    "clip": (
+        ("text_model", "transformer.resblocks", TEXT_BLOCK, *TEXTS),
+        ("vision_model", "visual.transformer.resblocks", TEXT_BLOCK, *TEXTS),
+    ),
+    "siglip": (
+        ("text_model", "text.transformer.resblocks", TEXT_BLOCK, *TEXTS),
+        ("vision_model", "visual.trunk.blocks", TIMM_BLOCK, *PATCHES),
+    ),
+}
+
+
+def to_transformers(weights: "Mapping[str, Tensor]", kind: str) -> "dict[str, Tensor] | str":
+    """Return the weights of an open_clip model under the names of transformers, or the first that has none there."""
+    import torch
+
+    named: dict[str, Tensor] = {}
+    rest = dict(weights)
+    for part in ("weight", "bias") if kind == "siglip" else ():
+        both = [rest.pop(f"{POOL}.{name}.{part}", None) for name in ("q", "kv")]
+        if both[0] is not None and both[1] is not None:
+            named[POOLED.format(part)] = torch.cat([both[0], both[1]])
+    for key, value in rest.items():
+        if not (made := _theirs(key, value, kind)):
+            return key
+        named |= made
+    return named
+
+
+def _theirs(key: str, value: "Tensor", kind: str) -> "dict[str, Tensor]":
+    """Return one weight under its name in transformers, three for queries, keys and values; {} if it has none."""
+    if key in ONES[kind]:
+        return {ONES[kind][key]: value}
+    if kind == "clip" and key in CLIP_TURNED:
+        return {CLIP_TURNED[key]: value.t().contiguous()}
+    for tower, ours, names, qkv, out in BLOCKS[kind]:
+        if not key.startswith(f"{ours}."):
+            continue
+        number, _, rest = key.removeprefix(f"{ours}.").partition(".")
+        block = f"{tower}.encoder.layers.{number}"
+        for part in ("weight", "bias"):
+            if rest == qkv.format(part):
+                apart = zip("qkv", value.chunk(3), strict=True)
+                return {f"{block}.self_attn.{letter}_proj.{part}": one.contiguous() for letter, one in apart}
+        module, _, part = rest.rpartition(".")
+        theirs = {**names, out: OUT}.get(module)
+        return {f"{block}.{theirs}.{part}": value} if theirs else {}
+    return {}
 
 
 def from_transformers(
@@ -74,13 +126,14 @@ def from_transformers(
     towers = [config.get(f"{tower}_config") or {} for tower in ("text", "vision")]
     if not all(isinstance(tower, dict) for tower in towers):
         raise UsageError(f"{folder} describes no towers in config.json", "fetch the folder again")
-    said = {str(tower.get("hidden_act", "quick_gelu" if kind == "clip" else "gelu_pytorch_tanh")) for tower in towers}
-    if len(said) > 1 or not said <= ACTIVATIONS.keys():
-        raise UsageError(
-            f"{folder} computes {' and '.join(sorted(said))}", "maxi has GELU and QuickGELU, in both towers"
-        )
-    (act,) = said
-    quick = ACTIVATIONS[act]
+    usual = "quick_gelu" if kind == "clip" else "gelu_pytorch_tanh"
+    said = [str(tower.get("hidden_act", usual)) for tower in towers]
+    tanh = frozenset(key for key, act in zip(("text_cfg", "vision_cfg"), said, strict=True) if act in TANH)
+    known = ACTIVATIONS.keys() >= set(said) and len({ACTIVATIONS[act] for act in said}) == 1
+    if not known or (kind == "clip" and len(tanh) == 1):
+        both = " and ".join(sorted(set(said)))
+        raise UsageError(f"{folder} computes {both}", "maxi has GELU and QuickGELU, in both towers")
+    quick = ACTIVATIONS[said[0]]
     project = Project("Hugging Face", quick_gelu=quick if kind == "clip" else None)
     left = {key: value for key, value in weights.items() if not key.endswith(IDS)}
     named = _clip(left) if kind == "clip" else _siglip(left)
@@ -88,7 +141,7 @@ def from_transformers(
     every = {one for both in used for one in both.split(" ")}
     dropped = tuple(sorted(left.keys() - every))
     own = _config(towers, config, quick) if kind == "clip" else None
-    return Layout(project, {key: one for key, (_, one) in named.items()}, dropped, None, own, preprocess, act in TANH)
+    return Layout(project, {key: one for key, (_, one) in named.items()}, dropped, None, own, preprocess, tanh)
 
 
 Named = dict[str, tuple[str, Lazy]]  # our name -> their names, with a space between, and the tensor
@@ -97,23 +150,20 @@ Named = dict[str, tuple[str, Lazy]]  # our name -> their names, with a space bet
 def _clip(weights: Lazies) -> Named:
     found = _ones(weights, CLIP_ONES)
     found |= {ours: (theirs, _turned(weights[theirs])) for ours, theirs in CLIP_TURNED.items() if theirs in weights}
-    for tower, blocks in (("text_model", "transformer"), ("vision_model", "visual.transformer")):
-        found |= _layers(weights, tower, f"{blocks}.resblocks", TEXT_BLOCK, "attn.in_proj_{}", "attn.out_proj")
+    for tower in BLOCKS["clip"]:
+        found |= _layers(weights, *tower)
     return found
 
 
 def _siglip(weights: Lazies) -> Named:
     found = _ones(weights, SIGLIP_ONES)
-    for ours in ("visual.trunk.pos_embed",):
-        if ours in found:
-            theirs, one = found[ours]
-            found[ours] = (theirs, _reshaped(one, (1, *one.shape)))
-    found |= _layers(
-        weights, "text_model", "text.transformer.resblocks", TEXT_BLOCK, "attn.in_proj_{}", "attn.out_proj"
-    )
-    found |= _layers(weights, "vision_model", "visual.trunk.blocks", TIMM_BLOCK, "attn.qkv.{}", "attn.proj")
+    if (ours := "visual.trunk.pos_embed") in found:
+        theirs, one = found[ours]
+        found[ours] = (theirs, _reshaped(one, (1, *one.shape)))
+    for tower in BLOCKS["siglip"]:
+        found |= _layers(weights, *tower)
     for part in ("weight", "bias"):
-        theirs = f"vision_model.head.attention.in_proj_{part}"
+        theirs = POOLED.format(part)
         if theirs in weights:
             whole = weights[theirs]
             width = whole.shape[0] // 3

@@ -5,6 +5,9 @@ from typing import Any
 
 import open_clip
 import timm
+from timm.layers import GELUTanh
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.vision_transformer import VisionTransformer
 
 from tests.clip.tiny_clip import write
 from tests.test_security import words
@@ -41,3 +44,24 @@ def write_family(folder: Path, arch: str, stand_in: str | None = None, **vision:
     made = settings(arch, stand_in, **vision)
     write(folder, made)
     return words(folder) if made["text_cfg"].get("hf_tokenizer_name") else folder
+
+
+default_cfgs = generate_default_cfgs({"small_vit_siglip": {"input_size": (3, 64, 64)}})  # where timm looks for it
+
+
+@register_model
+def small_vit_siglip(pretrained: bool, **settings: Any) -> Any:
+    """A tower as SigLIP's are, made small: no class token, pooled by attention, GELU by tanh."""
+    small = {"img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2, "class_token": False}
+    return build_model_with_cfg(
+        VisionTransformer, "small_vit_siglip", pretrained, **{**small, "act_layer": GELUTanh, **settings}
+    )
+
+
+def write_siglip(folder: Path, arch: str = "ViT-B-32-SigLIP2-256") -> Path:
+    """Write a SigLIP whose towers are small, with a tokenizer of a few words."""
+    made = settings(arch)
+    made["vision_cfg"] |= {"timm_model_name": "small_vit_siglip", "image_size": 64}
+    made["embed_dim"] = 32
+    write(folder, made)
+    return words(folder)

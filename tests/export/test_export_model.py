@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import ExitCode, MaxiError, UsageError
 from maxi_core.export.exporting import FORMATS, export_model
+from maxi_core.interop.checkpoint_import import import_checkpoint
 from maxi_core.plugin.catalog import discover
 from maxi_core.training.checkpoint import about_checkpoint, save_checkpoint
+from tests.clip.newer_clips import write_siglip
 from tests.clip.tiny_clip import MEAN, STD, config, write
 from tests.export.elsewhere import elsewhere
 
@@ -112,6 +115,45 @@ def test_transformers_loads_the_folder_and_computes_the_same_features(settings: 
     prepare = image_transform_v2(PreprocessCfg(**said), is_train=False)
     prepared = prepare(Image.fromarray(picture.numpy()))
     assert (found["pixels"][0] - prepared).abs().max() < 0.05  # one grey level, as the two round when they resize
+
+
+LOAD_SIGLIP = """
+from transformers import AutoModel, AutoProcessor
+model, processor = AutoModel.from_pretrained(folder).eval(), AutoProcessor.from_pretrained(folder)
+read = processor.tokenizer(texts, padding="max_length", truncation=True, max_length=64, return_tensors="pt")
+def features(answer):
+    return answer if isinstance(answer, torch.Tensor) else answer.pooler_output
+found = {"image": features(model.get_image_features(pixel_values=given["images"])),
+         "text": features(model.get_text_features(input_ids=read["input_ids"])), "ids": read["input_ids"],
+         "scale": model.logit_scale.detach().clone(), "bias": model.logit_bias.detach().clone()}
+assert type(model).__name__ == "SiglipModel", type(model)
+"""
+
+
+@pytest.mark.parametrize(  # their texts compute two kinds of GELU
+    "arch", ["ViT-B-32-SigLIP2-256", pytest.param("ViT-B-16-SigLIP", marks=pytest.mark.long)]
+)
+def test_a_siglip_becomes_the_siglip_of_transformers_and_comes_back(arch: str, tmp_path: Path) -> None:
+    folder = write_siglip(tmp_path / "model", arch)
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights |= {"logit_scale": torch.tensor(4.7), "logit_bias": torch.tensor(-16.5)}
+    save_file(weights, folder / "open_clip_model.safetensors")
+    model = exported(folder, tmp_path / "out", "hf")
+    texts = ["run jump", "high"]
+    found = elsewhere(LOAD_SIGLIP, tmp_path / "x", {"images": images(64)}, folder=str(tmp_path / "out"), texts=texts)
+    computed = own(model, texts)
+    assert torch.equal(found["ids"], computed["ids"])
+    for name in ("image", "text"):
+        assert (found[name] - computed[name]).abs().max() < 1e-5
+    assert (found["scale"].item(), found["bias"].item()) == pytest.approx((4.7, -16.5))
+    imported = import_checkpoint(tmp_path / "out", tmp_path / "back", str(folder))
+    assert not imported.fit.missing
+    assert not imported.fit.left_out
+    assert not imported.about["imported"]["notes"]
+    again = load_model(str(tmp_path / "back"), "cpu")
+    assert all(torch.equal(value, model.weights()[key]) for key, value in again.weights().items())
+    for name, value in own(again, texts).items():
+        assert torch.equal(value, computed[name])
 
 
 LOAD_ONNX = """
