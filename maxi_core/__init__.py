@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Augmenter,
         Captioner,
         Expander,
+        Filter,
         Injector,
         Matcher,
         Pooling,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     )
     from maxi_core.settings.options import Options, WorldPath
     from maxi_core.training.objective import Encoded, Features, Objective, Teacher
-    from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Video
+    from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Text, TextBag, Video
     from maxi_core.video.decoders import Choose, Decoder, Side
     from maxi_core.video.frames import Decoded, Info, Pixels
     from maxi_core.video.sampling import Sampling
@@ -40,10 +41,10 @@ _HOME = {
     **dict.fromkeys(["Annotations", "Listing", "Row"], "evaluation.benchmarks.lists"),
     "hookimpl": "plugin.hookspecs",
     **dict.fromkeys(["Options", "WorldPath"], "settings.options"),
-    **dict.fromkeys(["Augment", "Augmenter", "Captioner", "Expander", "Injector", "Matcher", "Source"], "plugin.roles"),
-    **dict.fromkeys(["Pooling", "Temporal", "World"], "plugin.roles"),
+    **dict.fromkeys(["Augment", "Augmenter", "Captioner", "Expander", "Filter"], "plugin.roles"),
+    **dict.fromkeys(["Injector", "Matcher", "Source", "Pooling", "Temporal", "World"], "plugin.roles"),
     **dict.fromkeys(["Encoded", "Features", "Objective", "Teacher"], "training.objective"),
-    **dict.fromkeys(["Clip", "Dictionary", "Failed", "Form", "FormKind", "Match", "Video"], "types"),
+    **dict.fromkeys(["Clip", "Dictionary", "Failed", "Form", "FormKind", "Match", "Text", "TextBag", "Video"], "types"),
     **dict.fromkeys(["Choose", "Decoder", "Side"], "video.decoders"),
     **dict.fromkeys(["Decoded", "Info", "Pixels"], "video.frames"),
     "Sampling": "video.sampling",
@@ -66,6 +67,7 @@ __all__ = [
     "Expander",
     "Failed",
     "Features",
+    "Filter",
     "Form",
     "FormKind",
     "Info",
@@ -84,6 +86,8 @@ __all__ = [
     "Source",
     "Teacher",
     "Temporal",
+    "Text",
+    "TextBag",
     "UsageError",
     "Video",
     "VideoError",

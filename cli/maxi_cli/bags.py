@@ -82,6 +82,7 @@ def as_json(job: "Job", made: "Made") -> dict[str, object]:
         "texts": sum(made.sizes),
         "empty": sum(not size for size in made.sizes),
         "asked": tally.asked,
+        "dropped": {source.label: tally.of(source.label).dropped for source in job.sources.filters},
         "passes": tally.passes,
         "useless": useless(job.sources, made),
         "skipped": len(made.skipped),
@@ -99,6 +100,9 @@ def show_made(job: "Job", made: "Made") -> None:
         mean = sum(made.sizes) / len(made.sizes)
         empty = sum(not size for size in made.sizes)
         console.print(f"{mean:.1f} texts in a bag ({min(made.sizes)} to {max(made.sizes)}), {empty} bags empty")
+    for source in job.sources.filters:
+        heard = tally.of(source.label)
+        console.print(visible(f"{source.label} dropped {heard.dropped} of {heard.texts} texts"))
     asked = ", ".join(f"{name} {count}" for name, count in tally.asked.items())
     console.print(f"asked now: {asked}; all else was known", soft_wrap=True)
     show_skipped(job.out / "skipped.jsonl", made.skipped)
@@ -120,7 +124,7 @@ def show_skipped(path: "Path", records: "Sequence[Mapping[str, object]]") -> Non
 SCHEMA = 1
 
 
-@takes("bags", "video")
+@takes("bags", "video", "sources.filters")
 def bags(
     settings: Settings,
     sources: Annotated[
@@ -189,6 +193,8 @@ def _recipe(settings: Settings, sources: str | None, without: str | None) -> "Re
     parts: list[Setting] = []
     if sources is not None:
         named = cast_parts(settings.catalog, _names(sources))
+        if "filters" in named and settings.aliases["sources.filters"] is not None:
+            raise UsageError(f"--sources names the filter {named['filters'][0]}, and --filters others", "use --filters")
         parts += [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
     if without is not None:
         now = settings.recipe(parts).core("sources", SourcesSection)

@@ -17,7 +17,7 @@ def new_plugin(
         str,
         typer.Option(
             metavar="ROLE",
-            help="expander, captioner, matcher, augmenter, injector, temporal or objective.",
+            help="expander, captioner, matcher, augmenter, filter, injector, temporal or objective.",
             show_default=False,
             autocompletion=offering("maxi_core.testing.scaffold:KINDS"),
         ),

@@ -10,20 +10,20 @@ from typing import Any
 
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.asker import Asker
-from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
+from maxi_core.bags.codecs import FILTERED_BAG, FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
 from maxi_core.bags.probed_first import probe_all
 from maxi_core.plugin.calls import fingerprint
-from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Matcher, Source
+from maxi_core.plugin.roles import LOOKING, Augmenter, Captioner, Expander, Filter, Matcher, Source
 from maxi_core.settings.options import deciding
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import ABOUT, Store, digest
-from maxi_core.types import Dictionary, Form, Match, Video
+from maxi_core.types import Clip, Dictionary, Form, Match, TextBag, Video
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources of a run by part, texts in the order in which they fill the bags, and how videos are read.
+    """The sources of a run by part, texts and filters in their order, and how videos are read.
 
     `shortened` says whether verb phrases shorter than their phrase go into bags (`bag.compose`).
     """
@@ -33,10 +33,11 @@ class Sources:
     augmenter: Augmenter | None = None
     reading: VideoOptions = field(default_factory=VideoOptions)
     shortened: bool = False
+    filters: tuple[Filter, ...] = ()
 
     def every(self) -> list[Source]:
         """Return all of them, in the order of the flow."""
-        return [self.matcher, *self.texts, *([self.augmenter] if self.augmenter else [])]
+        return [self.matcher, *self.texts, *([self.augmenter] if self.augmenter else []), *self.filters]
 
     @property
     def expanders(self) -> tuple[Expander, ...]:
@@ -57,10 +58,12 @@ class Askers:
     expanders: tuple[Asker[str, list[str]], ...]
     captioners: tuple[Asker[Video, list[str]], ...]
     augmenter: Asker[str, list[Form]] | None
+    filters: tuple[Asker[TextBag, TextBag], ...] = ()
 
     def every(self) -> list[Asker[Any, Any]]:
         """Return all of them, in the order of the flow."""
-        return [self.matcher, *self.expanders, *self.captioners, *([self.augmenter] if self.augmenter else [])]
+        augmenters = [self.augmenter] if self.augmenter else []
+        return [self.matcher, *self.expanders, *self.captioners, *augmenters, *self.filters]
 
 
 @contextmanager
@@ -92,9 +95,14 @@ def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict
             ready(one, one.caption, TEXTS_OF_VIDEO, costly=one.costs_money) for one in sources.captioners
         )
         augmenting = ready(augmenter, augmenter.augment, FORMS_OF_TEXT) if augmenter else None
+        filters = tuple(ready(one, partial(_filter, one), FILTERED_BAG) for one in sources.filters)
         matching = ready(matcher, lambda clips: matcher.match(clips, dictionary), match_codec(dictionary), entries)
         matching.before = partial(probe_all, (*expanders, *captioners), dictionary.entries)
-        yield Askers(expanders=expanders, captioners=captioners, augmenter=augmenting, matcher=matching)
+        yield Askers(matching, expanders, captioners, augmenting, filters)
+
+
+def _filter(source: Filter, asked: list[tuple[Clip, TextBag]]) -> object:
+    return source.filter([clip for clip, _ in asked], [bag for _, bag in asked])
 
 
 def store_about(source: Source, reading: VideoOptions, *more: object) -> dict[str, object]:
@@ -106,7 +114,7 @@ def store_about(source: Source, reading: VideoOptions, *more: object) -> dict[st
         "fingerprint": fingerprint(source),
         "more": list(more),
     }
-    if isinstance(source, (Matcher, Captioner)):
+    if isinstance(source, LOOKING):
         about |= reading.of_frames(sized=True)
     return about
 

@@ -1,43 +1,54 @@
-"""From videos to what each source is handed for them: one decoding for all the frames that several sources want."""
+"""From videos to what each source is handed for them: one decoding for all the frames that several sources want.
+
+A filter is asked of a bag and handed that too: then a question is a bag, of its video.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from maxi_core.bags.asker import Asker
-from maxi_core.bags.codecs import video_key
 from maxi_core.errors import PluginError
 from maxi_core.plugin.calls import call
 from maxi_core.settings.sections import VideoOptions
-from maxi_core.types import Clip, Failed, Video
+from maxi_core.types import Clip, Failed, TextBag, Video
 from maxi_core.video.frames import Frames
 from maxi_core.video.jobs import Job
 from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import VideoError, VideoFailed, check_file
 
+Question = TypeVar("Question", Video, TextBag)
 ClipAsker = Asker[Video, Any]
-Asked = tuple[Video, str, list[Clip | Failed | None]]  # a video, its key, what each asker is handed for it
+Asked = tuple[Question, str, list[Any]]  # a question, its key, what each asker is handed for it
 
 
-def clips_for(askers: Sequence[ClipAsker], videos: Iterable[Video], reading: VideoOptions) -> Iterator[Asked]:
-    """Yield each video with what each asker is handed for it, None where that need not be asked; decoded ahead."""
+def clips_for(
+    askers: Sequence[Asker[Question, Any]], questions: Iterable[Question], reading: VideoOptions
+) -> Iterator[Asked[Question]]:
+    """Yield each question with what each asker is handed for it, None where that need not be asked; decoded ahead.
+
+    For a video that is its clip, for a bag its clip and itself; Failed where the video cannot be read.
+    """
     from maxi_core.video.reader import read_jobs
 
-    ahead: deque[tuple[str, list[bool]]] = deque()  # of each video that is being decoded: key, who is to be asked
+    ahead: deque[tuple[Question, str, list[bool]]] = deque()  # that are being decoded: key, who is to be asked
 
     def jobs() -> Iterator[Job]:
-        for video in videos:
-            key = video_key(video)
-            ahead.append((key, needed := [asker.wanted(key) for asker in askers]))
+        for question in questions:
+            key = askers[0].answers.codec.key(question)
+            ahead.append((question, key, needed := [asker.wanted(key) for asker in askers]))
             frames = {str(place): frames_of(asker) for place, asker in enumerate(askers) if needed[place]}
+            video = question if isinstance(question, Video) else question.match.video
             yield Job(video, {name: sampling for name, sampling in frames.items() if sampling is not None})
 
     for job, frames in read_jobs(jobs(), reading, 2 * max(asker.source.batch for asker in askers)):
-        key, needed = ahead.popleft()
-        yield job.video, key, [_clip(job, str(place), frames) if use else None for place, use in enumerate(needed)]
+        question, key, needed = ahead.popleft()
+        clips = [_clip(job, str(place), frames) if use else None for place, use in enumerate(needed)]
+        of_bag = isinstance(question, TextBag)
+        yield question, key, [(one, question) if of_bag and isinstance(one, Clip) else one for one in clips]
 
 
-def frames_of(asker: ClipAsker) -> Sampling | None:
+def frames_of(asker: Asker[Any, Any]) -> Sampling | None:
     """Return the frames that a source wants, None if it reads the file itself; it is opened first."""
     asker.open()  # which frames a model wants may be known only when it is there
     if asker.off:

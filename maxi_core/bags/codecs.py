@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, get_args
 
+from maxi_core.bags.bag import to_line
 from maxi_core.system.secrets import without_secrets
 from maxi_core.system.store import digest
 from maxi_core.texts import has_words, tidy
-from maxi_core.types import Dictionary, Form, FormKind, Match, Video
+from maxi_core.types import Dictionary, Form, FormKind, Match, TextBag, Video
 from maxi_core.video.archives import video_identity
 
 Question = TypeVar("Question")
@@ -68,6 +69,27 @@ def _check_forms(_: object, answer: object) -> list[Form]:
     return [form for form in forms if has_words(form.text)]
 
 
+def _bag_key(bag: TextBag) -> str:
+    return digest(video_key(bag.match.video), to_line(bag))
+
+
+def _check_bag(bag: TextBag, answer: object) -> TextBag:
+    if not isinstance(answer, TextBag):
+        raise ValueError(f"answered {type(answer).__name__}, not a TextBag")
+    if answer.match.video != bag.match.video:
+        raise ValueError(f"answered with the bag of another video ({answer.match.video.id})")
+    if (added := next((text for text in answer.texts if text not in bag.texts), None)) is not None:
+        raise ValueError(f"answered with {added!r:.80}, which is not in the bag: a filter only drops texts")
+    if replace(answer, texts=bag.texts) != bag:
+        raise ValueError("changed more of the bag than which texts it has")
+    return answer
+
+
+def _filtered(bag: TextBag, kept: Any) -> TextBag:
+    left = frozenset(kept)
+    return replace(bag, texts=tuple(text for text in bag.texts if text.text in left))
+
+
 TEXTS_OF_ENTRY: Codec[str, list[str]] = Codec(text_key, str, list, lambda _, kept: list(kept), _check_texts)
 TEXTS_OF_VIDEO: Codec[Video, list[str]] = Codec(
     video_key, _describe_video, list, lambda _, kept: list(kept), _check_texts
@@ -78,6 +100,14 @@ FORMS_OF_TEXT: Codec[str, list[Form]] = Codec(
     lambda forms: [[form.text, form.kind, form.lemma] for form in forms],
     lambda _, kept: [Form(*row) for row in kept],
     _check_forms,
+)
+
+FILTERED_BAG: Codec[TextBag, TextBag] = Codec(
+    _bag_key,
+    lambda bag: {**_describe_video(bag.match.video), "texts": len(bag.texts)},
+    lambda bag: [text.text for text in bag.texts],
+    _filtered,
+    _check_bag,
 )
 
 

@@ -12,7 +12,7 @@ from maxi_core.bags.codecs import text_key, video_key
 from maxi_core.bags.run import Job
 from maxi_core.errors import CannotTellError, MaxiError
 from maxi_core.plugin.calls import blamed
-from maxi_core.plugin.roles import Expander, Source
+from maxi_core.plugin.roles import Expander, Filter, Source
 from maxi_core.system.locks import holder_of
 from maxi_core.system.store import digest
 from maxi_core.types import Video
@@ -65,6 +65,7 @@ def plan(job: Job) -> dict[str, object]:
         stages.append(_stage(job, "caption", captioner, keys, kept))
     for expander in job.sources.expanders:
         stages.append(_stage(job, "expand", expander, map(text_key, entries), len(entries)))
+    stages += [_stage(job, "filter", one, (), kept) for one in job.sources.filters]
     calls = {one.source: one.asked for one in stages if one.stage == "expand"}
     answers = sum(one.asked for one in stages)
     disk, free = answers * BYTES_OF_AN_ANSWER + len(job.videos) * BYTES_OF_A_BAG, _free(job.out)
@@ -104,6 +105,8 @@ def _stage(job: Job, stage: str, source: Source, keys: Iterable[str], most: int,
     texts = isinstance(source, Expander)
     new, seconds = unknown(job.store, source, keys, *more)
     asked = min(new, len(job.videos) if texts else most)
+    if isinstance(source, Filter):
+        asked = most  # which of the bags are known nobody knows before they are there
     frames = getattr(source.options, "frames", None)
     return Stage(
         stage,

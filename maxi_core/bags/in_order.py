@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from maxi_core.bags.asker import Asker
-from maxi_core.bags.clip_loader import ClipAsker, clips_for
+from maxi_core.bags.clip_loader import Question as OfVideo
+from maxi_core.bags.clip_loader import clips_for
 from maxi_core.settings.sections import VideoOptions
-from maxi_core.types import Failed, Video
+from maxi_core.types import Failed
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -42,10 +43,10 @@ def answers_of(
 
 
 def ask_clips(
-    askers: Sequence[ClipAsker], videos: Iterable[Video], reading: VideoOptions
-) -> Iterator[tuple[Video, list[Any]]]:
-    """Yield each video with the answer of every asker, in order; a video is decoded once, and only if it must be."""
-    return answers_of(askers, clips_for(askers, videos, reading))
+    askers: Sequence[Asker[OfVideo, Any]], questions: Iterable[OfVideo], reading: VideoOptions
+) -> Iterator[tuple[OfVideo, list[Any]]]:
+    """Yield each video or bag with the answer of every asker, in order; it is decoded once, and only if it must be."""
+    return answers_of(askers, clips_for(askers, questions, reading))
 
 
 def ask_texts(asker: Asker[str, Answer], texts: Iterable[str]) -> Iterator[tuple[str, Answer | Failed]]:

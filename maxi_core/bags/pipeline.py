@@ -1,11 +1,11 @@
-"""The flow of `maxi bags`, in one straight line: match, keep the best, expand, caption, augment, compose.
+"""The flow of `maxi bags`, in one straight line: match, keep the best, expand, caption, augment, compose, filter.
 
 Everything a source says is kept in the store, so a run that is stopped anywhere goes on where it was, and one with
 another source costs only that source.
 """
 
 from array import array
-from collections import ChainMap
+from collections import ChainMap, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
@@ -67,6 +67,8 @@ class Heard:
     empty: int = 0
     asked: int = 0  # really asked, now
     off: str = ""  # why it was switched off
+    texts: int = 0  # in the bags that a filter was asked of
+    dropped: int = 0  # of them
 
     @property
     def useless(self) -> bool:
@@ -141,14 +143,21 @@ def make_bags(
             augment = _augment(askers.augmenter, stages, tally)
             known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)])
             described = _in_chunks(captioned, augment)
-            for match, use in zip(_matches(videos, askers.matcher, first, reading), kept, strict=True):
-                if use:
-                    captions, forms = next(described)
-                    every = None if known is None or forms is None else ChainMap(forms, known)
-                    said = phrases.get(match.entry, {})
-                    yield compose(match, said, captions, every, askers.matcher.name, shortened=sources.shortened)
-                else:
-                    yield TextBag(match, kept=False)
+
+            def bags() -> Iterator[TextBag]:
+                for match, use in zip(_matches(videos, askers.matcher, first, reading), kept, strict=True):
+                    if use:
+                        captions, forms = next(described)
+                        every = None if known is None or forms is None else ChainMap(forms, known)
+                        said = phrases.get(match.entry, {})
+                        yield compose(match, said, captions, every, askers.matcher.name, shortened=sources.shortened)
+                    else:
+                        yield TextBag(match, kept=False)
+
+            made = bags()
+            for one in askers.filters:
+                made = _filter(made, one, reading, stages, tally)
+            yield from made
         finally:
             _count_asked(askers, tally)
 
@@ -299,3 +308,31 @@ def _in_chunks(
         forms = augment(text for captions in chunk for texts in captions.values() for text in texts)
         for captions in chunk:
             yield captions, forms
+
+
+def _filter(
+    bags: Iterator[TextBag], asker: Asker[TextBag, TextBag], reading: VideoOptions, stages: Stages, tally: Tally
+) -> Iterator[TextBag]:
+    """Yield all bags in order, those with texts as a filter leaves them, or as they are where it fails."""
+    passed: deque[TextBag] = deque()  # bags that no answer has come for, and those without texts between them
+
+    def asked() -> Iterator[TextBag]:
+        for bag in bags:
+            passed.append(bag)
+            if bag.texts:
+                yield bag
+
+    heard, bar = tally.of(asker.name), stages.progress(f"filtering by {asker.name}", tally.kept)
+    for bag, (answer,) in bar.follow(ask_clips([asker], asked(), reading)):
+        while (first := passed.popleft()) is not bag:
+            yield first
+        heard.count(answer if isinstance(answer, Failed) else list(answer.texts))
+        heard.texts += len(bag.texts)
+        if isinstance(answer, Failed):
+            bar.skip()
+            stages.skip(bag.match.video.id, answer, "filter", asker.name)
+            yield bag
+        else:
+            heard.dropped += len(bag.texts) - len(answer.texts)
+            yield answer
+    yield from passed

@@ -7,7 +7,7 @@ from maxi_core.bags.run import Job
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.plugin.calls import inject
 from maxi_core.plugin.catalog import Catalog
-from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Injector, Matcher
+from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injector, Matcher
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
@@ -83,6 +83,7 @@ def make_job(
             augmenter,
             video,
             section.shortened,
+            tuple(source for source in made if isinstance(source, Filter)),
         ),
         section.out,
         store,

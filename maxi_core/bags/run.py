@@ -294,7 +294,8 @@ def counts(made: Made) -> dict[str, int]:
 def useless(sources: Sources, made: Made) -> list[str]:
     """Return one line for each source that was of no use at all, and one if no bag has a text though some should.
 
-    An augmenter that finds no forms in the matched entries alone is no fault: then no source of texts is named.
+    An augmenter that finds no forms in the matched entries alone is no fault: then no source of texts is named. A
+    filter that leaves nothing in any bag is one.
     """
     lines = []
     for source in (*sources.texts, *([sources.augmenter] if sources.augmenter else [])):
@@ -302,7 +303,17 @@ def useless(sources: Sources, made: Made) -> list[str]:
         if heard.useless and (sources.texts or heard.failed):
             why = heard.off or _first(made, source.label) or "every answer was empty"
             lines.append(f"source '{source.label}' said nothing of all {heard.answers} it was asked: {why}")
-    if sources.texts and made.sizes and not any(made.sizes):
+    for source in sources.filters:
+        heard = made.tally.of(source.label)
+        if heard.useless:
+            why = heard.off or _first(made, source.label)
+            did = f"could look at none of the {heard.answers} bags with texts: {why}"
+            if heard.empty:
+                did = f"left no text in any of {heard.empty} bags" + (
+                    f", and failed on {heard.failed}: {why}" if why else ""
+                )
+            lines.append(f"filter '{source.label}' {did}")
+    if sources.texts and made.sizes and not any(made.sizes) and not any(line.startswith("filter") for line in lines):
         lines.append(f"all {len(made.sizes)} bags are empty, though {len(sources.texts)} sources of texts are named")
     return lines
 

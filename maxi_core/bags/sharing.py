@@ -1,8 +1,8 @@
 """Many workers on one run: each answers its share of the videos into the store, and the last one makes the bags.
 
 A share is all that is asked of a video: match, captions, their forms. What needs all videos (which matches are kept,
-which entries are expanded, the bags) is left to the merge, which is the run of one process over a store that knows the
-answers, so its files are those of one process to the byte.
+which entries are expanded, the bags, their filters) is left to the merge, which is the run of one process over a store
+that knows the answers, so its files are those of one process to the byte.
 """
 
 import json
@@ -15,7 +15,7 @@ from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, answe
 from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
 from maxi_core.bags.shard import FOLDER, Shard, at_work, begun
 from maxi_core.errors import UsageError
-from maxi_core.plugin.roles import Expander
+from maxi_core.plugin.roles import Expander, Filter
 from maxi_core.system.files import utc_stamp, write_text
 from maxi_core.system.locks import InUseError, holder_of, locked
 from maxi_core.system.store import digest
@@ -94,6 +94,6 @@ def _done(folder: Path, key: str, shard: Shard) -> bool:
 
 def _key(job: Job) -> str:
     """Return what the answers of a share depend on: another video, source or option makes a share to be done anew."""
-    sources = [source for source in job.sources.every() if not isinstance(source, Expander)]
+    sources = [source for source in job.sources.every() if not isinstance(source, (Expander, Filter))]
     stores = [store_name(store_about(source, job.sources.reading)) for source in sources]
     return digest(made_of(job), stores, os.fspath(job.store.absolute()))

@@ -19,6 +19,8 @@ from maxi_core.system.files import maxi_home, sweep, whole_file
 logger = logging.getLogger("maxi")
 
 FORMAT = 1  # of the cache files; raise it when the features of the same texts change
+CUT = "are too long for the model and were cut"
+STRIPPED = "have the name of a special token in them, which was taken out"
 BLOCK = 512  # entries whose prompts are encoded together; bounds the memory and fixes the last bits of the features
 
 
@@ -40,6 +42,22 @@ def entry_features(
         check_finite(model.name, {"the dictionary": features}, "text features")
         _write(path, key, features)
     return features.to(model.device)
+
+
+def mean_features(model: VideoCLIP, prompts: Sequence[Sequence[str]]) -> Tensor:
+    """Return for each list of prompts the mean of their normalised features, normalised again, (C, D) on the CPU.
+
+    Logs a warning for prompts that are cut at the context length or hold special tokens.
+    """
+    every = [prompt for some in prompts for prompt in some]
+    tokens = model.tokenize(every)
+    with torch.no_grad():
+        features = functional.normalize(encode_text(model.clip, tokens.ids), dim=-1)  # (P, D)
+        means = torch.stack([part.mean(dim=0) for part in features.split([len(some) for some in prompts])])
+    for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
+        if places:
+            logger.warning("%d of %d texts %s: '%s'", len(places), len(every), what, every[places[0]])
+    return functional.normalize(means, dim=-1).cpu()
 
 
 def _key(model: VideoCLIP, entries: Sequence[str], templates: Sequence[str]) -> str:

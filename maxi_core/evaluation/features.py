@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.device import autocast
 from maxi_core.clip.model import VideoCLIP, check_finite, identity_of
-from maxi_core.clip.text_features import entry_features
+from maxi_core.clip.text_features import CUT, STRIPPED, entry_features
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill, templates_of
 from maxi_core.settings.sections import VideoOptions
@@ -31,8 +31,6 @@ from maxi_core.video.skips import VideoFailed
 
 logger = logging.getLogger("maxi")
 
-CUT = "are too long for the model and were cut"
-STRIPPED = "have the name of a special token in them, which was taken out"
 Features = NDArray[np.float32]
 
 

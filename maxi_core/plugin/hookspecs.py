@@ -24,7 +24,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def maxi_register_sources() -> "Iterable[type[Source]]":  # type: ignore[empty-body]
-    """Return the language source classes that this plugin offers, each a subclass of one of the five roles."""
+    """Return the language source classes that this plugin offers, each a subclass of one of the six roles."""
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""The five roles of a language source. One law binds them: a batch in, a batch out.
+"""The six roles of a language source. One law binds them: a batch in, a batch out.
 
 A role is one method from a list to a list of the same length: one answer for each item, a value or `Failed(reason)`.
 The core does all else: it decodes the frames that a source asks for, forms the batches, asks a failing batch again in
@@ -17,7 +17,7 @@ from pydantic import Field, create_model
 from maxi_core.errors import UsageError
 from maxi_core.settings.options import Configured, Options
 from maxi_core.training.objective import Objective
-from maxi_core.types import Clip, Dictionary, Failed, Form, Match
+from maxi_core.types import Clip, Dictionary, Failed, Form, Match, TextBag
 from maxi_core.video.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Augment: TypeAlias = Callable[[Iterable[str]], list[list[Form]]]
 
 
 class Source(Configured):
-    """A language source: a class of one of the five roles below, with a `name` and its options.
+    """A language source: a class of one of the six roles below, with a `name` and its options.
 
     `batch` items go into one call and `concurrency` calls are under way at once, in threads. Both are options of every
     source (`-o NAME.batch=4`) whose defaults the class may set; they change effort, not answers.
@@ -120,8 +120,24 @@ class Augmenter(Source):
         """Return the forms, or Failed, for each text; a text without any gets []."""
 
 
-ROLES: dict[str, type[Source]] = {cls.role: cls for cls in (Injector, Matcher, Expander, Captioner, Augmenter)}
-ASKED = (Matcher, Expander, Captioner, Augmenter)  # the roles that answer item by item
+class Filter(Source):
+    """Drops texts of bags; asked once for each bag that has any, of videos that are kept, when all is in it."""
+
+    role = "filter"
+
+    @property
+    def frames(self) -> Sampling | None:
+        """The frames that are wanted of each video, read after `open`; None: the source looks at none."""
+        return None
+
+    @abstractmethod
+    def filter(self, clips: list[Clip], bags: list[TextBag]) -> list[TextBag | Failed]:
+        """Return each bag with the texts that stay, or Failed: then it stays as it is."""
+
+
+ASKED = (Matcher, Expander, Captioner, Augmenter, Filter)  # the roles that answer item by item
+LOOKING = (Matcher, Captioner, Filter)  # those that are handed clips
+ROLES: dict[str, type[Source]] = {cls.role: cls for cls in (Injector, *ASKED)}
 
 
 # The options of the core, which plugins of a role have besides their own: type, least, most, help. The class's

@@ -95,6 +95,7 @@ PARTS = (
     Part("matcher", ("matcher",)),
     Part("texts", ("expander", "captioner"), several=True),
     Part("augmenter", ("augmenter",)),
+    Part("filters", ("filter",), several=True),
 )
 
 

@@ -35,6 +35,9 @@ class SourcesSection(Options):
     augmenter: Annotated[str, Flag(names="augmenter")] = Field(
         _SOURCES["augmenter"], description="turns texts into word forms; none puts the texts in as they are"
     )
+    filters: Annotated[tuple[str, ...], Flag(names="filter")] = Field(
+        tuple(_SOURCES["filters"]), description="sources that drop texts of the bags, one after the other"
+    )
 
 
 class BagsSection(Options):

@@ -18,17 +18,18 @@ from maxi_core.testing.plugin import PLUGIN
 from maxi_core.testing.source import MATCHER, SOURCE
 from maxi_core.testing.subject import Subject, questions_for, read_questions
 from maxi_core.testing.temporal import FORWARD, TRAINING
-from maxi_core.testing.video import VIDEO
+from maxi_core.testing.video import FRAMES, VIDEO
 
 Check = Callable[[Subject], None]
 
 _ASKED: dict[str, Check] = {**FINGERPRINT, **OPEN, **SOURCE, **EFFORT, **EFFECTS}
 ROLES: dict[str, dict[str, Check]] = {
     "injector": {**FINGERPRINT, **INJECTOR},
-    "matcher": {**_ASKED, **VIDEO, **MATCHER},
+    "matcher": {**_ASKED, **VIDEO, **FRAMES, **MATCHER},
     "expander": _ASKED,
-    "captioner": {**_ASKED, **VIDEO},
+    "captioner": {**_ASKED, **VIDEO, **FRAMES},
     "augmenter": _ASKED,
+    "filter": {**_ASKED, **FRAMES},
     "temporal": {**FORWARD, **TRAINING},
     "objective": OBJECTIVE,
 }
@@ -45,8 +46,9 @@ def contract(make: Callable[[], Configured], questions: Sequence[Any] | None = N
     """Return a pytest test that holds what `make()` returns to the contract of its role, one case per sentence.
 
     `make` is called anew whenever a check needs a fresh instance; in another process, its class is made with the same
-    options. `questions` replaces the entries, texts or videos that the kit asks about, for a source that can answer
-    only some; the kit's videos are small clips that it writes. A case that could not see what it looks for fails, too.
+    options. `questions` replaces the entries, texts, videos or bags that the kit asks about, for a source that can
+    answer only some; the kit's videos are small clips that it writes. A case that could not see what it looks for
+    fails, too.
     """
     import pytest
 

@@ -17,7 +17,7 @@ from maxi_core.errors import MaxiError
 from maxi_core.recipe.plugin_files import PREFIX, import_file
 from maxi_core.settings.options import Configured
 from maxi_core.testing.subject import NotCheckedError, Subject, ask, plain_augment
-from maxi_core.types import Dictionary, Failed, Form, Match, Video
+from maxi_core.types import Dictionary, Failed, Form, Match, Text, TextBag, Video
 
 _PROGRAM = """
 import json, sys
@@ -130,7 +130,7 @@ def answer(out: str, module: str, qualname: str, file: str, asked: str) -> None:
     Path(out).write_text(json.dumps(said, default=repr))
 
 
-_TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in (Dictionary, Failed, Form, Match, Video)}
+_TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in (Dictionary, Failed, Form, Match, Text, TextBag, Video)}
 
 
 def plain(value: Any) -> Any:

@@ -20,7 +20,11 @@ DIST_PREFIX = "maxi-"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _BAGS = "maxi bags VIDEOS --dictionary actions.txt --out runs/mine --sources {}"
-_USES = {**dict.fromkeys(ROLES, _BAGS), "temporal": "maxi train runs/mine --temporal {}"}
+_USES = {
+    **dict.fromkeys(ROLES, _BAGS),
+    "filter": _BAGS.replace("{}", "gpt3,{}"),
+    "temporal": "maxi train runs/mine --temporal {}",
+}
 _USES["objective"] = f"maxi train runs/mine --loss {','.join(DEFAULTS['train']['loss'])},{{}}"
 
 

@@ -1,10 +1,11 @@
-"""What every matcher, expander, captioner and augmenter keeps: a batch in, a batch out, each item by itself."""
+"""What every source keeps that is asked item by item: a batch in, a batch out, each item by itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 from maxi_core.errors import MaxiError
-from maxi_core.plugin.roles import Augmenter, Captioner, Matcher, Source
+from maxi_core.plugin.roles import LOOKING, Augmenter, Filter, Matcher, Source
 from maxi_core.testing.effects import seed_all
 from maxi_core.testing.process import asked_elsewhere
 from maxi_core.testing.subject import (
@@ -26,7 +27,7 @@ from maxi_core.testing.subject import (
     shuffled,
     unreadable,
 )
-from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Video
+from maxi_core.types import Clip, Dictionary, Failed, Form, FormKind, Match, Text, TextBag, Video
 
 SIZES = (1, 2, 8, LARGEST)
 
@@ -74,6 +75,8 @@ def neighbours_change_nothing(subject: Subject) -> None:
 
 
 def _size(question: Any) -> int:
+    if isinstance(question, TextBag):
+        return len(question.texts)
     return question.path.stat().st_size if isinstance(question, Video) else len(question)
 
 
@@ -112,16 +115,19 @@ def unchanged_inputs(subject: Subject) -> None:
 
     with opened(subject) as source:
         batch = batch_of(source, subject.batch(3))
-        items, pixels = list(batch), [item.frames.copy() for item in batch if isinstance(item, Clip)]
+        clips = [
+            one for item in batch for one in (item if isinstance(item, tuple) else [item]) if isinstance(one, Clip)
+        ]
+        items, pixels = list(batch), [clip.frames.copy() for clip in clips]
         answers = answered(source, batch)
         method = method_of(source)
         assert answers is not batch, f"{method}() returned the list that it was given: make a new one"
         assert [id(item) for item in batch] == [id(item) for item in items], (
             f"{method}() changed the list that it was given: it is the core's"
         )
-        for item, frames in zip(batch, pixels, strict=False):
-            assert (item.frames == frames).all(), (
-                f"{method}() changed the frames of {shown(item.video)}: work on a copy"
+        for clip, frames in zip(clips, pixels, strict=True):
+            assert (clip.frames == frames).all(), (
+                f"{method}() changed the frames of {shown(clip.video)}: work on a copy"
             )
         before = copy.deepcopy(answers)
         ask(source, subject.batch(5)[::-1])
@@ -144,6 +150,8 @@ def check_type(source: Source, question: Any, answer: Any, dictionary: Dictionar
         _check_text(answer.reason, f"the reason why {shown(question)} failed")
     elif isinstance(source, Matcher):
         _check_match(question, answer, dictionary)
+    elif isinstance(source, Filter):
+        _check_bag(question, answer)
     else:
         assert isinstance(answer, list), f"of {shown(question)} it says {shown(answer)}, which is not a list"
         for item in answer:
@@ -190,11 +198,23 @@ def _check_match(video: Video, answer: object, dictionary: Dictionary) -> None:
     assert len(set(entries[1:])) == len(answer.top), f"`top` has an entry twice: {entries[1:]}"
 
 
+def _check_bag(bag: TextBag, answer: object) -> None:
+    assert isinstance(answer, TextBag), f"of {shown(bag)} it says {shown(answer)}, which is not a TextBag"
+    assert isinstance(answer.texts, tuple), f"the texts of {shown(answer)} are a {type(answer.texts).__name__}"
+    for text in answer.texts:
+        assert text in bag.texts, f"{shown(text)} is not in {shown(bag)}: a filter only drops texts"
+    assert replace(answer, texts=bag.texts) == bag, (
+        f"it changed more of {shown(bag)} than which texts it has: give back replace(bag, texts=...)"
+    )
+
+
 def failures_as_failed(subject: Subject) -> None:
     """What it cannot answer is Failed with a reason, at its place, and the items beside it are answered as ever."""
     with opened(subject) as source:
-        if not isinstance(source, (Matcher, Captioner)):
-            odd: list[Any] = list(HOSTILE_TEXTS)
+        if isinstance(source, Filter):
+            odd = _odd_bags(*batch_of(source, subject.batch(1))[0])
+        elif not isinstance(source, LOOKING):
+            odd = list(HOSTILE_TEXTS)
         elif (wanted := source.frames) is None:
             empty, gone = subject.folder / "empty.mp4", subject.folder / "gone.mp4"
             empty.touch()
@@ -212,6 +232,13 @@ def failures_as_failed(subject: Subject) -> None:
             hold(subject, questions, answers[:2] + answers[3:], f"beside {_odd(item)}")
 
 
+def _odd_bags(clip: Clip, bag: TextBag) -> list[tuple[Clip, TextBag]]:
+    """Return bags without texts, with odd ones, and with frames of odd shapes, where it is handed any."""
+    texts = tuple(Text(text, "kit", bag.match.entry, "phrase") for text in HOSTILE_TEXTS)
+    shapes = [Clip(clip.video, frames) for frames in odd_frames(clip.frames)] if clip.frames.size else []
+    return [*((clip, replace(bag, texts=some)) for some in ((), texts, texts[:1])), *((one, bag) for one in shapes)]
+
+
 def _asked_odd(source: Source, batch: list[Any], item: Any) -> list[Any]:
     try:
         return answered(source, batch)
@@ -225,6 +252,9 @@ def _asked_odd(source: Source, batch: list[Any], item: Any) -> list[Any]:
 
 
 def _check_odd(source: Source, item: Any, answer: Any) -> None:
+    if isinstance(item, tuple):
+        check_type(source, item[1], answer, DICTIONARY)
+        return
     if not isinstance(item, Clip):  # what it makes of such a text is tidied by the core
         assert isinstance(answer, (list, Failed)), f"of {_odd(item)} it says {shown(answer)}: return a list, or Failed"
         return
@@ -237,6 +267,8 @@ def _check_odd(source: Source, item: Any, answer: Any) -> None:
 
 
 def _odd(item: Any) -> str:
+    if isinstance(item, tuple):
+        return f"{shown(item[1])} and frames of shape {item[0].frames.shape}"
     if not isinstance(item, Clip):
         return f"the text {shown(item)}"
     if not item.frames.size:

@@ -14,10 +14,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Matcher, Source
+from maxi_core.plugin.roles import ASKED, LOOKING, Augmenter, Captioner, Expander, Filter, Matcher, Source
 from maxi_core.settings.options import Configured
 from maxi_core.texts import tidy
-from maxi_core.types import Clip, Dictionary, Failed, Form, Match, Video
+from maxi_core.types import Clip, Dictionary, Failed, Form, Match, Text, TextBag, Video
 from maxi_core.video.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -68,14 +68,16 @@ class Halves:
 
 
 def questions_for(role: str) -> list[Any]:
-    """Return the kit's questions for a role, all different: entries, texts, or videos; none for other roles."""
+    """Return the kit's questions for a role, all different: entries, texts, videos or bags; none for other roles."""
     if role in ("matcher", "captioner"):
         return list(clips())
+    if role == "filter":
+        return [_bag(video, number) for number, video in enumerate(clips())]
     return list({"augmenter": TEXTS, "expander": ENTRIES, "injector": ENTRIES}.get(role, ()))
 
 
 def read_questions(role: str, path: Path) -> list[Any]:
-    """Return the first questions of a file of texts, one a line, or of a folder or list of videos, as the role has it.
+    """Return the first questions of a file of texts, one a line, of a folder or list of videos, or of a run of bags.
 
     Raises UsageError if there are none.
     """
@@ -83,6 +85,10 @@ def read_questions(role: str, path: Path) -> list[Any]:
         from maxi_core.video.inputs import find_videos
 
         return list(islice(find_videos(path), len(ENTRIES)))
+    if role == "filter":
+        from maxi_core.bags.bag import read_bags
+
+        return list(islice((bag for bag in read_bags(path) if bag.texts), len(ENTRIES)))
     try:
         lines = [tidy(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -127,6 +133,14 @@ def _clip(number: int) -> Video:
     shade = (40, 200, 10, 120, 230, 80, 160)[number % 7] + number
     written = clip(path, shade, moving=number % 3 != 2, size=SHAPES[number % len(SHAPES)])
     return Video(name, written.path)
+
+
+def _bag(video: Video, number: int) -> TextBag:
+    """Return a bag of 2 to 6 texts, the matched entry's number deciding which."""
+    entry, caption = ENTRIES[number], TEXTS[number]
+    verbs = [text for text in TEXTS[number + 1 :] + TEXTS[: 2 + number % 5] if " " in text][: 1 + number % 5]
+    texts = (Text(caption, "kit", video.id, "phrase"), *(Text(verb, "kit", entry, "phrase") for verb in verbs))
+    return TextBag(Match(video, entry, 0.25, ((entry, 0.25),)), True, texts, (("kit", tuple(t.text for t in texts)),))
 
 
 @cache
@@ -286,21 +300,23 @@ def _call(source: Source, batch: list[Any], dictionary: Dictionary) -> object:
         return source.caption(batch)
     if isinstance(source, Augmenter):
         return source.augment(batch)
+    if isinstance(source, Filter):
+        return source.filter([clip for clip, _ in batch], [bag for _, bag in batch])
     assert isinstance(source, Matcher), f"{type(source).__name__} has none of the roles that are asked questions"
     return source.match(batch, dictionary)
 
 
 def method_of(source: Source) -> str:
     """Return the name of the method by which a source is asked."""
-    return {"expander": "expand", "captioner": "caption", "augmenter": "augment", "matcher": "match"}[source.role]
+    (name,) = next(role for role in type(source).__mro__ if role in ASKED).__abstractmethods__
+    return name
 
 
 def batch_of(source: Source, questions: Sequence[Any]) -> list[Any]:
-    """Return the batch that the core makes of questions: a list of its own, of videos as clips with their frames."""
-    if isinstance(source, (Matcher, Captioner)):
-        wanted = source.frames
-        return [clip_of(video, wanted) for video in questions]
-    return list(questions)
+    """Return the batch that the core makes of questions: of videos as clips with their frames, of bags with these."""
+    if isinstance(source, Filter):
+        return [(clip_of(bag.match.video, source.frames), bag) for bag in questions]
+    return [clip_of(video, source.frames) for video in questions] if isinstance(source, LOOKING) else list(questions)
 
 
 def clip_of(video: Video, wanted: Sampling | None) -> Clip:
@@ -378,6 +394,8 @@ def shown(value: object, *, plain: bool = False) -> str:
     """Return a value as a message shows it: in one line, cut where it is long."""
     if isinstance(value, Video):
         value = f"{value.id}{_window(value)}"
+    elif isinstance(value, TextBag):
+        value, plain = f"the bag of {value.match.video.id} with {[text.text for text in value.texts]}", True
     elif isinstance(value, Match):
         value, plain = f"Match({value.entry!r}, {value.score}, top={list(value.top)})", True
     text = ascii(value) if isinstance(value, str) and not (plain or value.isprintable()) else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maxi_core.plugin.roles import Captioner, Matcher, Source
+from maxi_core.plugin.roles import LOOKING, Source
 from maxi_core.testing.source import check_type
 from maxi_core.testing.subject import DICTIONARY, Subject, ask, halves, opened, questions_for, said, same, shown
 from maxi_core.types import Failed, Video
@@ -80,7 +80,7 @@ def wants_the_same_frames(subject: Subject) -> None:
 
 
 def _wanted(source: Source) -> Sampling | None:
-    assert isinstance(source, (Matcher, Captioner))
+    assert isinstance(source, LOOKING)
     wanted: object = source.frames
     assert wanted is None or isinstance(wanted, Sampling), (
         f"`frames` is {shown(wanted)}: make it a Sampling(kind, count), or None for a source that reads the file itself"
@@ -104,5 +104,5 @@ def _named(answer: Any, video: Video) -> Any:
 VIDEO: dict[str, Callable[[Subject], None]] = {
     "it keeps to the window of a video": keeps_to_the_window,
     "it takes a path as it is given": takes_paths_as_they_are,
-    "it always wants the same frames": wants_the_same_frames,
 }
+FRAMES: dict[str, Callable[[Subject], None]] = {"it always wants the same frames": wants_the_same_frames}

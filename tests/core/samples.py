@@ -1,6 +1,7 @@
 """Small real plugins, some of each role, that keep the contract."""
 
 import hashlib
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -18,6 +19,7 @@ from maxi_core import (
     Expander,
     Failed,
     Features,
+    Filter,
     Form,
     Injector,
     Match,
@@ -26,6 +28,7 @@ from maxi_core import (
     Sampling,
     Teacher,
     Temporal,
+    TextBag,
     UsageError,
 )
 
@@ -157,6 +160,28 @@ class Words(Augmenter):
     def forms(self, text: str) -> list[Form] | Failed:
         found = [word for word in text.split() if word.endswith("ing") and len(word) > 3]
         return [Form(word, "verb", word[:-3]) for word in dict.fromkeys(found)]
+
+
+class Short(Filter):
+    """A filter that drops long texts."""
+
+    name = "short"
+
+    def filter(self, clips: list[Clip], bags: list[TextBag]) -> list[TextBag | Failed]:
+        return [self.left(clip, bag) for clip, bag in zip(clips, bags, strict=True)]
+
+    def left(self, clip: Clip, bag: TextBag) -> TextBag | Failed:
+        return replace(bag, texts=tuple(text for text in bag.texts if len(text.text) < 30))
+
+
+class Bright(Short):
+    """A filter that looks at the video: of a dark one the first text alone stays."""
+
+    name = "bright"
+    frames = Sampling("middles", 2)
+
+    def left(self, clip: Clip, bag: TextBag) -> TextBag | Failed:
+        return bag if clip.frames.mean() > 100 else replace(bag, texts=bag.texts[:1])
 
 
 class First(Matcher):

@@ -16,7 +16,7 @@ from tests.core import mutants, samples
 from tests.core.faulty import MUTANTS, UNSEEN
 from tests.kit import in_this_process
 
-ROLES = ("expander", "captioner", "matcher", "augmenter", "injector", "temporal", "objective")
+ROLES = ("expander", "captioner", "matcher", "augmenter", "filter", "injector", "temporal", "objective")
 
 test_a_sound_expander_passes = contract(samples.Echo)
 test_a_sound_expander_with_options_passes = in_this_process(
@@ -36,6 +36,8 @@ test_an_expander_with_questions_of_its_own_passes = in_this_process(
 test_a_sound_captioner_passes = contract(samples.Scribbles)
 test_a_sound_captioner_that_reads_files_passes = in_this_process(contract(samples.Sizes))
 test_a_sound_augmenter_passes = contract(samples.Words)
+test_a_sound_filter_passes = contract(samples.Short)
+test_a_sound_filter_that_looks_at_videos_passes = contract(samples.Bright)
 test_a_sound_matcher_passes = contract(samples.First)
 test_a_sound_matcher_with_all_its_entries_passes = in_this_process(contract(samples.Ranked))
 test_a_sound_injector_passes = contract(samples.More)
@@ -106,7 +108,7 @@ def test_what_cannot_be_seen_is_not_checked_and_says_what_to_give(tmp_path: Path
 
 
 def test_the_kit_asks_different_things_in_batches_up_to_17_also_of_few_questions(tmp_path: Path) -> None:
-    for role in ("expander", "augmenter", "captioner"):
+    for role in ("expander", "augmenter", "captioner", "filter"):
         questions = questions_for(role)
         assert len(set(questions)) == len(questions) > LARGEST
     few = Subject(samples.Echo, ["waving", "bowing"], tmp_path)

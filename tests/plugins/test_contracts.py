@@ -15,6 +15,8 @@ HELD = {
     "dictionary",
     "gpt3",
     "mean",
+    "rescore",
+    "stoplist",
     "transformer",
     "true-labels",
     "verbs",

@@ -164,7 +164,7 @@ def test_a_matcher_that_was_closed_can_be_opened_again_and_holds_no_model_meanwh
     for _ in range(2):
         with opened(source):
             answers.append(source.match(clips_for(source, videos[:1]), ACTIONS))
-        assert "_model" not in vars(source)
+        assert "model" not in vars(source)
     assert answers[0] == answers[1]
     assert source.fingerprint() == matcher().fingerprint()
 
