@@ -11,6 +11,7 @@ from maxi_core.clip.image_tower import IMAGENET, Normalisation, Statistics
 from maxi_core.clip.model import Pooling, VideoCLIP, check_finite, identity_of, mean_over_frames, own_statistics
 from maxi_core.clip.model_rules import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
+from maxi_core.clip.patch_dropout import force_patch_dropout
 from maxi_core.clip.temporal_record import as_record, module_for
 from maxi_core.clip.tokens import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.errors import MaxiError, UsageError
@@ -28,6 +29,7 @@ def load_model(
     temporal: Temporal | None = None,
     normalisation: Normalisation | None = None,
     checkpointing: bool = False,
+    patch_dropout: float | None = None,
     catalog: "Catalog | None" = None,
 ) -> VideoCLIP:
     """Load the model that MODEL names, in evaluation mode and float32, for clips of `frames` frames.
@@ -40,8 +42,8 @@ def load_model(
     module is taken from `catalog`, or the installed plugins; `temporal` is one that is attached to a model without, or
     the one that the checkpoint names. Raises UsageError where the two differ, for a module that is not here, for a name
     or folder that is not right, for weights that want the other activation (QuickGELU or GELU) or do not fit, with the
-    keys that are missing or too many, and for a device that is not there; MaxiError for weights that cannot be fetched
-    or are not finite.
+    keys that are missing or too many, for a device that is not there, and for a tower that `patch_dropout` cannot be
+    forced on; MaxiError for weights that cannot be fetched or are not finite.
     """
     found = find_model(name, catalog)
     recorded = found.about.get("temporal")
@@ -53,6 +55,8 @@ def load_model(
         check_finite(name, clip.state_dict())
     own = _statistics(found, clip)
     identity = "" if found.checkpoint is not None else identity_of(clip.state_dict(), found.config)
+    if patch_dropout is not None:
+        force_patch_dropout(clip.visual, patch_dropout, name)
     before = _shape_of(clip.visual)
     pooling: Pooling = mean_over_frames if module is None else module.attach(clip.visual, frames)
     model = VideoCLIP(

@@ -132,7 +132,7 @@ class _Maker:
 
     def row(self, variant: Variant) -> Row:
         """Return the row of a variant."""
-        above = [*self._parts(variant), *self._counted(variant), *variant.settings]
+        above = [*self._parts(variant), *self._added(variant), *self._counted(variant), *variant.settings]
         recipe = self._settled(above)
         about = variant.about
         if about.on == "vote":
@@ -168,6 +168,12 @@ class _Maker:
                 parts = cast(self.catalog, names)
                 found += [Setting("sources", key, who, variant.name, typed=False) for key, who in parts.items()]
         return found
+
+    def _added(self, variant: Variant) -> list[Setting]:
+        """Return the objectives of the recipe with those that are added."""
+        names = [name.strip() for name in variant.about.objectives.split(",") if name.strip()]
+        loss = [*self.recipe.core("train", TrainSection).loss, *names]
+        return [Setting("train", "loss", loss, variant.name, typed=False)] if names else []
 
     def _dropped(self, catalog: Catalog, names: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
         return drop_parts(catalog, self.recipe.core("sources", SourcesSection), names)
@@ -205,7 +211,8 @@ class _Maker:
         model: Trained = None
         if about.on != "nothing":
             data = bags or self._labelled(str(self.section.labels or ""), "labels", _folder(recipe))
-            model = self._mixed(TrainStep(recipe, seed, data, every_epoch=about.average), about.average)
+            averages = any(other.about.average for other in self.study.variants)  # which share their trainings
+            model = self._mixed(TrainStep(recipe, seed, data, every_epoch=averages), about.average)
         if second is not None:
             shots = self._labelled(self.section.shots or "", "shots", self.section.shots_videos)
             set_then = _set(second, (*self.study.then, *variant.then))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from maxi_core.bags.bag import read_bags
 from maxi_core.bags.pipeline import NewProgress, Unwatched
-from maxi_core.clip.checkpoints import checkpoints_of
+from maxi_core.clip.checkpoints import STATE, checkpoints_of
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark
@@ -107,6 +107,7 @@ class BagsStep(Step):
     def title(self) -> str:
         """Its sources."""
         names = "+".join(self.recipe.core("sources", SourcesSection).texts) or "matches"
+        names += "".join(f"-{name}" for name in self.recipe.core("sources", SourcesSection).filters)
         return names.replace("maxi:", "").replace(":", ".").replace("#", ".") + (
             f"-of-{self.videos[0]}" if self.videos else ""
         )
@@ -163,7 +164,7 @@ class BagsStep(Step):
 class TrainStep(Step):
     """A run of `maxi train` on bags, or on labels (a list, the folder of its videos); `start` is the first training.
 
-    With `every_epoch` the checkpoint of each epoch is kept, which decides nothing.
+    With `every_epoch` the checkpoint of each epoch is kept.
     """
 
     seed: int
@@ -201,6 +202,7 @@ class TrainStep(Step):
             "model": self.start.key if self.start else section.model,
             "temporal": deciding(temporal) if temporal is not None else None,
             "video": self.recipe.core("video", VideoOptions).of_frames(),
+            **({"kept": "every epoch"} if self.every_epoch else {}),
         }
 
     def run(self, place: Place, folder: Path) -> Facts:
@@ -258,7 +260,8 @@ class MixStep(Step):
         original = str(start.model(place.out)) if start else self.train.section.model
         trained = self.train.model(place.out)
         if self.average:
-            trained = averaged(checkpoints_of(self.train.folder(place.out)), folder / "mean")
+            epochs = [one for one in checkpoints_of(self.train.folder(place.out)) if (one / STATE).is_dir()]
+            trained = averaged(epochs, folder / "mean")
         ensemble(original, str(trained), [self.ratio], folder, place.catalog)
         return {}
 

@@ -40,6 +40,7 @@ class About(Options):
     )
     sources: str = Field("", description="its sources, as for maxi bags --sources")
     without: str = Field("", description="sources that it lacks, as for maxi bags --without")
+    objectives: str = Field("", description="objectives that are added to those of the recipe, with commas")
     entries: float | None = Field(None, gt=0, le=1, description="share of the dictionary that it has, drawn by seed 0")
     average: bool = Field(False, description="whether its model is the mean of the checkpoints after each epoch")
     optional: bool = Field(False, description="whether it is left out, and said so, where the recipe refuses it")

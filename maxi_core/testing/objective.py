@@ -53,11 +53,20 @@ def features(
     own = [unit(feature + apart * some(*feature.shape)).requires_grad_() for feature in theirs]
     heat = torch.tensor(scale, dtype=torch.float64, requires_grad=True)
     teacher = None if one.teacher is None else Encoded(*theirs, heat.detach().clone())
+    again = one.teacher is not None and one.teacher.between is not None
+    if again:
+        teacher = Encoded(*(part.requires_grad_() for part in theirs), heat)
+    towards = unit(some(1, WIDTH))[0]
+
+    def others(said: Encoded) -> "Tensor":
+        return (said.videos @ towards.to(said.videos)).mean()
+
     return Features(
         own[0], own[1], heat, groups[:, None] if of_classes else index, groups, of_classes, teacher,
         _head(one, seed, apart), draw=seed,
         top=torch.stack([groups, (groups + 1) % CLASSES, -torch.ones_like(groups)], 1),
         cosines=torch.tensor([0.3, 0.29, -float("inf")]).expand(videos, -1),
+        share=0.25 if again else 0.0, others=others if again else None,
     )  # fmt: skip
 
 
@@ -77,6 +86,8 @@ def _head(one: Objective, seed: int, apart: float) -> "nn.Module | None":
 def inputs(given: Features) -> "dict[str, Tensor]":
     """Return by name what a gradient may reach."""
     found = {"videos": given.videos, "texts": given.texts, "scale": given.scale}
+    if given.others is not None and given.teacher is not None:
+        found |= {"teacher.videos": given.teacher.videos, "teacher.texts": given.teacher.texts}
     return found | ({} if given.head is None else {f"head.{n}": p for n, p in given.head.named_parameters()})
 
 
@@ -131,7 +142,7 @@ def right_gradients(subject: Subject) -> None:
     one = made(subject)
     given = features(one)
     found = gradients(one.loss(given), given)
-    assert {"videos", "texts"} & found.keys(), "no gradient reaches the features: it trains nothing"
+    assert {"videos", "texts", "teacher.videos"} & found.keys(), "no gradient reaches the features: it trains nothing"
     draw = torch.Generator().manual_seed(3)
     for name, gradient in found.items():
         step = torch.randn(gradient.shape, generator=draw, dtype=torch.float64)

@@ -247,9 +247,10 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def step_name(step: int, ensemble: float | None = None) -> str:
-    """Return the name of a step's checkpoint; names sort as steps do, a mixture after what it was mixed from."""
-    return f"step-{step:08d}" + ("" if ensemble is None else f"-ensemble-{ensemble:g}")
+def step_name(step: int, ensemble: float | None = None, ema: float | None = None) -> str:
+    """Return the name of a step's checkpoint; names sort as steps do, a mixture or mean after what it was made from."""
+    mean = "" if ema is None else f"-ema-{ema:g}"
+    return f"step-{step:08d}{mean}" + ("" if ensemble is None else f"-ensemble-{ensemble:g}")
 
 
 def copy_of(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

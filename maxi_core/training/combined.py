@@ -37,10 +37,13 @@ class Combined:
     """Objectives by name, made for a model: what they are called in messages, settings and metrics.
 
     `heads` are the modules that only training has, by the objective they belong to; they are drawn from `seed` and the
-    name alone. `teachers` are made of the model as it is now; equal ones are one.
+    name alone. `teachers` are made of the model as it is now; equal ones are one. With a decay `ema`, the mean of the
+    model over steps is kept beside them (`mean`), as a teacher that nobody asks.
     """
 
-    def __init__(self, objectives: Mapping[str, Objective], model: VideoCLIP, seed: int = 0) -> None:
+    def __init__(
+        self, objectives: Mapping[str, Objective], model: VideoCLIP, seed: int = 0, ema: float | None = None
+    ) -> None:
         self.objectives = dict(objectives)
         self.heads: dict[str, nn.Module] = {}
         self._wanted: dict[str, Teacher] = {}
@@ -51,7 +54,14 @@ class Combined:
                 self.heads[name] = head.to(model.logit_scale).train()
             if teacher is not None:
                 self._wanted[name] = teacher
-        self.teachers = {wanted: TeacherWeights(model, wanted) for wanted in self._wanted.values()}
+            if teacher is not None and teacher.between is not None and model.checkpointing:
+                why = "the blocks would be computed again with the weights of the first"
+                raise UsageError(
+                    f"--grad-checkpointing does not go with the second pass of {name}: {why}", "leave it out"
+                )
+        self._mean = None if ema is None else Teacher(ema)
+        every = (*self._wanted.values(), *([self._mean] if self._mean else []))
+        self.teachers = {wanted: TeacherWeights(model, wanted) for wanted in every}
         self.of_bags = any(one.prompts == "bags" for one in self.objectives.values())
         self.of_classes = any(one.prompts == "classes" for one in self.objectives.values())
 
@@ -64,8 +74,15 @@ class Combined:
         said = []
         for wanted, teacher in self.teachers.items():
             names = " and ".join(name for name, asked in self._wanted.items() if asked == wanted)
-            what = "the model as it is now" if wanted.decay is None else f"a mean of the model, decay {wanted.decay:g}"
             size = sum(weight.nbytes for weight in teacher.weights.values())
+            if wanted.between is not None:
+                what = f"the model at weights up to {wanted.between:g} of the way back to where it is now"
+                said.append(f"second pass of {names}: {what}; {size / 2**20:.1f} MiB, and each step twice over")
+                continue
+            if not names:
+                said.append(f"mean of the weights over steps, decay {wanted.decay:g}; {size / 2**20:.1f} MiB")
+                continue
+            what = "the model as it is now" if wanted.decay is None else f"a mean of the model, decay {wanted.decay:g}"
             said.append(f"teacher of {names}: {what}; {size / 2**20:.1f} MiB, and one more forward pass in each step")
         for name, head in self.heads.items():
             size = sum(value.numel() for value in head.parameters())
@@ -88,9 +105,13 @@ class Combined:
             return batch.tokens
         return torch.cat([batch.tokens, classes]) if self.of_bags else classes
 
-    def encode(self, model: VideoCLIP, frames: Tensor, tokens: Tensor) -> dict[Teacher, Encoded]:
+    def encode(self, model: VideoCLIP, frames: Tensor, tokens: Tensor, place: Place) -> dict[Teacher, Encoded]:
         """Return what each teacher says of a micro-batch."""
-        return {wanted: teacher.encode(model, frames, tokens) for wanted, teacher in self.teachers.items()}
+        return {
+            wanted: teacher.encode(model, frames, tokens, teacher.share(place.seed, place.step))
+            for wanted, teacher in self.teachers.items()
+            if wanted in self._wanted.values()
+        }
 
     def losses(self, student: Encoded, taught: Mapping[Teacher, Encoded], batch: Batch, place: Place) -> list[Tensor]:
         """Return the loss of each objective, in order, not weighted; computed without autocast.
@@ -101,35 +122,42 @@ class Combined:
             one.to(student.videos.device) for one in (batch.index, batch.groups, batch.top, batch.cosines)
         )
         bags = len(batch.tokens) if self.of_bags or not self.of_classes else 0
-        found = []
+
+        def asked(name: str, said: Encoded) -> Tensor:
+            objective = self.objectives[name]
+            of_classes = not bags or objective.prompts == "classes"
+            part = slice(bags, None) if of_classes else slice(bags)
+            wanted = self._wanted.get(name)
+            again = wanted is not None and wanted.between is not None
+            teacher = None if wanted is None else taught[wanted]
+            features = Features(
+                said.videos,
+                said.texts[part],
+                said.scale,
+                groups[:, None] if of_classes else index,
+                groups,
+                of_classes,
+                teacher if again or teacher is None else replace(teacher, texts=teacher.texts[part]),
+                self.heads.get(name),
+                draw=stable_number("objective", place.seed, name, place.step) % 2**63,
+                top=top,
+                cosines=cosines,
+                share=self.teachers[wanted].share(place.seed, place.step) if wanted is not None else 0.0,
+                others=others if again else None,
+            )
+            if place.gathered:
+                features = replace(features, rank=place.ranks.rank, world=place.ranks.world, gather=gather)
+            return _asked(name, objective, features)
+
+        def others(said: Encoded) -> Tensor:
+            return _sum({one: asked(name, said) for name, one in self.objectives.items() if one.alone})
+
         with torch.autocast(student.videos.device.type, enabled=False):
-            for name, objective in self.objectives.items():
-                of_classes = not bags or objective.prompts == "classes"
-                part = slice(bags, None) if of_classes else slice(bags)
-                teacher = taught[self._wanted[name]] if name in self._wanted else None
-                features = Features(
-                    student.videos,
-                    student.texts[part],
-                    student.scale,
-                    groups[:, None] if of_classes else index,
-                    groups,
-                    of_classes,
-                    teacher and Encoded(teacher.videos, teacher.texts[part], teacher.scale),
-                    self.heads.get(name),
-                    draw=stable_number("objective", place.seed, name, place.step) % 2**63,
-                    top=top,
-                    cosines=cosines,
-                )
-                if place.gathered:
-                    features = replace(features, rank=place.ranks.rank, world=place.ranks.world, gather=gather)
-                found.append(_asked(name, objective, features))
-        return found
+            return [asked(name, student) for name in self.objectives]
 
     def total(self, losses: list[Tensor]) -> Tensor:
         """Return the weighted sum of the losses."""
-        weights = [objective.weight for objective in self.objectives.values()]
-        parts = [loss if weight == 1 else weight * loss for weight, loss in zip(weights, losses, strict=True)]
-        return sum(parts[1:], parts[0])
+        return _sum(dict(zip(self.objectives.values(), losses, strict=True)))
 
     def meet(self, ranks: Ranks) -> None:
         """Give heads and teachers of all ranks the same numbers."""
@@ -149,6 +177,16 @@ class Combined:
         """Let the teachers that are means go a step towards the model."""
         for teacher in self.teachers.values():
             teacher.follow(model)
+
+    def mean(self, model: VideoCLIP) -> dict[str, Tensor] | None:
+        """Return the mean of the model's weights over steps, keys as in `VideoCLIP.weights`; None: none is kept."""
+        if self._mean is None:
+            return None
+        kept, pooling = self.teachers[self._mean].weights, "temporal."
+        return {
+            key: kept.get(f"pooling.{key[len(pooling) :]}" if key.startswith(pooling) else f"clip.{key}", value)
+            for key, value in model.weights().items()
+        }
 
     def state(self) -> dict[str, Tensor]:
         """Return what training needs to go on: the weights of teachers and heads."""
@@ -182,6 +220,11 @@ def settings_of(objectives: Mapping[str, Objective]) -> str:
     return " + ".join(said)
 
 
+def _sum(losses: Mapping[Objective, Tensor]) -> Tensor:
+    parts = [loss if one.weight == 1 else one.weight * loss for one, loss in losses.items()]
+    return sum(parts[1:], parts[0])
+
+
 def _weighted(name: str, objective: Objective) -> str:
     return name if objective.weight == 1 else f"{objective.weight:g} {name}"
 
@@ -202,6 +245,8 @@ def _teacher(name: str, objective: Objective) -> Teacher | None:
         raise PluginError(f"'{name}' gave {type(wanted).__name__} for its teacher, not a Teacher")
     if wanted is not None and wanted.decay is not None and not 0 <= wanted.decay < 1:
         raise PluginError(f"'{name}' wants a teacher with the decay {wanted.decay!r}", "it takes 0 or more, below 1")
+    if wanted is not None and wanted.between is not None and not (wanted.decay is None and 0 <= wanted.between < 1):
+        raise PluginError(f"'{name}' wants {wanted!r}", "between takes 0 or more, below 1, and no decay")
     return wanted
 
 

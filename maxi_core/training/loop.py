@@ -16,6 +16,7 @@ from maxi_core.batches.batch import Batch
 from maxi_core.batches.prompting import stable_number
 from maxi_core.clip.device import TrainingPrecision, autocast
 from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
+from maxi_core.clip.patch_dropout import set_patch_dropout
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.ranks import ALONE, Ranks, device_errors
 from maxi_core.training.combined import Combined, Place
@@ -46,7 +47,8 @@ class LoopPlan:
     """How long, how fast and how exactly to train; `warmup` in steps, `accumulate` micro-batches per step and rank.
 
     `clip_norm` bounds the norm of the gradient, `gather` brings negatives from all ranks, `skip_nonfinite` is how many
-    steps may be left out whose loss or gradient is not finite, `sigma_floor` bounds the temperature.
+    steps may be left out whose loss or gradient is not finite, `sigma_floor` bounds the temperature. A model that was
+    loaded with `patch_dropout` leaves out none in the last `whole_epochs`.
     """
 
     epochs: int = 10
@@ -59,6 +61,8 @@ class LoopPlan:
     skip_nonfinite: int = 0
     sigma_floor: float = SIGMA_FLOOR
     seed: int = 0
+    patch_dropout: float | None = None
+    whole_epochs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +194,14 @@ def train(
     """
     device = model.device
     per_epoch = steps_per_epoch(batches, plan.accumulate, ranks.world)
-    total = plan.epochs * per_epoch
-    schedule = Schedule(plan.lr, total, plan.warmup)
+    schedule = Schedule(plan.lr, plan.epochs * per_epoch, plan.warmup)
     forward = _parallel(model, ranks)
     classes = batches.class_tokens if objectives.of_classes else None
     objectives.meet(ranks)
     clock, skipped, seen, moved = Clock(), 0, 0, start > 0
     model.train()
     for epoch in range(start // per_epoch, plan.epochs):
+        _leave_out(model, plan, epoch)
         first = max(start, epoch * per_epoch)
         micro = (first - epoch * per_epoch) * plan.accumulate * ranks.world
         with closing(batches.epoch(epoch, rank=ranks.rank, world=ranks.world, start=micro)) as stream:  # type: ignore[type-var]
@@ -247,7 +251,7 @@ def train(
                 speed, waited = clock.lap(len(videos) * ranks.world)
                 by = dict(zip(objectives.objectives, means, strict=True)) if len(means) > 1 else {}
                 yield Step(
-                    number + 1, total, epoch, mean, rate, model.sigma, norm, seen, speed, waited,
+                    number + 1, schedule.steps, epoch, mean, rate, model.sigma, norm, seen, speed, waited,
                     bool(odd), stopping, (number + 1) % per_epoch == 0, by,
                 )  # fmt: skip
 
@@ -259,12 +263,19 @@ def _differentiate(
     """Add the gradients of a micro-batch; return its share of the step's loss, and that of each objective."""
     tokens = objectives.tokens(batch, classes)
     with autocast(model.device, plan.precision):
-        taught = objectives.encode(model, batch.frames, tokens)
+        taught = objectives.encode(model, batch.frames, tokens, place)
         student = Encoded(*forward(batch.frames, tokens))
     parts = objectives.losses(student, taught, batch, place)
     loss = objectives.total(parts) / plan.accumulate
     torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
     return torch.stack([loss, *(part / plan.accumulate for part in parts)]).detach()
+
+
+def _leave_out(model: VideoCLIP, plan: LoopPlan, epoch: int) -> None:
+    """Set the share of patches that an epoch leaves out."""
+    if plan.patch_dropout is not None:
+        whole = epoch >= plan.epochs - plan.whole_epochs
+        set_patch_dropout(model.visual, 0.0 if whole else plan.patch_dropout)
 
 
 def _parallel(model: VideoCLIP, ranks: Ranks) -> Any:

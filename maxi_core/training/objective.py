@@ -21,9 +21,13 @@ class Teacher:
 
     After each step each weight becomes decay * itself + (1 - decay) * the model's. Equal ones of several objectives are
     one teacher. It sees the frames and prompts that the model sees, in evaluation mode and without a gradient.
+
+    With `between` it is no teacher but the model once more, trained and with a gradient, at the weights
+    share * start + (1 - share) * now; the share is drawn for each step, uniform in 0..between.
     """
 
     decay: float | None = None
+    between: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ class Features(Encoded):
     `top` (B, K) are the entries that each video is nearest to, its own first, and `cosines` (B, K) how near: -1 and
     -inf where there are fewer; entries that no video is matched to are left out.
 
+    For a teacher `between`, `share` is that of the start in its weights, `teacher.texts` are all prompts of the step,
+    and `others` gives the weighted sum of the objectives that train by themselves, of what a model says of the batch.
+
     This is rank `rank` of `world`: `world` is 1 unless features are gathered from all ranks, and the loss of a step is
     the mean over ranks. `gather` then returns the tensors of all ranks one after the other, (B, ...) -> (world * B,
     ...), and differentiates rightly; they must have one shape, as `texts[index]` has, and `texts` has not.
@@ -62,6 +69,8 @@ class Features(Encoded):
     draw: int = 0
     top: "Tensor | None" = None
     cosines: "Tensor | None" = None
+    share: float = 0.0
+    others: "Callable[[Encoded], Tensor] | None" = None
 
     def told_from(self, texts: "Tensor") -> "Tensor":
         """Return, of text features (P, D), what a video is told apart from: all classes, or every text of all bags."""
@@ -110,3 +119,8 @@ class Objective(Configured):
         all bags of one entry hold the same texts.
         """
         return ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it trains something by itself: no regulariser does, nor what asks the others once more."""
+        return not self.regulariser and (self.teacher is None or self.teacher.between is None)

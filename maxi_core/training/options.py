@@ -84,9 +84,20 @@ class TrainSection(Options):
 
     freeze: Freeze = Field("none", description="towers that are not trained")
     last_blocks: int | None = Field(None, ge=1, description="train only so many last blocks of a tower; none: all")
+    force_patch_dropout: float | None = Field(
+        None, ge=0, lt=1, description="share of the patches of each frame that a step leaves out; none: as the model"
+    )
+    whole_epochs: int = Field(1, ge=0, description="last epochs that leave out none, with force_patch_dropout")
     token_embedding: bool = Field(False, description="train the token embedding too, which the authors do not")
     ensemble: Annotated[float | None, Decides("")] = Field(
         None, ge=0, le=1, description="share of the original mixed in at the end; none: none"
+    )
+
+    ema: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="decay of a mean of the weights over steps, which is the model at the end; none: none",
     )
 
     precision: TrainingPrecision = Field(

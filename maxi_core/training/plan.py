@@ -85,6 +85,7 @@ def make_training(
         epochs=section.epochs, lr=section.lr, warmup=warmup, accumulate=section.accum_freq,
         precision=section.precision, clip_norm=section.grad_clip_norm, gather=section.gather,
         skip_nonfinite=section.skip_nonfinite, sigma_floor=section.sigma_floor, seed=section.seed,
+        patch_dropout=section.force_patch_dropout, whole_epochs=section.whole_epochs,
     )  # fmt: skip
     if section.precision == "amp_fp16" and model.device.type != "cuda":
         raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
@@ -96,12 +97,14 @@ def make_training(
     return TrainJob(
         model=model,
         batches=batches,
-        objectives=Combined(objectives, model, section.seed),
+        objectives=Combined(objectives, model, section.seed, section.ema),
         plan=loop,
         out=out,
         batch_size=section.batch_size,
         weight_decay=section.wd,
-        saving=SavePlan(every=section.save_frequency, last=section.keep_last, ensemble=section.ensemble),
+        saving=SavePlan(
+            every=section.save_frequency, last=section.keep_last, ensemble=section.ensemble, ema=section.ema
+        ),
         resuming=resuming or Resuming(),
         settings=settings,
         record={
@@ -148,9 +151,11 @@ def _objectives(catalog: Catalog, recipe: Recipe, section: TrainSection) -> dict
         offer, made = catalog.find(key), recipe.make(catalog, key)
         assert isinstance(made, Objective)
         found[offer.name if offer.dist == BUILTIN else f"{offer.ref} {offer.version}"] = made
-    if all(objective.regulariser for objective in found.values()):
+    if not any(objective.alone for objective in found.values()):
         names = ",".join(section.loss)
         what = "it only holds the model to its teacher" if len(found) == 1 else "they only hold the model to teachers"
+        if not all(objective.regulariser for objective in found.values()):
+            what = "there is no other objective to ask once more"
         raise UsageError(f"--loss {names}: {what}", f"type --loss {','.join(DEFAULTS['train']['loss'])},{names}")
     return found
 
@@ -262,6 +267,7 @@ def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str)
         temporal=temporal,
         normalisation=section.normalisation,
         checkpointing=section.grad_checkpointing,
+        patch_dropout=section.force_patch_dropout,
         catalog=catalog,
     )
     if section.sigma is not None or model.checkpoint is None:

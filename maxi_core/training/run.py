@@ -49,12 +49,14 @@ Follow = Callable[[Iterator[Step]], Iterator[Step]]
 class SavePlan:
     """A checkpoint every `every` epochs and after the last; of these the last `last` and the best are kept.
 
-    `ensemble` is the share of the original in one more checkpoint after the last step.
+    With `ema` (the decay of the mean that `TrainJob.objectives` keeps) one more checkpoint after the last step is that
+    mean, and with `ensemble`, the share of the original, a mixture of that or of the last weights.
     """
 
     every: int = 1
     last: int = 2
     ensemble: float | None = None
+    ema: float | None = None
 
 
 @dataclass(frozen=True)
@@ -296,11 +298,15 @@ def _finish(parts: _Parts, standing: _Standing, step: Step | None, start: int) -
 
     def finish() -> str:
         last = job.out / "checkpoints" / step_name(number)
+        weights, files, ema = job.objectives.mean(job.model), job.model.tokenizing.files, job.saving.ema
+        if weights is not None:
+            about = {**_about(parts, standing, number), "ema": ema}
+            last = save_checkpoint(job.out, step_name(number, None, ema), weights, about, tokenizer=files)
         if parts.original is not None and job.saving.ensemble is not None:
             share = job.saving.ensemble
-            weights = mixed(parts.original, job.model.weights(), share)
-            about, files = _about(parts, standing, number, share), job.model.tokenizing.files
-            last = save_checkpoint(job.out, step_name(number, share), weights, about, tokenizer=files)
+            weights = mixed(parts.original, weights or job.model.weights(), share)
+            about = {**_about(parts, standing, number, share), "ema": ema}
+            last = save_checkpoint(job.out, step_name(number, share, ema), weights, about, tokenizer=files)
         draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
         write_text(job.out / MANIFEST, to_json(_manifest(parts, standing, number, last), indent=2) + "\n")
         return str(last)

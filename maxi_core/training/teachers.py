@@ -7,6 +7,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.func import functional_call
 
+from maxi_core.batches.prompting import stable_number
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.training.objective import Encoded, Teacher
 
@@ -25,11 +26,30 @@ class TeacherWeights:
 
     @property
     def name(self) -> str:
-        """What it is called in a state: `frozen`, `ema-0.9998`."""
+        """What it is called in a state: `frozen`, `ema-0.9998`, `between-0.6`."""
+        if self.wanted.between is not None:
+            return f"between-{self.wanted.between!r}"
         return "frozen" if self.wanted.decay is None else f"ema-{self.wanted.decay!r}"
 
-    def encode(self, model: VideoCLIP, frames: Tensor, tokens: Tensor) -> Encoded:
-        """Return what the teacher says of a micro-batch: in evaluation mode, without a gradient."""
+    def share(self, seed: int, step: int) -> float:
+        """Return the share of the start in the weights of a step, the same on all ranks; 0 of a true teacher."""
+        if self.wanted.between is None:
+            return 0.0
+        return self.wanted.between * (stable_number(self.name, seed, step) % 2**32) / 2**32
+
+    def encode(self, model: VideoCLIP, frames: Tensor, tokens: Tensor, share: float = 0.0) -> Encoded:
+        """Return what the teacher says of a micro-batch: in evaluation mode, without a gradient.
+
+        Or what the model says with a `share` of these weights in its own, with a gradient to them, where that is meant.
+        """
+        if self.wanted.between is not None:
+            now = dict(model.named_parameters())
+            weights = {
+                name: torch.lerp(now[name], start, share) if name in now else value.clone()  # counters stay as they are
+                for name, value in model.state_dict().items()
+                if (start := self.weights.get(name)) is not None
+            }
+            return Encoded(*functional_call(model, weights, (frames, tokens), tie_weights=False))
         training = model.training
         model.eval()
         try:

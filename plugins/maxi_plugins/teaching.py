@@ -1,4 +1,4 @@
-"""Objectives that hold a model to a teacher while another objective trains it (docs/objectives.md)."""
+"""Objectives that hold a model to where it began while another objective trains it (docs/objectives.md)."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
@@ -103,7 +103,38 @@ class Distill(Objective):
         return videos.mean() + (texts if features.of_classes else texts[features.index]).mean()
 
 
+class Interpolate(Objective):
+    """Ask the other objectives once more at weights between the start and now (Open-VCLIP, ICML 2023).
+
+    In each step a share is drawn, uniform in 0 to `most`, and the loss of the others at
+    share * start + (1 - share) * now, divided by 1 - share, is added: so the gradient there counts as it is, times
+    `weight`, and what is learned holds on the way back to CLIP, too.
+    """
+
+    name = "interpolate"
+    weight = 0.5
+    prompts = "any"
+
+    class Options(maxi_core.Options):
+        """How far back to the start."""
+
+        most: float = Field(0.6, ge=0, lt=1, description="largest share of the start in the weights of the second pass")
+
+    options: Options
+
+    @property
+    def teacher(self) -> Teacher:
+        """The model once more, at weights between its start and now."""
+        return Teacher(between=self.options.most)
+
+    def loss(self, features: Features) -> "Tensor":
+        """Return the loss of the other objectives there, over 1 - share."""
+        assert features.teacher is not None
+        assert features.others is not None
+        return features.others(features.teacher) / (1 - features.share)
+
+
 @hookimpl
 def maxi_register_objectives() -> Iterable[type[Objective]]:
-    """Offer `anchors` and `distill`."""
-    return [Anchors, Distill]
+    """Offer `anchors`, `distill` and `interpolate`."""
+    return [Anchors, Distill, Interpolate]

@@ -243,3 +243,21 @@ def test_the_last_blocks_of_a_tower_of_timm_can_be_chosen(folders: Any) -> None:
     conv = load_model(str(folders("MobileCLIP2-S0")), "cpu")
     with pytest.raises(UsageError, match="no blocks to count"):
         choose_trainable(conv, last_blocks=2)
+
+
+@pytest.mark.parametrize("arch", WITH_PATCH_DROPOUT)
+def test_patch_dropout_can_be_forced_on_a_tower_of_timm(arch: str, folders: Any) -> None:
+    model = load_model(str(folders(arch)), "cpu", frames=2, patch_dropout=0.5)
+    plain = load_model(str(folders(arch)), "cpu", frames=2)
+    frames = images(2, model.image_size)[None]
+    with torch.no_grad():
+        assert torch.equal(model.encode_video(frames), plain.encode_video(frames))  # in evaluation all are seen
+        model.train()
+        torch.manual_seed(0)
+        assert not torch.allclose(model.encode_video(frames), plain.encode_video(frames), atol=1e-4)
+    assert model.weights().keys() == plain.weights().keys()
+
+
+def test_a_tower_of_convolutions_has_no_patches_to_leave_out(folders: Any) -> None:
+    with pytest.raises(UsageError, match="has no patches to leave out; leave out --force-patch-dropout"):
+        load_model(str(folders("MobileCLIP2-S0")), "cpu", frames=2, patch_dropout=0.5)

@@ -61,7 +61,7 @@ def built_in() -> dict[str, type[Objective]]:
 
 def loss_names() -> list[str]:
     """Return the objectives that train something by themselves."""
-    return [name for name, cls in built_in().items() if not cls.regulariser]
+    return [name for name, cls in built_in().items() if cls().alone]
 
 
 def loss_of(name: str, videos: Tensor, texts: Tensor, scale: Tensor, index: Tensor, groups: Tensor) -> Tensor:

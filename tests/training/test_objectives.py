@@ -16,15 +16,16 @@ from torch import Tensor, nn
 
 from maxi_core.clip.checkpoints import checkpoints_of, read_weights
 from maxi_core.clip.loading import load_model
-from maxi_core.errors import PluginError
+from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.catalog import offers_of
 from maxi_core.settings.options import Options
 from maxi_core.training.combined import settings_of
 from maxi_core.training.loop import LoopPlan, train
 from maxi_core.training.objective import Features, Objective, Teacher
+from maxi_core.training.teachers import TeacherWeights
 from maxi_core.training.trainable import choose_trainable, make_optimizer
 from tests.said import errors
-from tests.training.runs import batches_of, combined, steps
+from tests.training.runs import batches_of, combined, loss_of, steps
 from tests.training.test_train_command import arguments, environment, same_end
 
 Maxi = Callable[..., Any]
@@ -156,6 +157,44 @@ def test_a_frozen_teacher_is_the_model_at_the_start_and_a_mean_follows_it(world:
     assert float((mean.seen[2].teacher.videos - frozen.seen[2].teacher.videos).abs().max()) > 1e-4  # type: ignore[union-attr]
 
 
+def test_interpolate_adds_the_gradient_at_weights_on_the_way_back_as_a_second_model_has_it(world: Path) -> None:
+    loaded, taken = steps(world, loss=["mil_nce", "distill", "interpolate"], double=True, lr=1e-2)
+    start = {name: value.detach().clone() for name, value in loaded.named_parameters()}
+    batches = list(batches_of(world, loaded).epoch(0))[:3]
+    shares = [TeacherWeights(loaded, Teacher(between=0.6)).share(0, number) for number in range(3)]
+    assert len(set(shares)) == 3
+    assert all(0 <= share < 0.6 for share in shares)
+    for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
+        now = {name: value.detach().clone() for name, value in loaded.named_parameters()}
+        step = next(taken)
+        slow, want = [], {name: torch.zeros_like(value) for name, value in now.items()}
+        for mixture, weight in ((0.0, 1.0), (share, 0.5)):  # a model of its own at each place, and plain gradients
+            other = load_model(str(world / "model"), "cpu", frames=2).double()
+            choose_trainable(other)
+            with torch.no_grad():
+                for name, value in other.named_parameters():
+                    value.copy_(mixture * start[name] + (1 - mixture) * now[name])
+            said = other(batch.frames, batch.tokens)
+            loss = loss_of("mil_nce", *said, batch.index, batch.groups)
+            slow.append(float(loss.detach()) / (1 - mixture))
+            torch.autograd.backward(loss)
+            for name, value in other.named_parameters():
+                want[name] += 0 if value.grad is None else weight * value.grad
+        assert step.losses["mil_nce"] == pytest.approx(slow[0], rel=1e-5)
+        assert step.losses["interpolate"] == pytest.approx(slow[1], rel=1e-5)
+        if number == 0:  # where distill pushes nowhere
+            for name, value in loaded.named_parameters():
+                if value.requires_grad:
+                    assert value.grad is not None
+                    assert torch.allclose(value.grad, want[name], atol=1e-9, rtol=1e-6), name
+
+
+def test_a_second_pass_does_not_go_with_recomputed_blocks(world: Path) -> None:
+    loaded = load_model(str(world / "model"), "cpu", frames=2, checkpointing=True)
+    with pytest.raises(UsageError, match="--grad-checkpointing does not go with the second pass of interpolate"):
+        combined(loaded, "mil_nce", "interpolate")
+
+
 def test_weights_that_are_not_trained_are_stored_once(world: Path) -> None:
     loaded = load_model(str(world / "model"), "cpu", frames=2)
     choose_trainable(loaded, "image")
@@ -225,6 +264,11 @@ def test_an_objective_that_gives_no_loss_is_named(world: Path, loss: Callable[[F
     [
         ("teacher", "frozen", "'odd' gave str for its teacher, not a Teacher"),
         ("teacher", Teacher(1.0), "'odd' wants a teacher with the decay 1.0; it takes 0 or more, below 1"),
+        (
+            "teacher",
+            Teacher(0.5, between=0.5),
+            r"'odd' wants Teacher\(decay=0.5, between=0.5\); between takes 0 or more",
+        ),
         ("head", lambda self, width: 5, "'odd' gave int for its head, not a torch.nn.Module"),
         ("head", lambda self, width: 1 / 0, "'odd' raised ZeroDivisionError: division by zero when it was asked for"),
     ],
@@ -246,7 +290,7 @@ def test_the_settings_say_all_that_decides_the_loss(world: Path) -> None:
 
 # By the command line.
 
-ADDED = ("--loss", "mil_nce,anchors,distill", "-o", "anchors.decay=0.9", "-o", "anchors.weight=0.3")
+ADDED = ("--loss", "mil_nce,anchors,distill,interpolate", "-o", "anchors.decay=0.9", "-o", "anchors.weight=0.3")
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +307,7 @@ def test_what_was_added_is_in_metrics_state_and_recipe_and_not_in_the_model(worl
     assert all({"loss/mil_nce", "loss/anchors", "loss/distill"} <= record.keys() for record in records)
     for record in records:
         parts = record["loss/mil_nce"] + 0.3 * record["loss/anchors"] + 2 * record["loss/distill"]
+        parts += 0.5 * record["loss/interpolate"]
         assert record["loss"] == pytest.approx(parts, rel=1e-5)
     assert records[0]["loss/anchors"] == pytest.approx(0, abs=1e-5), "the teacher begins as the model"
     assert records[-1]["loss/anchors"] > 1e-5
@@ -271,7 +316,9 @@ def test_what_was_added_is_in_metrics_state_and_recipe_and_not_in_the_model(worl
     assert "decay = 0.9" in recipe
     last = checkpoints_of(taught)[-1]
     state = load_file(last / "state" / "objectives.safetensors")
-    assert {key.rsplit("/", 1)[0] for key in state} == {"head/distill", "teacher/frozen", "teacher/ema-0.9"}
+    assert {key.rsplit("/", 1)[0] for key in state} == {
+        *("head/distill", "teacher/frozen", "teacher/ema-0.9", "teacher/between-0.6")
+    }
     assert read_weights(last).keys() == load_model(str(world / "model"), "cpu").weights().keys()
     assert json.loads((last / "maxi.json").read_text())["loss"].startswith("mil_nce + 0.3 anchors {")
 
@@ -303,6 +350,10 @@ def test_a_training_with_teachers_and_heads_that_goes_on_has_the_bits_of_an_unbr
         (
             "anchors",
             "--loss maxi:anchors: it only holds the model to its teacher; type --loss maxi:mil_nce,maxi:anchors",
+        ),
+        (
+            "anchors,interpolate",
+            "--loss maxi:anchors,maxi:interpolate: there is no other objective to ask once more; type --loss",
         ),
         ("mil_nce,mil_nce", "--loss names 'maxi:mil_nce' twice"),
         ("mil_nce,anchor", "no objective is called 'anchor' (did you mean 'anchors'?)"),

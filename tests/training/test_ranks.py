@@ -52,7 +52,7 @@ def start_ranks(program: str, *arguments: str, world: int = 2) -> list[subproces
     return started
 
 
-ADDED = ("mil_nce", "ce", "anchors", "distill")
+ADDED = ("mil_nce", "ce", "anchors", "distill", "interpolate")
 TWO: dict[str, dict[str, Any]] = {  # what two ranks do, and what one does
     "accumulation": {"epochs": 1},
     "gathered": {"epochs": 2, "gather": True, "batch": {"batch_size": 4}},
