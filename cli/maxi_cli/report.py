@@ -13,10 +13,8 @@ from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maxi_core.clip.model import VideoCLIP
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.reporting.looks import LoadModel
-    from maxi_core.reporting.part import Look
 
 SCHEMA = 1
 
@@ -97,13 +95,5 @@ def report(
 def _loader(catalog: "Catalog") -> "LoadModel":
     """Return what loads the model that scored a video, as it was then."""
     from maxi_core.clip.loading import load_model
-    from maxi_core.clip.temporal_record import temporal_maker
 
-    maker = temporal_maker(catalog)
-
-    def load(look: "Look") -> "VideoCLIP":
-        return load_model(
-            look.model, frames=look.frames, normalisation=look.normalisation, make_temporal=maker, catalog=catalog
-        )
-
-    return load
+    return lambda look: load_model(look.model, frames=look.frames, normalisation=look.normalisation, catalog=catalog)
