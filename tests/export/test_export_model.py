@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
@@ -17,7 +18,7 @@ from maxi_core.export.exporting import FORMATS, export_model
 from maxi_core.interop.checkpoint_import import import_checkpoint
 from maxi_core.plugin.catalog import discover
 from maxi_core.training.checkpoint import about_checkpoint, save_checkpoint
-from tests.clip.newer_clips import write_siglip
+from tests.clip.newer_clips import FAMILIES, write_family, write_siglip
 from tests.clip.tiny_clip import MEAN, STD, config, write
 from tests.export.elsewhere import elsewhere
 
@@ -182,6 +183,22 @@ def test_onnxruntime_loads_both_towers_for_any_number_of_inputs(tmp_path: Path) 
         assert graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param
     assert about["scale"] == pytest.approx(float(model.scale().detach()))
     assert about["pixel_mean"] == pytest.approx(list(MEAN))
+
+
+@pytest.mark.parametrize("arch", ["SigLIP", *(pytest.param(arch, marks=pytest.mark.long) for arch in FAMILIES)])
+def test_onnxruntime_loads_towers_of_timm_and_the_bias_of_a_siglip(arch: str, tmp_path: Path) -> None:
+    here = tmp_path / "model"
+    folder = write_siglip(here) if arch == "SigLIP" else write_family(here, arch, FAMILIES[arch])
+    model = exported(folder, tmp_path / "out", "onnx")
+    wanted = own(model, ["run jump", "high"])
+    given = {"images": images(model.image_size), "ids": wanted["ids"]}
+    found = elsewhere(LOAD_ONNX, tmp_path / "x", given, folder=str(tmp_path / "out"))
+    for name in ("image", "text"):
+        apart = functional.normalize(found[name], dim=-1) - functional.normalize(wanted[name], dim=-1)
+        assert apart.abs().max() < 1e-4
+    assert found["one"].shape == wanted["image"][:1].shape
+    bias = getattr(model.clip, "logit_bias", None)
+    assert json.loads((tmp_path / "out" / "onnx.json").read_text())["bias"] == (None if bias is None else bias.item())
 
 
 def test_onnx_without_its_packages_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
