@@ -58,9 +58,14 @@ def test_siglip_is_finetuned_from_sigma_002_stays_finite_and_leaves_with_its_bia
     assert "timm's test_vit3 as image tower" in maxi("export", "model", out, tmp_path / "hf", "--to", "hf").err
 
 
+@pytest.mark.parametrize(
+    "arch",
+    ["SigLIP2", *(pytest.param(arch, marks=pytest.mark.long) for arch in ("PE-Core-T-16-384", "MobileCLIP2-S0"))],
+)
 def test_a_newer_clip_matches_trains_with_crossframe_and_scores(
-    siglip: Path, world: Path, tmp_path: Path, maxi: Callable[..., Any]
+    arch: str, siglip: Path, world: Path, tmp_path: Path, maxi: Callable[..., Any]
 ) -> None:
+    model = siglip if arch == "SigLIP2" else write_family(tmp_path / "model", arch, FAMILIES[arch])
     (tmp_path / "actions.txt").write_text("juggling\nriding a bike\n")
     bags = [
         "--dictionary",
@@ -72,16 +77,23 @@ def test_a_newer_clip_matches_trains_with_crossframe_and_scores(
         "--out",
         tmp_path / "run",
     ]
-    matched = maxi("bags", world / "clips", *bags, "-o", f"dictionary.model={siglip}", "--workers", "0", "-q")
+    matched = maxi("bags", world / "clips", *bags, "-o", f"dictionary.model={model}", "--workers", "0", "-q")
     assert matched.code == 0, matched.err
     assert len((tmp_path / "run" / "bags.jsonl").read_text().splitlines()) == 16
 
     trained = tmp_path / "trained"
     options = ["--grad-checkpointing", "--freeze", "text", "--temporal", "crossframe", "--workers", "0", "-q"]
-    ran = maxi("train", world / "run", "--model", siglip, "--out", trained, *SMALL, *options)
+    ran = maxi("train", world / "run", "--model", model, "--out", trained, *SMALL, *options)
     assert ran.code == 0, ran.err
     clip = next((world / "clips").iterdir())
     scored = maxi("predict", trained, clip, "--labels", "juggling,waving", "--frames", "2", "--json")
     assert scored.code == 0, scored.err
     refused = maxi("export", "model", trained, tmp_path / "refused", "--to", "open-clip")
     assert "temporal module maxi:crossframe" in refused.err
+    if arch != "SigLIP2":  # which is exported above
+        left = maxi("export", "model", model, tmp_path / "left", "--to", "open-clip")
+        assert left.code == 0, left.err
+        texts, loaded = ["run jump", "high"], load_model(str(model), "cpu")
+        given = {"images": images(loaded.image_size)}
+        found = elsewhere(LOAD_OPEN_CLIP, tmp_path / "x", given, folder=str(tmp_path / "left"), texts=texts)
+        assert all(torch.equal(found[name], value) for name, value in own(loaded, texts).items())
