@@ -8,7 +8,7 @@ from maxi_core.texts import name_key
 # keys as `name_key` makes them, so `Class Name`, `class_name` and `className` are one; the first that is there counts
 VIDEO = (
     *("path", "video", "file", "filename", "filepath", "videopath", "videofile", "videoname"),
-    *("clippath", "clipfile", "clipname", "videoid"),
+    *("clippath", "clipfile", "clipname", "originalvideofilename", "videoid"),
 )
 NAME = (
     *("template", "name", "classname", "labelname", "actionname", "categoryname", "displayname"),

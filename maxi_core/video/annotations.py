@@ -1,4 +1,4 @@
-"""JSON files that name videos: those of ActivityNet and HACS, with segments and labels, and lists of mmaction2."""
+"""JSON files that name videos: of ActivityNet, HACS and FineVideo, with segments and labels, and lists of mmaction2."""
 
 import json
 import logging
@@ -16,6 +16,8 @@ log = logging.getLogger("maxi")
 
 SUFFIX = ".json"
 Label = str | int
+FINE = "content_metadata"  # of a video of FineVideo
+KNOWN = {"annotations", "subset", "duration", FINE}  # one of which a video has, in a table of videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,10 @@ def read_annotations(source: Path) -> list[Annotated]:
     """Return the segments and videos of a file, each once, in its order; with `FILE:SUBSET` those of one subset.
 
     Read are `{"database": {ID: VIDEO}}` and `{ID: VIDEO}`, where a video has `annotations` with `segment` and `label`
-    (one without any is taken whole), and a list of `{"filename": PATH, "label": NUMBER}`, also as `data_list`.
-    Segments that end before they begin are left out with a warning. Raises UsageError for anything else.
+    (one without any is taken whole), and a list of `{"filename": PATH, "label": NUMBER}`, also as `data_list`. A video
+    may have FineVideo's `content_metadata`: each activity of its scenes is a segment with its description as label, and
+    a scene without activities is one with its title. Segments that end before they begin are left out with a warning.
+    Raises UsageError for anything else.
     """
     path, subset = split_subset(source)
     check_regular(path)
@@ -85,20 +89,23 @@ _Entry = tuple[int, str, bool, Mapping[str, Any], str]  # place, name, whether t
 def _entries(path: Path, document: Any) -> Iterator[_Entry]:
     if isinstance(document, dict):
         document = document.get("database", document.get("data_list", document))
+    if isinstance(document, dict) and FINE in _said(document):
+        document = [document]
     if isinstance(document, dict):
         pairs: list[tuple[str | None, Any]] = list(document.items())
-        if not all(isinstance(value, dict) and {"annotations", "subset", "duration"} & {*value} for _, value in pairs):
+        if not all(isinstance(value, dict) and KNOWN & {*_said(value)} for _, value in pairs):
             raise _other(path)
     elif isinstance(document, list):
         pairs = [(None, value) for value in document]
     else:
         raise _other(path)
-    for number, (key, value) in enumerate(pairs, start=1):
-        if isinstance(value, str):
-            yield number, value, True, {}, ""
+    for number, (key, entry) in enumerate(pairs, start=1):
+        if isinstance(entry, str):
+            yield number, entry, True, {}, ""
             continue
-        if not isinstance(value, dict):
+        if not isinstance(entry, dict):
             raise _wrong(path, number, "this is neither an object nor a path")
+        value = _said(entry)
         if "frame_dir" in value or "total_frames" in value:
             raise _wrong(path, number, "this is a folder of frames, and maxi reads videos", "name a list of videos")
         columns = list(value)
@@ -108,6 +115,12 @@ def _entries(path: Path, document: Any) -> Iterator[_Entry]:
         if not name:
             raise _wrong(path, number, "there is no path in it", 'write {"filename": "...", "label": 3}')
         yield number, name, name is not key, value, str(value.get("subset", value.get("split", "")))
+
+
+def _said(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is said of a video: under `json` in the rows that FineVideo has on the Hub."""
+    inner = value.get("json")
+    return inner if isinstance(inner, dict) else value
 
 
 def _other(path: Path) -> UsageError:
@@ -135,7 +148,7 @@ def _of_subset(path: Path, entries: list[_Entry], subset: str | None) -> list[_E
 def _segments(
     path: Path, number: int, value: Mapping[str, Any]
 ) -> Iterator[tuple[float | None, float | None, tuple[Label, ...]]]:
-    said = value.get("annotations")
+    said = _scenes(path, number, value[FINE]) if FINE in value else value.get("annotations")
     if not isinstance(said, list):
         yield *_times(path, number, value), _labels(value)
         return
@@ -147,10 +160,34 @@ def _segments(
         yield *_times(path, number, one), _labels(one)
 
 
+def _scenes(path: Path, number: int, metadata: Any) -> list[dict[str, Any]]:
+    """Return FineVideo's activities as ActivityNet's annotations; of a scene that has none, the scene."""
+    try:
+        return [
+            {"segment": (times.get("start_timestamp"), times.get("end_timestamp")), "label": label}
+            for scene in metadata["scenes"]
+            for times, label in [(one["timestamp"], one.get("description")) for one in scene.get("activities") or ()]
+            or [(scene["timestamps"], scene.get("title"))]
+        ]
+    except (AttributeError, KeyError, TypeError):
+        what = f"{FINE} has no scenes with timestamps, or activities without any"
+        raise _wrong(path, number, what, "get it again") from None
+
+
+def _seconds(time: Any) -> float:
+    """Return a time in seconds, which may be written as `00:01:05.5` or `1:05`."""
+    if not isinstance(time, str) or ":" not in time:
+        return float(time)
+    *before, last = time.split(":")
+    if len(before) > 2 or not all(part.strip().isdigit() for part in before) or not 0 <= float(last) < 60:
+        raise ValueError
+    return sum(int(part) * 60**place for place, part in enumerate(reversed(before), 1)) + float(last)
+
+
 def _times(path: Path, number: int, value: Mapping[str, Any]) -> tuple[float | None, float | None]:
     both = value.get("segment", (value.get("start"), value.get("end")))
     try:
-        start, end = (None if time is None else float(time) for time in both)
+        start, end = (None if time is None else _seconds(time) for time in both)
         if not all(time is None or 0 <= time < float("inf") for time in (start, end)):
             raise ValueError
     except (TypeError, ValueError):

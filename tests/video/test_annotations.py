@@ -62,6 +62,46 @@ def test_segments_of_activitynet_are_windows_each_once(tmp_path: Path, logged: l
         find_videos(source, tmp_path / "videos")
 
 
+def activity(start: Any, end: Any, what: str) -> dict[str, Any]:
+    return {"description": what, "timestamp": {"start_timestamp": start, "end_timestamp": end}}
+
+
+def fine(name: str | None, *scenes: Any) -> dict[str, Any]:
+    video = {"content_fine_category": "Cooking", "content_metadata": {"description": "a film", "scenes": list(scenes)}}
+    return video | ({"original_video_filename": name} if name else {})
+
+
+FINE = fine(
+    "a.mp4",
+    {
+        "sceneId": 1,
+        "title": "Kitchen",
+        "timestamps": {"start_timestamp": "00:00:00.000", "end_timestamp": "00:00:30.000"},
+        "activities": [activity("00:00:01.500", "00:00:04", "Chops onions"), activity("0:05", 7, "Stirs a pot")],
+    },
+    {
+        "sceneId": 2,
+        "title": "Table",
+        "timestamps": {"start_timestamp": "00:01:00.000", "end_timestamp": "01:00:02.250"},
+        "activities": [],
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [FINE, [FINE], [{"mp4": None, "json": FINE}], {"a.mp4": fine(None, *FINE["content_metadata"]["scenes"])}],
+)
+def test_activities_of_finevideo_are_windows_with_their_descriptions(document: Any, tmp_path: Path) -> None:
+    source = written(tmp_path / "fine.json", document)
+    windows = ["a.mp4#t=1.5,4", "a.mp4#t=5,7", "a.mp4#t=60,3602.25"]
+    assert [one[0] for one in found(source)] == windows
+    (tmp_path / "a.mp4").write_bytes(b"\0")
+    (split,) = open_benchmark(str(source)).splits
+    assert split.classes == ("Chops onions", "Stirs a pot", "Table")
+    assert [(one.start, one.end) for one in split.samples] == [(1.5, 4.0), (5.0, 7.0), (60.0, 3602.25)]
+
+
 def test_the_warnings_of_a_list_come_once_however_often_it_is_gone_through(tmp_path: Path, logged: list[str]) -> None:
     videos = find_videos(written(tmp_path / "anet.json", DATABASE))
     assert len(list(videos)) == len(list(videos)) == 3
@@ -97,6 +137,12 @@ def test_other_forms_of_json_are_read(document: Any, ids: list[str], tmp_path: P
         ([{"video": "a.mp4", "segment": [-1, 2]}], "entry 1: the segment .* is not two times"),
         ([{"video": "a.mp4", "segment": "soon"}], "entry 1: the segment 'soon' is not two times"),
         ({"database": {"a": {"annotations": [3]}}}, "entry 1: an annotation that is no object"),
+        ([FINE | {"content_metadata": {}}], "entry 1: content_metadata has no scenes"),
+        ([FINE | {"content_metadata": {"scenes": [{"activities": [3]}]}}], "entry 1: content_metadata has no scenes"),
+        ([FINE | {"content_metadata": 3}], "entry 1: content_metadata has no scenes"),
+        ([fine("a.mp4", {"activities": [activity("1:75", "2:00", "x")]})], "entry 1: the segment .* is not two times"),
+        ([fine("a.mp4", {"activities": [activity("1:2:3:4", "5", "x")]})], "entry 1: the segment .* is not two times"),
+        ([fine(None, {"activities": [activity(1, 2, "x")]})], "entry 1: there is no path"),
     ],
 )
 def test_json_that_is_not_right_is_named_with_its_entry(document: Any, message: str, tmp_path: Path) -> None:
