@@ -40,6 +40,10 @@ def compare(
         Literal["videos", "classes"],
         typer.Option(help="What the intervals draw anew: the videos, or classes and then the videos of each."),
     ] = "videos",
+    forgetting: Annotated[
+        str | None,
+        typer.Option(metavar="BENCHMARK", help="What training should not move: its difference beside each score."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     json: JsonFlag = False,
 ) -> None:
@@ -53,13 +57,13 @@ def compare(
     if not scores:
         raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
     wanted = [] if tables == "none" else _names(tables)
-    found = run(scores, metrics=_names(metrics), tables=wanted, seed=seed, over=over)
+    found = run(scores, metrics=_names(metrics), tables=wanted, seed=seed, over=over, forgetting=forgetting)
     if json:
         lines = [asdict(line) for line in found.lines]
         show_json({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)})
         return
     if format == "table":
-        _show(found)
+        show_compared(found)
     else:
         sys.stdout.write(FORMATS[format](found.lines))
     for text in found.notes:
@@ -70,12 +74,13 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _show(found: "Compared") -> None:
+def show_compared(found: "Compared") -> None:
+    """Print a table for each benchmark and metric."""
     from itertools import groupby
 
     from rich.table import Table
 
-    from maxi_core.evaluation.comparing import cells
+    from maxi_core.evaluation.comparing import HEADER, cells
 
     def block(line: "Line") -> tuple[str, str]:
         return line.benchmark, line.metric
@@ -84,14 +89,17 @@ def _show(found: "Compared") -> None:
     for _, lines in groupby(found.lines, block):
         rows = [cells(line) for line in lines]
         console.print(visible(f"{rows[0][0]} {rows[0][1]}"), style="bold")
-        table = Table(box=None, pad_edge=False, show_header=False)
+        lost = max(map(len, rows)) > len(HEADER)  # then what was forgotten takes the room of how many videos there are
+        table = Table(box=None, pad_edge=False, show_header=lost, header_style="dim")
         table.add_column(overflow="fold")
-        for justify in ("left", "right", "left"):
-            table.add_column(justify=justify, no_wrap=True)
+        for title, justify in (("score", "left"), (HEADER[4], "right"), ("forgetting" if lost else "", "left")):
+            table.add_column(title, justify=justify, no_wrap=True)
         scores = below_each_other([row[3] for row in rows])
         for row, score in zip(rows, scores, strict=True):
             table.add_row(
-                visible(row[2]), score, *map(visible, row[4:]), style="dim" if row[5].startswith("table") else ""
+                *(visible(row[2]), score, visible(row[4])),
+                visible("".join(row[6:]) if lost and not row[5].startswith("table") else row[5]),
+                style="dim" if row[5].startswith("table") else "",
             )
         console.print(table)
         console.print()

@@ -1,19 +1,27 @@
-"""`maxi ensemble`: the weights of an original and of what was trained from it, mixed."""
+"""`maxi ensemble`: the weights of an original and of what was trained from it, mixed; and a score of each mixture."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from maxi_cli.flags import JsonFlag, offering, read_catalog
+from maxi_cli.command import Settings, takes
+from maxi_cli.evaluate import load
+from maxi_cli.flags import JsonFlag, QuietFlag, named, offering
+from maxi_cli.progress import follow
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from maxi_core.evaluation.evaluating import ModelScores
 
 SCHEMA = 1
 
 
+@takes()
 def ensemble(
+    settings: Settings,
     original: Annotated[
         str,
         typer.Argument(
@@ -24,23 +32,108 @@ def ensemble(
     ratio: Annotated[
         str, typer.Option(help="Share of the original; several with commas make one checkpoint each.")
     ] = "0.2",
+    last: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="Take the mean of the run's last K epochs for TRAINED.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder that gets them; else TRAINED-ensemble beside it.")] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--benchmark",
+            "-b",
+            help="Score the original and each of them on these, with commas.",
+            autocompletion=offering("benchmark", many=True),
+        ),
+    ] = None,
     json: JsonFlag = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Mix ratio x ORIGINAL + (1 - ratio) x TRAINED, every parameter, into ordinary checkpoints.
 
     Example: maxi ensemble ViT-B-16-quickgelu/openai runs/mine/vitb16 --ratio 0.1,0.2,0.3
     """
+    ratios = _ratios(ratio)
+    opened = _opened(settings, benchmark)  # what is missing is an error before anything is written
+    from maxi_core.training.ensemble import averaged, last_epochs
     from maxi_core.training.ensemble import ensemble as mix
 
     folder = Path(trained.rstrip("/"))
     into = out or folder.with_name(f"{folder.name}-ensemble")
-    written = mix(original, trained, _ratios(ratio), into, read_catalog())
+    if last is not None:
+        trained = str(averaged(last_epochs(folder, last), into / "mean"))
+    written = mix(original, trained, ratios, into, settings.catalog)
+    scores = _scores(settings, [original, *map(str, written)], opened, quiet=quiet) if opened else []
     if json:
-        show_json({"schema": SCHEMA, "checkpoints": [str(path) for path in written]})
+        made = {"schema": SCHEMA, "checkpoints": [str(path) for path in written]}
+        show_json(made | ({"scores": [one.records() for one in scores]} if scores else {}))
         return
     for path in written:
         stdout().print(visible(os.path.relpath(path)), soft_wrap=True)
+    if scores:
+        _show(ratios, scores)
+
+
+def _opened(settings: Settings, benchmark: list[str] | None) -> list[Any]:
+    """Open the benchmarks, if any are named; raises UsageError for one that is not there."""
+    if not benchmark:
+        return []
+    from maxi_core.evaluation.benchmarks.opening import open_benchmark
+    from maxi_core.evaluation.evaluating import folder_of
+    from maxi_core.settings.sections import EvalSection
+
+    section = settings.recipe().core("eval", EvalSection)
+    found = [
+        open_benchmark(name, settings.catalog, data_root=section.data_root, spelling=section.names or "written")
+        for name in named(benchmark)
+    ]
+    for one in found:
+        folder_of(one)
+    return found
+
+
+def _scores(settings: Settings, models: list[str], opened: list[Any], *, quiet: bool) -> "list[ModelScores]":
+    """Evaluate the models as `maxi eval` does, with its files."""
+    from maxi_core.evaluation.evaluating import evaluate
+    from maxi_core.evaluation.presets import settled
+    from maxi_core.evaluation.protocol import Protocol
+    from maxi_core.evaluation.saving import folders_for, save
+    from maxi_core.settings.sections import VideoOptions
+    from maxi_core.system.files import maxi_home
+
+    recipe = settings.recipe()
+    section, chosen = settled(recipe, models)
+    folders = folders_for(models, section.out)
+    found = evaluate(
+        load(settings.catalog, models, section),
+        opened,
+        Protocol.of(section, "written", chosen),
+        reading=recipe.core("video", VideoOptions),
+        store=section.store or maxi_home() / "store",
+        follow=follow(quiet=quiet),
+    )
+    assert found is not None
+    for scores, folder in zip(found.models, folders, strict=True):
+        save(scores, folder)
+    return list(found.models)
+
+
+def _show(ratios: list[float], scores: "list[ModelScores]") -> None:
+    """Print a row for each mixture: each score, and how far it is from the original's."""
+    from rich.table import Table
+
+    def headline(one: "ModelScores") -> dict[str, float]:
+        records = {record["benchmark"]: record for record in one.records()}  # the last is the mean over splits
+        metrics = {result.record["benchmark"]: result.record["metric"] for result in one.results}
+        return {name: 100 * record["metrics"][metrics[name]] for name, record in records.items()}
+
+    first, *others = map(headline, scores)
+    table = Table(box=None, pad_edge=False)
+    for name in ("original", *first):
+        table.add_column(visible(name), justify="right", overflow="fold")
+    table.add_row("all", *(f"{value:.1f}" for value in first.values()))
+    for ratio, found in zip(ratios, others, strict=True):
+        table.add_row(f"{ratio:g}", *(f"{value:.1f} ({value - first[name]:+.1f})" for name, value in found.items()))
+    stdout().print(table)
 
 
 def _ratios(text: str) -> list[float]:

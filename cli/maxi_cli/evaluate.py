@@ -49,13 +49,17 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
     table.add_column("benchmark", overflow="fold")
     records = scores.records()
     spread = any("deviations" in record for record in records)
+    texts = any(record["prompts"] for record in records)
+    if texts:
+        table.add_column("class names", overflow="fold")
     for title in ("split", "videos", "skipped", *COLUMNS):
         # a right edge would put the points of 70.1 and 69.9±1.3 at different places
         table.add_column(title, justify="left" if spread and title in COLUMNS else "right", no_wrap=True)
     columns = (below_each_other([_percent(record, name) for record in records]) for name in COLUMNS.values())
     for record, *cells in zip(records, *columns, strict=True):
         counts = (str(record["split"]), str(record["n"]), str(record["skipped"]))
-        table.add_row(visible(record["benchmark"]), *counts, *cells)
+        mark = [visible(record["prompt"])] if texts else []
+        table.add_row(visible(record["benchmark"]), *mark, *counts, *cells)
     model, first = scores.model, records[0]
     console.print(visible(model.name), style="bold")
     console.print(table)
@@ -78,6 +82,9 @@ def _show_protocol(record: dict[str, Any]) -> None:
     """Print how videos and names were shown, and what of a protocol's name that is not."""
     console = stdout()
     templates = f" and {record['templates'] - 1} more" if record["templates"] > 1 else ""
+    if record["prompts"]:
+        said = f"not the paper's protocol: {record['prompt']}, the mean of a class's texts stands for it"
+        console.print(visible(said), soft_wrap=True, style="yellow")
     shown = f"prompt '{record['example']}'{templates}, {record['frames']} frames, views {record['views']}"
     for line in (shown, f"names {record['names']}, normalisation {record['normalisation']}"):
         console.print(visible(line), soft_wrap=True, style="dim")
@@ -146,6 +153,15 @@ def evaluate(
             autocompletion=offering("world.clip"),
         ),
     ] = None,
+    forgetting: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BENCHMARK",
+            help="Score on this one, too, which training should not move: its difference from the first model "
+            "stands beside each gain.",
+            autocompletion=offering("benchmark"),
+        ),
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -158,12 +174,17 @@ def evaluate(
 
     recipe = settings.recipe()
     reading = recipe.core("video", VideoOptions)
-    named(settings.given["benchmark"])
+    names = named(settings.given["benchmark"])
+    if forgetting is not None:
+        if models and len(models) < 2:
+            raise UsageError("--forgetting is a difference from the first model", "name that before this one")
+        settings.given["benchmark"] = [*names, forgetting]
     if not models:
         raise UsageError("which model?", "name a run folder, a checkpoint, ARCH/TAG or sandbox before --benchmark")
     section, chosen = settled(recipe, models)
     opened = settings.benchmarks(recipe, section.names or "written")
-    _run(settings.catalog, models, opened, section, chosen, reading, json=json, quiet=quiet)
+    kept = None if forgetting is None else opened[named(settings.given["benchmark"]).index(forgetting)].name
+    _run(settings.catalog, models, opened, section, chosen, reading, json=json, quiet=quiet, kept=kept)
 
 
 def _run(
@@ -176,6 +197,7 @@ def _run(
     *,
     json: bool,
     quiet: bool,
+    kept: str | None = None,
 ) -> None:
     if not quiet and os.environ.get("RANK", "0") == "0":
         announce(f"loading {', '.join(models)}")  # torch, too, which takes its time
@@ -191,6 +213,8 @@ def _run(
     protocol = Protocol.of(section, "written", chosen)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
     folders = folders_for(models, section.out)
+    if protocol.texts is not None:  # beside the scores of the paper's protocol, and not in their place
+        folders = [folder.with_name(f"{folder.name}+prompts") for folder in folders]
     reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded
     for benchmark in opened:
         folder_of(benchmark)
@@ -210,7 +234,7 @@ def _run(
             missing=_missing,
         )
         if evaluated is not None:
-            _finish(evaluated, folders, json=json, quiet=quiet)
+            _finish(evaluated, folders, json=json, quiet=quiet, kept=kept)
 
 
 def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "list[VideoCLIP]":
@@ -228,12 +252,18 @@ def _missing(split: "Split", ids: Sequence[str]) -> None:
     note(f"{len(ids)} of {len(split.samples)} videos of {split.label} are missing and count as wrong: {some}")
 
 
-def _finish(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool) -> None:
+def _finish(
+    evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool, kept: str | None = None
+) -> None:
+    from maxi_cli.compare import show_compared
+    from maxi_core.evaluation.comparing import compare
     from maxi_core.evaluation.saving import save
 
     for scores, folder in zip(evaluated.models, folders, strict=True):
         save(scores, folder)
     _show(evaluated, folders, json=json, quiet=quiet)
+    if kept is not None and not json:
+        show_compared(compare(folders, tables=(), forgetting=kept))
     lost = {result.split.label: result for scores in evaluated.models for result in scores.results}
     useless = [result for result in lost.values() if result.record["mostly_skipped"]]
     for result in useless:

@@ -94,6 +94,8 @@ def predict(
         write_strip(found, strip, reading)
         note(f"the strip is in {strip}")
     show_json(_as_json(model, section, found)) if json else _show(found)
+    if protocol.texts is not None and not quiet:
+        note(f"{protocol.texts.mark}: the mean of a label's texts stands for it")
     lost = sum(one.failed is not None for one in found)
     if found and lost == len(found):
         raise typer.Exit(ExitCode.FAILED)
@@ -144,7 +146,8 @@ def _as_json(model: str, section: "EvalSection", found: "list[Prediction]") -> d
         }
         for one in found
     ]
-    shown = {"prompt": section.prompt, "protocol": section.protocol}
+    texts = [path.name for path in section.prompts]
+    shown = {"prompt": None if texts else section.prompt, "prompts": texts, "protocol": section.protocol}
     return {"schema": SCHEMA, "model": model, **shown, "predictions": predictions}
 
 

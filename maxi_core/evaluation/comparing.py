@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -30,7 +30,10 @@ SAME = ("prompt", "names", "frames", "views", "normalisation", "precision")
 
 @dataclass(frozen=True)
 class Line:
-    """One score in percent: of which benchmark and metric, whose, and how it differs from the first run's."""
+    """One score in percent: of which benchmark and metric, whose, and how it differs from the first run's.
+
+    `forgetting` is how the run differs from the first one on a benchmark that training should not move.
+    """
 
     benchmark: str
     metric: str
@@ -39,6 +42,7 @@ class Line:
     deviation: float | None = None
     interval: Interval | None = None
     source: str = ""
+    forgetting: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,16 @@ def compare(
     tables: Sequence[str] = ("1", "2"),
     seed: int = 0,
     over: Over = "videos",
+    forgetting: str | None = None,
 ) -> Compared:
     """Compare the runs of several scores.json (or folders with one); the first is what the others are held against.
 
     Differences have paired bootstrap intervals (95 %) where the two runs are of the same videos and their predictions
     are there; `over` classes, classes are drawn too, and then the videos of each (top-1 and top-5 of videos with one
     label; no interval for other metrics). A benchmark's own published metric is always among the metrics. `tables`
-    names the published tables that are put beside (`published.TABLES`; none for none). Raises UsageError for files that
-    are no scores and for unknown metrics and tables.
+    names the published tables that are put beside (`published.TABLES`; none for none). `forgetting` names a benchmark
+    of all runs whose difference from the first run, in its own metric, stands beside each score. Raises UsageError for
+    files that are no scores and for unknown metrics, tables and benchmarks.
     """
     _check("draw over", [over], get_args(Over))
     runs = [_Run(path, read_scores(path)) for path in scores]
@@ -72,12 +78,13 @@ def compare(
     names = _names(runs)
     lines: list[Line] = []
     benchmarks = list(dict.fromkeys(name for run in runs for name in run.benchmarks))
+    forgotten = [_forgotten(run, runs[0], forgetting, benchmarks, seed, over) for run in runs]
     for benchmark in benchmarks:
         own_metric = (name for run in runs if (name := run.record(benchmark).get("metric")) not in (None, *METRICS))
         for metric in dict.fromkeys((*metrics, *own_metric)):
             own = [
-                _line(run, name, benchmark, metric, runs[0], seed, over)
-                for run, name in zip(runs, names, strict=True)
+                replace(_line(run, name, benchmark, metric, runs[0], seed, over), forgetting=lost)
+                for run, name, lost in zip(runs, names, forgotten, strict=True)
                 if metric in run.record(benchmark).get("metrics", {})
             ]
             if own:
@@ -129,9 +136,29 @@ def _line(run: _Run, name: str, benchmark: str, metric: str, first: _Run, seed: 
     record = run.record(benchmark)
     value, deviation = record["metrics"][metric], record.get("deviations", {}).get(metric)
     interval = None if run is first else _interval(first, run, benchmark, metric, seed, over)
+    name += f" [{record['prompt']}]" if record.get("prompts") else ""
     source = f"{record['n']} videos" + (f", {record['skipped']} skipped" if record.get("skipped") else "")
     shown = None if deviation is None else 100 * deviation
     return Line(benchmark, metric, name, float("nan") if value is None else 100 * value, shown, interval, source)
+
+
+def _forgotten(
+    run: _Run, first: _Run, benchmark: str | None, known: Sequence[str], seed: int, over: Over
+) -> Interval | None:
+    """Return the difference of a run from the first one on a benchmark, in percent; None for the first and for none."""
+    if benchmark is None:
+        return None
+    _check("benchmark", [benchmark], known)
+    for one in (first, run):
+        if not one.record(benchmark):
+            raise UsageError(f"{one.folder} has no scores on {benchmark}", f"maxi eval it on {benchmark}, too")
+    if run is first:
+        return None
+    ours, theirs = first.record(benchmark), run.record(benchmark)
+    metric = str(theirs.get("metric", "top1"))
+    found = _interval(first, run, benchmark, metric, seed, over)
+    gap = 100 * (theirs["metrics"][metric] - ours["metrics"][metric])
+    return found or Interval(gap, float("nan"), float("nan"))
 
 
 def _interval(first: _Run, second: _Run, benchmark: str, metric: str, seed: int, over: Over) -> Interval | None:
@@ -232,6 +259,7 @@ def _unlike(runs: Sequence[_Run], names: Sequence[str], benchmarks: Sequence[str
 # A table as Markdown, CSV or LaTeX, with whatever is in a cell escaped.
 
 HEADER = ("benchmark", "metric", "who", "score", "against the first", "source")
+FORGETTING = "forgetting"
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -240,47 +268,69 @@ _LATEX = {
 
 
 def cells(line: Line) -> tuple[str, ...]:
-    """Return a line as text, in the order of HEADER."""
+    """Return a line as text, in the order of HEADER, and what was forgotten if that was asked for."""
     value = "-" if math.isnan(line.value) else f"{line.value:.1f}"
     spread = "" if line.deviation is None else f"±{line.deviation:.1f}"
-    found = line.interval
-    against = "" if found is None else f"{found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
-    return line.benchmark, TITLES.get(line.metric, line.metric), line.who, value + spread, against, line.source
+    row = line.benchmark, TITLES.get(line.metric, line.metric), line.who, value + spread, _gap(line.interval)
+    return (*row, line.source, *([_gap(line.forgetting)] if line.forgetting else []))
+
+
+def _gap(found: Interval | None) -> str:
+    if found is None:
+        return ""
+    between = "" if math.isnan(found.low) else f" [{found.low:+.1f}, {found.high:+.1f}]"
+    return f"{found.difference:+.1f}{between}"
+
+
+def _rows(lines: Sequence[Line]) -> list[tuple[str, ...]]:
+    """Return the header and the lines as text, all of one length."""
+    header = (*HEADER, *([FORGETTING] if any(line.forgetting for line in lines) else []))
+    return [header, *((*row, *[""] * (len(header) - len(row))) for row in map(cells, lines))]
 
 
 def as_markdown(lines: Sequence[Line]) -> str:
     """Return a Markdown table."""
-    rows = [HEADER, *(tuple(_flat(cell).replace("|", "\\|") for cell in cells(line)) for line in lines)]
+    rows = [tuple(_flat(cell).replace("|", "\\|") for cell in row) for row in _rows(lines)]
     text = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([text[0], "|---|---|---|---:|---:|---|", *text[1:]]) + "\n"
+    ruler = f"|---|---|---|---:|---:|---|{'---:|' if len(rows[0]) > len(HEADER) else ''}"
+    return "\n".join([text[0], ruler, *text[1:]]) + "\n"
 
 
 def as_csv(lines: Sequence[Line]) -> str:
     """Return a CSV of numbers: value, deviation, difference and its interval in columns of their own."""
+    kept = [f"{FORGETTING}{end}" for end in ("", "_low", "_high")] if any(line.forgetting for line in lines) else []
     rows: list[list[object]] = [
-        ["benchmark", "metric", "who", "value", "deviation", "difference", "low", "high", "source"]
+        [*("benchmark", "metric", "who", "value", "deviation", "difference", "low", "high", "source"), *kept]
     ]
     for line in lines:
-        found = line.interval
-        numbers = [line.value, line.deviation, *((found.difference, found.low, found.high) if found else (None,) * 3)]
-        shown = ["" if number is None or math.isnan(number) else round(number, 4) for number in numbers]
-        rows.append([_flat(line.benchmark), line.metric, _flat(line.who), *shown, _flat(line.source)])
+        shown, lost = (
+            ["" if number is None or math.isnan(number) else round(number, 4) for number in numbers]
+            for numbers in ([line.value, line.deviation, *_numbers(line.interval)], _numbers(line.forgetting))
+        )
+        row = [_flat(line.benchmark), line.metric, _flat(line.who), *shown, _flat(line.source)]
+        rows.append([*row, *(lost if kept else [])])
     return to_csv(rows)
+
+
+def _numbers(found: Interval | None) -> tuple[float | None, ...]:
+    return (found.difference, found.low, found.high) if found else (None,) * 3
 
 
 def as_latex(lines: Sequence[Line]) -> str:
     """Return a LaTeX tabular, a rule between benchmarks."""
-    text = [r"\begin{tabular}{lllrrl}", r"\hline", " & ".join(HEADER) + r" \\", r"\hline"]
-    for place, line in enumerate(lines):
-        if place and line.benchmark != lines[place - 1].benchmark:
+    header, *rows = _rows(lines)
+    columns = "lllrrl" + "r" * (len(header) - len(HEADER))
+    text = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", " & ".join(header) + r" \\", r"\hline"]
+    for place, row in enumerate(rows):
+        if place and lines[place].benchmark != lines[place - 1].benchmark:
             text.append(r"\hline")
-        text.append(" & ".join(_latex(place, cell) for place, cell in enumerate(cells(line))) + r" \\")
+        text.append(" & ".join(_latex(place, cell) for place, cell in enumerate(row)) + r" \\")
     return "\n".join([*text, r"\hline", r"\end{tabular}"]) + "\n"
 
 
 def _latex(place: int, cell: str) -> str:
     escaped = latex_text(cell)
-    if HEADER[place] in ("score", "against the first"):
+    if (*HEADER, FORGETTING)[place] in ("score", "against the first", FORGETTING):
         return escaped.replace("-", "$-$")
     escaped = escaped.replace("--", "-{}-")  # else a dash
     return f"{{}}{escaped}" if place == 0 and escaped.startswith(("[", "*")) else escaped  # else of the row before

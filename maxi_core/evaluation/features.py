@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.device import autocast
 from maxi_core.clip.model import VideoCLIP, check_finite, identity_of
-from maxi_core.clip.text_features import CUT, STRIPPED, entry_features
+from maxi_core.clip.text_features import CUT, STRIPPED, entry_features, mean_features
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill, templates_of
 from maxi_core.settings.sections import VideoOptions
@@ -51,8 +51,13 @@ def encode_views(model: VideoCLIP, protocol: Protocol, frames: Pixels) -> Featur
 def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> Features:
     """Return the features of class names in the prompt, (C, D) of length 1; logs a warning for those cut.
 
-    With several templates a feature is the mean of those in each, as for a dictionary entry (paper Eq. 1).
+    With several templates a feature is the mean of those in each, as for a dictionary entry (paper Eq. 1); with texts
+    of its own for each class, the mean of theirs. Raises UsageError for a class without any.
     """
+    if protocol.texts is not None:
+        found = mean_features(model, protocol.texts.of(names))
+        check_finite(model.name, {"the texts of the classes": found}, "text features")
+        return np.asarray(found.numpy(), dtype=np.float32)
     if len(templates := templates_of(protocol.prompt)) > 1:
         return np.asarray(entry_features(model, names, templates).cpu().numpy(), dtype=np.float32)
     tokens = model.tokenize([fill(protocol.prompt, name) for name in names])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from maxi_core.clip.device import Precision
 from maxi_core.clip.image_tower import centre_crop, short_side
 from maxi_core.errors import UsageError
+from maxi_core.evaluation.class_texts import ClassTexts, read_class_texts
 from maxi_core.prompts import EVALUATION, templates_of
 from maxi_core.texts import Spelling
 from maxi_core.video.sampling import Sampling
@@ -27,7 +28,8 @@ class Protocol:
     """How videos and class names are shown to a model; the defaults are the paper's one view and one prompt.
 
     `frames` of each of `clips` clips, each seen in `crops` crops (1: the centre; 3: beginning, middle and end of the
-    longer side). Clip c of C takes, of each of the T equal segments of a video, the middle of its c-th C-th.
+    longer side). Clip c of C takes, of each of the T equal segments of a video, the middle of its c-th C-th. With
+    `texts` the mean of a class's texts stands for it, and no prompt.
     """
 
     frames: int = 16
@@ -37,17 +39,20 @@ class Protocol:
     spelling: Spelling = "written"
     precision: Precision = "fp32"
     chosen: "Chosen | None" = None
+    texts: ClassTexts | None = None
 
     @staticmethod
     def of(section: "EvalSection", spelling: Spelling, chosen: "Chosen | None" = None) -> "Protocol":
         """Return the protocol of an `[eval]` section; `spelling` is that of names if the section does not say.
 
-        `chosen` is the preset that the section was settled with (`maxi_core.evaluation.presets`), for the record.
+        Files of class texts are read. `chosen` is the preset that the section was settled with
+        (`maxi_core.evaluation.presets`), for the record.
         """
         clips, crops = parse_views(section.views)
         return Protocol(
             frames=section.frames, clips=clips, crops=crops, prompt=section.prompt,
             spelling=section.names or spelling, precision=section.precision, chosen=chosen,
+            texts=read_class_texts(section.prompts, section.prompts_form) if section.prompts else None,
         )  # fmt: skip
 
     def __post_init__(self) -> None:

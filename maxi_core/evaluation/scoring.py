@@ -182,10 +182,8 @@ def _circumstances(
     about = model.about
     many = benchmark.multi_label or protocol.views != "1x1"
     return {
-        "prompt": protocol.prompt,
+        **_shown(protocol, split.classes),
         "names": benchmark.spelling,
-        "templates": len(templates := templates_of(protocol.prompt)),
-        "example": fill(templates[0], split.classes[0]),
         "protocol": protocol.chosen and protocol.chosen.record(),
         "frames": protocol.frames,
         "views": protocol.views,
@@ -213,6 +211,17 @@ def _circumstances(
         "notes": list(split.notes),
         "version": __version__,
     }
+
+
+def _shown(protocol: Protocol, classes: Sequence[str]) -> dict[str, Any]:
+    """Return how class names were shown: in a prompt, or by texts of files, which no table mixes with that."""
+    if protocol.texts is None:
+        templates = templates_of(protocol.prompt)
+        example, mark = fill(templates[0], classes[0]), protocol.prompt
+        return {"prompt": mark, "prompts": None, "templates": len(templates), "example": example}
+    texts = protocol.texts.of(classes)
+    said = protocol.texts.record()
+    return {"prompt": protocol.texts.mark, "prompts": said, "templates": len(texts[0]), "example": texts[0][0]}
 
 
 def mean_record(results: Sequence[Result]) -> dict[str, Any]:

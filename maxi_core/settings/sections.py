@@ -80,6 +80,13 @@ class EvalSection(Options):
     frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
     views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")
     prompt: str = Field("a photo of a {}.", description="prompt of a class name; templates: the mean over 28")
+    prompts: Annotated[tuple[Path, ...], Flag(metavar="FILE")] = Field(
+        (),
+        description="files of texts for each class, whose mean stands for it in the place of prompt; marked in tables",
+    )
+    prompts_form: str = Field(
+        "{text}", description="how a text of prompts is put to the model: {text}, and {name} for the class"
+    )
     names: Spelling | None = Field(
         None,
         description="class names as written, or with their words apart (apply eye makeup); "

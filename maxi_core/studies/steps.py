@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from maxi_core.bags.bag import read_bags
 from maxi_core.bags.pipeline import NewProgress, Unwatched
-from maxi_core.clip.checkpoints import STATE, checkpoints_of
+from maxi_core.clip.checkpoints import checkpoints_of
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark
@@ -254,14 +254,13 @@ class MixStep(Step):
 
     def run(self, place: Place, folder: Path) -> Facts:
         """Mix the weights."""
-        from maxi_core.training.ensemble import averaged, ensemble
+        from maxi_core.training.ensemble import averaged, ensemble, last_epochs
 
         start = self.train.start
         original = str(start.model(place.out)) if start else self.train.section.model
         trained = self.train.model(place.out)
         if self.average:
-            epochs = [one for one in checkpoints_of(self.train.folder(place.out)) if (one / STATE).is_dir()]
-            trained = averaged(epochs, folder / "mean")
+            trained = averaged(last_epochs(self.train.folder(place.out)), folder / "mean")
         ensemble(original, str(trained), [self.ratio], folder, place.catalog)
         return {}
 
@@ -296,6 +295,7 @@ class ScoreStep(Step):
             "eval": shown.model_dump(mode="json", exclude={"out", "store", "device", "data_root", "dictionary"}),
             "video": self.recipe.core("video", VideoOptions).of_frames(),
             "lists": lists_of(self.benchmarks),
+            "texts": [_content(path) for path in shown.prompts],
         }
 
     def run(self, place: Place, folder: Path) -> Facts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from maxi_core.clip.checkpoints import ABOUT, read_about, read_weights
+from maxi_core.clip.checkpoints import ABOUT, STATE, checkpoints_of, read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.naming import find_model
 from maxi_core.clip.tokens import of_checkpoint
@@ -77,6 +77,18 @@ def ensemble(
         name = step_name(int(about.get("step", 0)), ratio)
         made.append(save_checkpoint(out, name, mixed(first, weights, ratio), said, tokenizer=files))
     return made
+
+
+def last_epochs(run: Path, count: int | None = None) -> list[Path]:
+    """Return the last `count` checkpoints of a training run that it could go on from, all if None: no mixtures of them.
+
+    Raises UsageError if there are fewer.
+    """
+    found = [path for path in checkpoints_of(run) if (path / STATE).is_dir()]
+    if len(found) < (count or 1):
+        what = f"{run} has {len(found)} checkpoints of its epochs"
+        raise UsageError(what, f"train with --keep-last {count or 'N'}, for as many as are wanted")
+    return found[-count:] if count else found
 
 
 def averaged(checkpoints: Sequence[Path], out: Path) -> Path:

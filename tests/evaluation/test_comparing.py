@@ -173,3 +173,37 @@ def test_what_cannot_be_compared_is_said_in_one_line(maxi, tmp_path: Path, runs,
     ran = maxi("compare", *filled)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert said in ran.err
+
+
+def test_what_was_forgotten_stands_beside_each_score(maxi, tmp_path: Path) -> None:
+    paths = []
+    for name, gained, kept in (("a", [1, 2] * 20, [1] * 40), ("b", [1] * 40, [1, 1, 1, 2] * 10)):
+        path = run(tmp_path / name, name, gained)
+        (record,) = json.loads(path.read_text())
+        other = run(tmp_path / name / "kept", name, kept)
+        (tmp_path / name / "kept.jsonl").write_text((other.parent / "predictions-ucf101-1.jsonl").read_text())
+        (of_kept,) = json.loads(other.read_text())
+        of_kept |= {"benchmark": "mine", "predictions": "kept.jsonl", "metric": "top1"}
+        path.write_text(json.dumps([record, of_kept]))
+        paths.append(path)
+    words = ("compare", *map(str, paths), "--metrics", "top1", "--tables", "none", "--forgetting", "mine")
+    first, second, *_ = json.loads(maxi(*words, "--json").out)["lines"]
+    assert first["forgetting"] is None
+    assert (second["interval"]["difference"], second["forgetting"]["difference"]) == (50, -25)
+    assert second["forgetting"]["low"] < -25 < second["forgetting"]["high"]
+    shown = maxi(*words).out.splitlines()
+    assert shown[1].split() == ["score", "against", "the", "first", "forgetting"]
+    assert shown[3].split()[:4] == ["b", "100.0", "+50.0", "[+35.0,"]
+    assert shown[3].split()[-3] == "-25.0"
+    header, _, row, other, *_ = maxi(*words, "--format", "markdown").out.splitlines()
+    assert header.endswith("| source | forgetting |")
+    assert row.endswith("|  |")
+    assert "| -25.0 [" in other
+    rows = list(csv.reader(io.StringIO(maxi(*words, "--format", "csv").out)))
+    assert rows[0][-3:] == ["forgetting", "forgetting_low", "forgetting_high"]
+    assert {len(row) for row in rows} == {12}
+    assert r"\begin{tabular}{lllrrlr}" in maxi(*words, "--format", "latex").out
+    assert "there is no benchmark 'other'" in maxi(*words[:-1], "other").err
+    (record, _) = json.loads(paths[1].read_text())
+    paths[1].write_text(json.dumps([record]))
+    assert "has no scores on mine" in maxi(*words).err

@@ -204,3 +204,20 @@ def test_a_few_missing_videos_leave_the_scores_as_they_are(maxi, world, tmp_path
     assert maxi("eval", *words).code == 0
     (record,) = json.loads((tmp_path / "out" / folder_name(str(world.model)) / "scores.json").read_text())
     assert (record["mostly_skipped"], record["skipped"]) == (False, 6)
+
+
+def test_what_a_model_forgot_stands_beside_what_it_gained(maxi, world, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "videos").symlink_to(world.benchmark / "videos")
+    (tmp_path / "kept" / "labels.csv").write_text("id,name\n0,walk\n1,jump\n")
+    (tmp_path / "kept" / "split.txt").write_text("".join(f"videos/{n:02d}.mp4 {n % 2}\n" for n in range(4)))
+    words = arguments(world, tmp_path / "out", "--forgetting", str(tmp_path / "kept"), "--allow-outside-root")
+    ran = maxi("eval", words[0], str(world.other), *words[1:])
+    assert ran.code == 0, ran.err
+    assert "forgetting" in ran.out
+    assert "kept top-1" in ran.out
+    ran = maxi("eval", *words)
+    assert (ran.code, ran.err.splitlines()) == (
+        2,
+        ["maxi: error: --forgetting is a difference from the first model; name that before this one"],
+    )

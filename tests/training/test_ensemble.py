@@ -1,6 +1,7 @@
 """Weight ensembling: arithmetic on every parameter, and ordinary checkpoints."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from maxi_core.clip.checkpoints import read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.errors import UsageError
-from maxi_core.training.ensemble import averaged, mixed
+from maxi_core.training.ensemble import averaged, last_epochs, mixed
 
 
 def test_every_weight_is_the_share_of_the_original_and_the_rest_of_the_trained() -> None:
@@ -91,3 +92,35 @@ def test_the_mean_of_checkpoints_is_the_mean_of_every_weight_and_an_ordinary_che
     assert load_model(str(found), "cpu").about["averaged"] == [path.name for path in epochs]
     with pytest.raises(UsageError, match="no checkpoints to average"):
         averaged([], tmp_path / "none")
+
+
+def test_the_mean_of_the_last_epochs_is_mixed_and_a_sweep_is_scored_in_one_command(
+    world: Path, tmp_path: Path, maxi: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model, out = str(world / "model"), tmp_path / "out"
+    small = ["--epochs", "3", "--batch-size", "4", "--frames", "2", "--bag-size", "3", "--lr", "1e-3", "--warmup", "0"]
+    train = ("train", str(world / "run"), "--model", model, "--out", out, *small, "--workers", "0", "--ensemble", "0.5")
+    assert maxi(*train, "-o", "train.keep_last=2", "-q").code == 0
+    first, second = (read_weights(path) for path in last_epochs(out, 2))
+    bench = tmp_path / "bench"
+    shutil.copytree(world / "clips", bench / "videos")
+    (bench / "labels.csv").write_text("id,name\n0,juggling\n1,waving\n")
+    (bench / "split.txt").write_text("".join(f"videos/{number}.mp4 {number % 2}\n" for number in range(4)))
+    words = ("ensemble", model, str(out), "--ratio", "0,0.5", "--last", "2", "--out", str(tmp_path / "mixed"))
+    more = ("--benchmark", str(bench), "-o", "eval.frames=2", "-o", "video.workers=0", "-o", "eval.device=cpu", "-q")
+    ran = maxi(*words, *more)
+    assert ran.code == 0, ran.err
+    mean = read_weights(tmp_path / "mixed" / "checkpoints" / "step-00000012-ensemble-0")
+    assert all(torch.allclose(mean[key], (first[key] + second[key]) / 2, atol=1e-6) for key in mean)
+    rows = [line.split() for line in ran.out.splitlines()[-4:]]
+    assert rows[0] == ["original", "bench"]
+    assert [row[0] for row in rows[1:]] == ["all", "0", "0.5"]
+    assert float(rows[2][1]) - float(rows[1][1]) == pytest.approx(float(rows[2][2].strip("()")), abs=0.06)
+    said = json.loads(maxi(*words, *more, "--json").out)
+    assert [len(one) for one in said["scores"]] == [1, 1, 1]
+    ran = maxi(*words[:5], "--last", "3", "--out", str(tmp_path / "other"))
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "has 2 checkpoints of its epochs; train with --keep-last 3" in ran.err
+    assert "bench" not in maxi(*words, "--benchmark", "nowhere").out
+    assert not (tmp_path / "other").exists()
