@@ -99,7 +99,6 @@ def test_every_dependency_has_a_floor_and_every_builtin_needs_no_extra() -> None
     [
         ("maxi-synonyms", ["synonyms", "expander", "synonyms", "maxi-synonyms", "1.0", "ok"]),
         ("maxi-descriptors", ["descriptors", "expander", "descriptors", "maxi-descriptors", "1.0"]),
-        pytest.param("maxi-vlm", ["vlm", "captioner", "vlm", "maxi-vlm", "1.0", "ok"], marks=pytest.mark.long),
         pytest.param(
             "maxi-ownbench",
             ["own-kitchen", "benchmark", "ownbench", "maxi-ownbench", "1.0", "ok"],

@@ -18,8 +18,6 @@ from maxi_core.system.store import digest
 from maxi_core.types import Video
 from maxi_core.video.skips import VideoError, check_file
 
-TOKENS_OF_A_QUESTION = 25  # `Generate 5 phrases to describe the action of ... in simple words.` and a chat's frame
-TOKENS_OF_A_REPLY = 40  # five phrases of about six tokens, numbered
 BYTES_OF_AN_ANSWER = 300
 BYTES_OF_A_BAG = 2500
 
@@ -29,7 +27,7 @@ class Stage:
     """What one source has to do at most: `asked` of `of` items, with so many frames each, in how many seconds.
 
     `frames` is None where the source does not say before it is opened, or looks at none; `seconds` is None where its
-    speed was never measured with these options. Only calls of expanders use tokens.
+    speed was never measured with these options, `tokens` where the source uses none.
     """
 
     stage: str
@@ -66,7 +64,7 @@ def plan(job: Job) -> dict[str, object]:
     for expander in job.sources.expanders:
         stages.append(_stage(job, "expand", expander, map(text_key, entries), len(entries)))
     stages += [_stage(job, "filter", one, (), kept) for one in job.sources.filters]
-    calls = {one.source: one.asked for one in stages if one.stage == "expand"}
+    calls = {one.source: one.asked for one in stages if one.stage == "expand" or one.tokens is not None}
     answers = sum(one.asked for one in stages)
     disk, free = answers * BYTES_OF_AN_ANSWER + len(job.videos) * BYTES_OF_A_BAG, _free(job.out)
     fails = [*_places(job), *(_tried(source) for source in job.sources.texts if calls.get(source.label, 1))]
@@ -108,6 +106,8 @@ def _stage(job: Job, stage: str, source: Source, keys: Iterable[str], most: int,
     if isinstance(source, Filter):
         asked = most  # which of the bags are known nobody knows before they are there
     frames = getattr(source.options, "frames", None)
+    with blamed(source.label, "when it was asked for its tokens"):
+        tokens = source.tokens_each()
     return Stage(
         stage,
         source.label,
@@ -115,7 +115,7 @@ def _stage(job: Job, stage: str, source: Source, keys: Iterable[str], most: int,
         most,
         asked,
         frames if isinstance(frames, int) else None,
-        asked * (TOKENS_OF_A_QUESTION + TOKENS_OF_A_REPLY) if texts else None,
+        None if tokens is None else asked * tokens,
         None if seconds is None else asked * seconds,
     )
 

@@ -53,6 +53,10 @@ class Source(Configured):
         """
         return {}
 
+    def tokens_each(self) -> int | None:
+        """Return about how many tokens a question takes with its answer, for `--dry-run`; None: it uses none."""
+        return None
+
     def notes(self) -> list[str]:
         """Return what a reader of a run's results should know of how the answers came; asked when all are there."""
         return []

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field, field_validator
 import maxi_core
 from maxi_core import Captioner, Clip, Failed, Sampling, Source, Video, WorldPath, hookimpl
 from maxi_core.texts import tidy
-from maxi_plugins.blip_model import Precision, captioner_folder, captioner_identity, load_captioner
+from maxi_plugins.blip_model import load_captioner
+from maxi_plugins.captioner_files import Precision, absolute, captioner_folder, captioner_identity
 from maxi_plugins.degenerate import degenerate
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Blip(Captioner):
         @field_validator("model")
         @classmethod
         def _absolute(cls, model: str) -> str:
-            return str(Path(model).expanduser().absolute()) if model.startswith((".", "/", "~")) else model
+            return absolute(model)
 
     options: Options
 
@@ -101,7 +102,7 @@ class Blip(Captioner):
 
     @cached_property
     def _folder(self) -> Path:
-        return captioner_folder(self.options.model, self.options.revision)
+        return captioner_folder(self.label, self.options.model, self.options.revision)
 
     @cached_property
     def _captioner(self) -> "BlipCaptioner":

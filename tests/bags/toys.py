@@ -83,6 +83,9 @@ class ToyGpt(Expander):
     def expand(self, entries: list[str]) -> list[list[str] | Failed]:
         return [self._phrases(entry) for entry in entries]
 
+    def tokens_each(self) -> int:
+        return 65
+
     def _phrases(self, entry: str) -> list[str] | Failed:
         asked(self.name, entry)
         return [f"someone {entry}", f"{entry} {self.options.style}"]

@@ -1,5 +1,7 @@
 """A real HTTP server on the loopback interface that speaks OpenAI's format, with whatever fault a test wants."""
 
+import base64
+import io
 import json
 import threading
 import time
@@ -93,9 +95,25 @@ class Server:
 
 
 def prompt_of(request: dict[str, Any]) -> str:
-    prompt = request["prompt"] if "prompt" in request else request["messages"][0]["content"]
-    assert isinstance(prompt, str)
-    return prompt
+    """Return the prompt of a request; where it has pictures, `shade L R` by the two halves of the last one, in tens."""
+    prompt = request["prompt"] if "prompt" in request else request["messages"][-1]["content"]
+    if isinstance(prompt, str):
+        return prompt
+    picture = pictures(request)[-1].convert("L")
+    halves = [picture.getpixel((place * picture.width // 4, picture.height // 2)) for place in (1, 3)]
+    return f"shade {round(halves[0], -1)} {round(halves[1], -1)}"
+
+
+def pictures(request: dict[str, Any]) -> list[Any]:
+    """Return the pictures of a request, as Pillow opens them."""
+    from PIL import Image
+
+    heads, data = zip(
+        *(part["image_url"]["url"].split(",", 1) for part in request["messages"][-1]["content"] if "image_url" in part),
+        strict=True,
+    )
+    assert set(heads) == {"data:image/jpeg;base64"}
+    return [Image.open(io.BytesIO(base64.b64decode(text))) for text in data]
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from maxi_core import Failed, Sampling, Video
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.testing import contract
 from maxi_plugins.blip import Blip
-from maxi_plugins.blip_model import BlipCaptioner, captioner_identity, load_captioner
+from maxi_plugins.blip_model import BlipCaptioner, load_captioner
+from maxi_plugins.captioner_files import captioner_identity
 from maxi_plugins.degenerate import degenerate
 from maxi_sandbox import Sandbox
 from maxi_sandbox.parcels import unpack_blip

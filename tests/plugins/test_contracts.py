@@ -14,12 +14,14 @@ HELD = {
     "crossframe",
     "dictionary",
     "gpt3",
+    "hf-captioner",
     "mean",
     "rescore",
     "stoplist",
     "transformer",
     "true-labels",
     "verbs",
+    "vlm",
     "webvid",
 }
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from maxi_core.errors import ExitCode, MaxiError
 from maxi_core.system.locks import exclusive
 from maxi_plugins.llm.endpoint import RESUME
-from maxi_plugins.llm.exchange import Request, prompt_of, reply_text
+from maxi_plugins.llm.exchange import Request, pictures_of, prompt_of, reply_text
 
 LEDGER = "spent.jsonl"
 UNKNOWN_REPLY = 500  # tokens, before any reply was seen
@@ -31,7 +31,7 @@ class Budget:
 
     A request is counted before it is sent, so a process that is killed has counted it; what is refused is taken back.
     Tokens are estimated before a request as the most that one has taken so far, or exactly bounded if the request
-    itself bounds its reply (`max_tokens`).
+    itself bounds its reply (`max_tokens`) and has no pictures: how many tokens these take is the model's secret.
     """
 
     def __init__(self, label: str, folder: Path, cap_calls: int | None = None, cap_tokens: int | None = None) -> None:
@@ -72,9 +72,16 @@ class Budget:
 
     def _estimate(self, request: Request) -> int:
         most = request.get("max_tokens", request.get("max_completion_tokens"))
-        if isinstance(most, int):
-            return len((prompt_of(request) or "").encode()) + FRAME + most  # a token has one byte at least
-        return self._largest or UNKNOWN_REPLY
+        pictures = sum(picture.tokens for picture in pictures_of(request))
+        if not isinstance(most, int):
+            return self._largest or UNKNOWN_REPLY + pictures
+        bound = len((prompt_of(request) or "").encode()) + FRAME + most  # a token has one byte at least
+        return max(bound + pictures, self._largest) if pictures else bound
+
+    @property
+    def answered(self) -> bool:
+        """Whether any request was ever answered, as far as this process has read the file."""
+        return self._largest > 0
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
@@ -123,4 +130,4 @@ def count_tokens(request: Request, response: object) -> int:
             return total
     said = reply_text(response)
     letters = len(prompt_of(request) or "") + (len(said) if isinstance(said, str) else 0)
-    return math.ceil(letters / LETTERS)
+    return math.ceil(letters / LETTERS) + sum(picture.tokens for picture in pictures_of(request))

@@ -18,7 +18,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import sweep, write_text
 from maxi_core.system.locks import KeyLocks
 from maxi_core.system.store import digest
-from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, prompt_of
+from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, kept, prompt_of
 
 logger = logging.getLogger("maxi")
 
@@ -47,15 +47,16 @@ class ResponseCache:
 
     def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
         """Return what was answered before, or ask the other one; raises MaxiError if the folder cannot be written."""
-        path = self._folder / f"{digest(request, turn)}.json"
-        if (found := _read(path, request, turn)) is not None:
+        asked = kept(request)
+        path = self._folder / f"{digest(asked, turn)}.json"
+        if (found := _read(path, asked, turn)) is not None:
             return found
         with self._locks.held(path.stem):
-            if (found := _read(path, request, turn)) is not None:  # another one has asked meanwhile
+            if (found := _read(path, asked, turn)) is not None:  # another one has asked meanwhile
                 return found
             exchange = self._inner.ask(request, turn)
             if isinstance(exchange, Exchange) and self._useful(exchange.response):
-                _write(path, request, turn, exchange)
+                _write(path, asked, turn, exchange)
         return exchange
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.secrets import blotter_of
 from maxi_plugins.llm.deadline import Deadline, UnreadableError, bounded_client
-from maxi_plugins.llm.exchange import Request, error_of, excerpt
+from maxi_plugins.llm.exchange import SYSTEM, Request, error_of, excerpt, pictures_of
 from maxi_plugins.llm.lookup import UnresolvedError
 
 if TYPE_CHECKING:
@@ -28,7 +29,23 @@ OPENAI = "https://api.openai.com/v1"
 OFFERED = 8  # models that an error names
 MOST_MODELS = 10_000
 RESUME = "the same command goes on from here"
-DROPPABLE = ("temperature", "max_tokens")
+DROPPABLE = ("temperature", "max_tokens")  # a refusal names one of these and says that it is not supported
+NAMED = {  # further ones, and how servers call what they do not take
+    "response_format": re.compile(
+        r"(?:response|output)[_ ]?(?:format|schema)|json[_ ]?(?:schema|object|mode)|structured[_ ]?output|grammar|"
+        r"guided|additionalProperties",
+        re.IGNORECASE,
+    ),
+    SYSTEM: re.compile(
+        r"system[\W_]*(?:role|message|prompt|instruction)|roles?\b.{0,40}\balternat|only user", re.IGNORECASE
+    ),
+}
+NO_PICTURES = re.compile(
+    r"(?=.*(?:image|vision|multi-?modal|mmproj))"
+    r"(?=.*(?:support|mmproj|missing|not an?\b|unknown variant|(?:not|n't) (?:accept|take|process|see|read|handle)))"
+    r"(?!.*(?:size|dimension|resolution|large|bytes|decod|corrupt))",
+    re.IGNORECASE | re.DOTALL,
+)
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 RETRYABLE = (408, 409, 425, 429)
 STATUS_OF = {  # what codes and types of errors inside a 200 have in them
@@ -125,15 +142,11 @@ class Endpoint:
 
         The whole response has `timeout` seconds and `deadline.MOST_BYTES` bytes, that of an error, too.
         """
-        body = dict(request)
-        named = {name: body.pop(name) for name in ("model", "messages", "prompt") if name in body}
+        path = "/chat/completions" if self._provider == "chat" else "/completions"
         with self._connected() as (client, deadline):
-            chat, form = client.chat.completions, client.completions
-            streaming = chat.with_streaming_response if self._provider == "chat" else form.with_streaming_response
-            try:
-                with streaming.create(**named, extra_body=body) as response:  # type: ignore[call-overload]
-                    return self._errors.read(response.read(), request)
-            except Exception as error:  # of openai, or of the HTTP library and what reads a response for it
+            try:  # as it is: `create` walks through all parts of a request, of which pictures are many
+                return self._errors.read(client.post(path, cast_to=bytes, body=dict(request)), request)
+            except Exception as error:  # of openai, or of the HTTP library while the response is read
                 return self._fault(error, deadline, request)
 
     def _fault(self, error: Exception, deadline: Deadline, request: Request) -> Outcome:
@@ -300,15 +313,18 @@ class ErrorReader:
             why = redacted(str(cause or error), self.key)
             return Transient(f"cannot reach {address()}: {why}", sent=type(cause).__name__ != "ConnectError")
         if isinstance(error, APIStatusError):
-            body = error.body if isinstance(error.body, dict) else {}
-            said = redacted(str(body.get("message") or error.message or "nothing"), self.key)
+            said = redacted(_words_of(error.body) or error.message or "nothing", self.key)
             refusal = Refusal(error.status_code, said, error.response.headers, error.code, error.type, error.param)
             return self._meaning(refusal, request)
         return Failed(f"the request failed: {redacted(str(error), self.key)}")
 
     def _meaning(self, refusal: Refusal, request: Request) -> Outcome:
         status, said = refusal.status, refusal.said
-        if final := self._final(refusal, request.get("model")):
+        if (parameter := _refused_by_name(refusal, request)) is not None:
+            return RefusedParameter(parameter, said)
+        busy = status in (*RETRYABLE, 502, 503, 504)
+        blind = not busy and NO_PICTURES.match(said) is not None and next(pictures_of(request), None) is not None
+        if final := self._final(refusal, request.get("model"), blind=blind):
             return final
         if status in (400, 422):
             return self._bad_request(refusal, request)
@@ -316,8 +332,11 @@ class ErrorReader:
             return Transient(f"{address()} answered {status}: {said}", _retry_after(refusal.headers), status == 429)
         return Failed(f"{address()} answered {status}: {said}")
 
-    def _final(self, refusal: Refusal, model: object) -> MaxiError | None:
-        """Return the fault that every further request would meet too, or None if it is no such fault."""
+    def _final(self, refusal: Refusal, model: object, *, blind: bool) -> MaxiError | None:
+        """Return the fault that every further request would meet too, or None if it is no such fault.
+
+        `blind` says that the refusal is one of all pictures.
+        """
         status, said = refusal.status, refusal.said
         if status == 402 or {str(refusal.code), str(refusal.type)} & set(QUOTA):
             return MaxiError(f"{address()} says that the quota is used up: {said}", f"raise it there; {RESUME}")
@@ -326,8 +345,11 @@ class ErrorReader:
         if status == 403:
             problem = f"{address()} refuses access to model '{model}' (403): {said}"
             return MaxiError(problem, f"choose another {self.label}.model")
-        if status == 404:
+        if status == 404 and not blind:
             return UnknownModelError(f"{address()} knows no model '{model}', or has no such address (404)")
+        if blind:
+            problem = f"model '{model}' of {address()} takes no pictures ({status}): {said}"
+            return MaxiError(problem, f"name one that does: -o {self.label}.model=NAME")
         return None
 
     def _bad_request(self, refusal: Refusal, request: Request) -> Outcome:
@@ -340,6 +362,32 @@ class ErrorReader:
             problem = f"model '{request['model']}' refuses {parameter}: {said}"
             return MaxiError(problem, f"choose another {self.label}.model or value")
         return Failed(f"{address()} answered {refusal.status}: {said}")
+
+
+def _words_of(body: object) -> str:
+    """Return what the body of an error says, in the forms that servers give it beside OpenAI's."""
+    if isinstance(body, dict):
+        return next((str(body[name]) for name in ("message", "detail", "error") if body.get(name)), "")
+    return body if isinstance(body, str) else ""
+
+
+def _refused_by_name(refusal: Refusal, request: Request) -> str | None:
+    """Return the field of `NAMED` that a refusal is about and the request has, None if it is about none.
+
+    Servers say so with almost any status: a template that knows no system message is an error of their own.
+    """
+    if refusal.status in (401, 402, 403, 404, *RETRYABLE):
+        return None
+    words = f"{refusal.param or ''} {refusal.said}"
+    for name, pattern in NAMED.items():
+        if name in (request if name != SYSTEM else _roles(request)) and pattern.search(words):
+            return name
+    return None
+
+
+def _roles(request: Request) -> list[object]:
+    messages = request.get("messages")
+    return [message.get("role") for message in messages] if isinstance(messages, list) else []
 
 
 def _status_of(error: Mapping[str, object]) -> int | None:

@@ -1,8 +1,8 @@
 """One exchange with a language model in OpenAI's format: the request, the response, and the text in both."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from maxi_core import Failed
 from maxi_core.texts import tidy
@@ -10,9 +10,26 @@ from maxi_core.texts import tidy
 Request: TypeAlias = Mapping[str, object]
 
 
+class Picture(str):
+    """A picture of a request as a data URL; `of` names what it was made from, `tokens` is about what it takes.
+
+    What is kept, compared and recorded is `of`: pixels are the same for every version of the library that packs them,
+    and a thousand times as many bytes.
+    """
+
+    of: str
+    tokens: int
+
+    def __new__(cls, url: str, of: str, tokens: int) -> "Picture":
+        """Return the URL with what is known of it."""
+        picture = super().__new__(cls, url)
+        picture.of, picture.tokens = of, tokens
+        return picture
+
+
 @dataclass(frozen=True)
 class Exchange:
-    """A request as it was sent, and the response as decoded JSON, or as text if it was none."""
+    """A request as it was sent (see `kept`), and the response as decoded JSON, or as text if it was none."""
 
     request: Request
     response: object
@@ -111,11 +128,62 @@ def _why_silent(response: object) -> str:
 
 
 def prompt_of(request: object) -> str | None:
-    """Return the prompt of a request, chat or completions, or None if it has none."""
+    """Return the prompt of a request, chat or completions, or None if it has none.
+
+    Where a question has pictures, it is all that is said, with what the pictures were made from.
+    """
     match request:
         case {"messages": [*_, {"content": str(text)}]} | {"prompt": str(text)}:
             return text
+        case {"messages": [*messages]} if texts := [text for message in messages for text in _shown(message)]:
+            return "\n".join(texts)
     return None
+
+
+def _shown(message: object) -> Iterator[str]:
+    match message:
+        case {"content": str(text)}:
+            yield text
+        case {"content": [*parts]}:
+            for part in parts:
+                match part:
+                    case {"text": str(text)}:
+                        yield text
+                    case {"image_url": {"url": str(url)}}:
+                        yield kept(url)
+
+
+def kept(value: Any) -> Any:
+    """Return a request, or a part of it, as it is kept: of each picture only what it was made from."""
+    match value:
+        case Picture():
+            return value.of
+        case Mapping():
+            return {name: kept(inner) for name, inner in value.items()}
+        case list():
+            return [kept(inner) for inner in value]
+    return value
+
+
+def pictures_of(value: object) -> Iterator[Picture]:
+    """Yield the pictures of a request, or of a part of it."""
+    if isinstance(value, Picture):
+        yield value
+    elif isinstance(value, (Mapping, list)):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from pictures_of(inner)
+
+
+SYSTEM = "system"  # its message, among the fields that a request can do without
+
+
+def without(request: Request, fields: Collection[str]) -> dict[str, Any]:
+    """Return a request without some of its fields; without `SYSTEM`, the user says what stood in that message."""
+    left: dict[str, Any] = {name: value for name, value in request.items() if name not in fields}
+    match left:
+        case {"messages": [{"role": "system", "content": str(text)}, {"content": [*parts]}]} if SYSTEM in fields:
+            left["messages"] = [{"role": "user", "content": [{"type": "text", "text": text}, *parts]}]
+    return left
 
 
 def excerpt(text: str, longest: int = 60) -> str:

@@ -51,14 +51,28 @@ def phrases(reply: str, most: int) -> list[str]:
     and one phrase a line; leaves out thoughts, what is said around the phrases, and phrases too long to be one (essays,
     refusals).
     """
-    text = answer_of(reply).strip("\n")[:LONGEST_REPLY]
-    text = _FENCE.sub("\n", text.replace("\r", "\n").replace("<0x0A>", "\n").translate(_CURLY | _WIDE))
+    text = _answer(reply)
     found: dict[str, str] = {}
     for candidate in _json_strings(text) or _items(_plain(text)):
         phrase = _bare(candidate)
         if _is_phrase(phrase):
             found.setdefault(name_key(phrase), phrase)
     return list(found.values())[:most]
+
+
+def says_none(reply: str) -> bool:
+    """Return whether a reply says that there is no phrase: JSON whose lists are empty, such as `{"actions": []}`."""
+    try:
+        value = json.loads(_answer(reply))
+    except (ValueError, RecursionError):
+        return False
+    lists = [inner for inner in (value.values() if isinstance(value, dict) else [value]) if isinstance(inner, list)]
+    return bool(lists) and not any(item for inner in lists for item in inner)
+
+
+def _answer(reply: str) -> str:
+    text = answer_of(reply).strip("\n")[:LONGEST_REPLY]
+    return _FENCE.sub("\n", text.replace("\r", "\n").replace("<0x0A>", "\n").translate(_CURLY | _WIDE))
 
 
 def _is_phrase(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from maxi_plugins.llm.endpoint import (
     UnknownModelError,
     address,
 )
-from maxi_plugins.llm.exchange import Exchange, Request
+from maxi_plugins.llm.exchange import Exchange, Request, kept, without
 
 logger = logging.getLogger("maxi")
 
@@ -29,7 +30,8 @@ FIRST_PAUSE = 0.5  # seconds; each further one is twice as long
 LONGEST_PAUSE = 30.0
 LONGEST_RETRY_AFTER = 120.0  # seconds that are waited; an endpoint that wants more is taken at its word
 SAID_EVERY = 10.0  # seconds of asking one question again after which that is said, and again after as long
-GIVEN_UP = 3  # questions given up with no answer between them: then nobody is asked any more
+_FILTERED = re.compile("filter|policy|moderat|safety", re.IGNORECASE)  # what is refused for its content alone
+GIVEN_UP = 3  # questions given up with no answer between them, or refused alike: then nobody is asked any more
 
 
 class RateLimiter:
@@ -121,6 +123,7 @@ class Retrying:
         self._endpoint, self._stop_after, self._budget = endpoint, stop_after, budget
         self._limiter, self._note_refusal = limiter, note_refusal
         self._given_up = 0
+        self._alike: tuple[str, int] = ("", 0)  # the last refusal of a question, and how often in a row
         self._said = -math.inf  # when it was last said that questions wait
         self._lock = Lock()
 
@@ -132,7 +135,7 @@ class Retrying:
         spent, tries = 0.0, 0
         while True:
             with self._limiter.slot():  # what is learned is noted before another one has its turn
-                sent = {name: value for name, value in request.items() if name not in self.refused}
+                sent = without(request, self.refused)
                 began = time.monotonic()
                 outcome = self._send(sent)
                 spent += time.monotonic() - began
@@ -146,9 +149,9 @@ class Retrying:
                     if spent + pause > self._stop_after or (outcome.retry_after or 0) > LONGEST_RETRY_AFTER:
                         return self._give_up(outcome, tries, spent)
             if isinstance(outcome, Reply):
-                return Exchange(sent, outcome.body)
+                return Exchange(kept(sent), outcome.body)
             if isinstance(outcome, Failed):
-                return outcome
+                return self._refused_alike(outcome)
             if isinstance(outcome, Transient):
                 level = logging.WARNING if self._long(spent + pause) else logging.INFO
                 logger.log(level, "%s: %s; asking again in %.1f s", self._label, outcome.reason, pause)
@@ -185,6 +188,19 @@ class Retrying:
             fix = f"type -o {self._label}.model=NAME{self._endpoint.offer()}, or correct OPENAI_BASE_URL"
             return self._end(MaxiError(outcome.problem, fix))
         return self._end(outcome) if isinstance(outcome, MaxiError) else outcome
+
+    def _refused_alike(self, failed: Failed) -> Failed:
+        """Return why a question is refused; raises MaxiError if an endpoint that never answered says so of each."""
+        with self._lock:
+            reason, times = self._alike
+            self._alike = (failed.reason, times + 1 if reason == failed.reason else 1)
+            over = self._alike[1] >= GIVEN_UP and not self._budget.answered and not _FILTERED.search(failed.reason)
+        if over:
+            problem = f"{address()} has answered no question so far and refused {GIVEN_UP} in the same words"
+            raise self._end(
+                MaxiError(f"{problem}: {failed.reason}", f"see {self._label}.model and the server; {RESUME}")
+            )
+        return failed
 
     def _drop(self, refused: RefusedParameter) -> None:
         with self._lock:
