@@ -100,12 +100,13 @@ class Vlm(AsksModel, Captioner):
 
 def picture(frame: Pixels, quality: int) -> Picture:
     """Return a frame (H, W, 3) of RGB as a JPEG in a data URL; what it is made from is its pixels, size and quality."""
+    import numpy as np
     from PIL import Image
 
     file = BytesIO()
     Image.fromarray(frame).save(file, "JPEG", quality=quality)
     height, width = frame.shape[:2]
-    made_from = f"sha256:{sha256(frame.tobytes()).hexdigest()[:32]} {width}x{height} q{quality}"
+    made_from = f"sha256:{sha256(np.ascontiguousarray(frame)).hexdigest()[:32]} {width}x{height} q{quality}"
     url = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
     return Picture(url, made_from, _tokens(height, width))
 
