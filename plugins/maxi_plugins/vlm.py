@@ -14,7 +14,7 @@ from maxi_plugins.llm.actions import ASKED, FORMAT, PROMPT, question
 from maxi_plugins.llm.asking import AsksModel
 from maxi_plugins.llm.budget import LETTERS
 from maxi_plugins.llm.exchange import Picture, Request
-from maxi_plugins.llm.model import ModelOptions
+from maxi_plugins.llm.model import ModelOptions, model_fix
 
 PATCH = 28  # pixels of a side that are one token for the Qwen-VL models; others take more or less
 WIDE = 16 / 9  # how much longer the longer side of a frame is, for estimates
@@ -63,6 +63,14 @@ class Vlm(AsksModel, Captioner):
         endpoint that is silent, and BudgetError (exit code 4) before a cap is crossed: no further video is asked then.
         """
         return [self._answer(self._request(clip.frames), clip.video.id) for clip in clips]
+
+    def probe(self) -> dict[str, str]:
+        """Return what the endpoint says of itself and of the model; nobody is asked where no model is named.
+
+        Raises MaxiError if it cannot be asked or does not list the model.
+        """
+        named = self.options.model is not None or self.options.replay is not None
+        return super().probe() if named else {"model": f"none: {model_fix(self.label)}"}
 
     def tokens_each(self) -> int:
         """Return about how many tokens one video takes: its frames in the patches of Qwen-VL, the question, a reply."""

@@ -33,8 +33,11 @@ def test_the_models_are_listed_and_the_own_one_is_among_them(maxi, server: Serve
         "gpt3.address": server.url,
         "gpt3.model": "large-model",
         "gpt3.models": "large-model, small-model",
+        "vlm.model": "none: type -o vlm.model=NAME or set MAXI_VLM_MODEL",
     }
-    assert server.paths == ["/v1/models"]
+    ran = maxi("env", "--llm", "--json", "-o", "vlm.model=gone")
+    assert "does not list the model 'gone'" in json.loads(ran.out)["llm"]["vlm.error"]
+    assert set(server.paths) == {"/v1/models"}
 
 
 def test_without_a_model_it_says_how_to_name_one(maxi, server: Server) -> None:

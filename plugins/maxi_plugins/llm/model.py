@@ -155,7 +155,7 @@ class LanguageModel:
             raise kind(f"{address()} does not list the model '{model}'{offered}", fix)
         found = {
             "address": address(),
-            "model": model or f"none: {_model_fix(self._label)}",
+            "model": model or f"none: {model_fix(self._label)}",
             "models": offered.strip(" ()").removeprefix("it offers ") or "none",
         }
         if model is not None and (day := models.get(model)):
@@ -203,11 +203,11 @@ def client_of(source: Source, request: Request, useful: Callable[[object], bool]
         offered = model.endpoint.offer()
         model.endpoint.close()
         problem = f"{source.label} has no model, and none is built in{offered}"
-        raise UsageError(problem, _model_fix(source.label))
+        raise UsageError(problem, model_fix(source.label))
     return model
 
 
-def _model_fix(label: str) -> str:
+def model_fix(label: str) -> str:
     """Return how to name a model; no variable sets an option of a labelled source."""
     typed = f"type -o {label}.model=NAME"
     return typed if MARK in label else f"{typed} or set {f'MAXI_{label}_MODEL'.upper().replace('-', '_')}"
