@@ -92,8 +92,9 @@ def show_compared(found: "Compared") -> None:
         lost = max(map(len, rows)) > len(HEADER)  # then what was forgotten takes the room of how many videos there are
         table = Table(box=None, pad_edge=False, show_header=lost, header_style="dim")
         table.add_column(overflow="fold")
-        for title, justify in (("score", "left"), (HEADER[4], "right"), ("forgetting" if lost else "", "left")):
-            table.add_column(title, justify=justify, no_wrap=True)
+        table.add_column("score", no_wrap=True)
+        table.add_column(HEADER[4], justify="right", no_wrap=True)
+        table.add_column("forgetting" if lost else "", no_wrap=True)
         scores = below_each_other([row[3] for row in rows])
         for row, score in zip(rows, scores, strict=True):
             table.add_row(

@@ -127,8 +127,8 @@ RECIPE: dict[str, Any] = {
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot, sandbox.",
-            autocompletion=offering("maxi_core.recipe.shipped:PAPERS", "world.recipe"),
+            help="Recipe to read instead of ./maxi.toml; also maxi-k400, maxi-fewshot, maxi-fast, sandbox.",
+            autocompletion=offering("maxi_core.recipe.shipped:SHIPPED", "world.recipe"),
         ),
     ],
     "option": Annotated[

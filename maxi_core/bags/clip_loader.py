@@ -17,7 +17,7 @@ from maxi_core.video.jobs import Job
 from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import VideoError, VideoFailed, check_file
 
-Question = TypeVar("Question", Video, TextBag)
+Question = TypeVar("Question", bound=Video | TextBag)
 ClipAsker = Asker[Video, Any]
 Asked = tuple[Question, str, list[Any]]  # a question, its key, what each asker is handed for it
 

@@ -64,7 +64,7 @@ def _seconds(sample: list[Video], askers: Askers, reading: VideoOptions) -> tupl
     return decode, (time.perf_counter() - began) / len(decoded)
 
 
-def _timed(clips: Iterator[Asked]) -> Iterator[tuple[float, Asked]]:
+def _timed(clips: Iterator[Asked[Video]]) -> Iterator[tuple[float, Asked[Video]]]:
     began = time.perf_counter()
     for one in clips:
         yield time.perf_counter() - began, one

@@ -303,19 +303,21 @@ def useless(sources: Sources, made: Made) -> list[str]:
         if heard.useless and (sources.texts or heard.failed):
             why = heard.off or _first(made, source.label) or "every answer was empty"
             lines.append(f"source '{source.label}' said nothing of all {heard.answers} it was asked: {why}")
-    for source in sources.filters:
-        heard = made.tally.of(source.label)
-        if heard.useless:
-            why = heard.off or _first(made, source.label)
-            did = f"could look at none of the {heard.answers} bags with texts: {why}"
-            if heard.empty:
-                did = f"left no text in any of {heard.empty} bags" + (
-                    f", and failed on {heard.failed}: {why}" if why else ""
-                )
-            lines.append(f"filter '{source.label}' {did}")
-    if sources.texts and made.sizes and not any(made.sizes) and not any(line.startswith("filter") for line in lines):
+    emptied = [_emptied(made, one.label) for one in sources.filters if made.tally.of(one.label).useless]
+    lines += emptied
+    if sources.texts and made.sizes and not any(made.sizes) and not emptied:
         lines.append(f"all {len(made.sizes)} bags are empty, though {len(sources.texts)} sources of texts are named")
     return lines
+
+
+def _emptied(made: Made, label: str) -> str:
+    """Return in words that a filter left nothing in any bag, or could look at none."""
+    heard = made.tally.of(label)
+    why = heard.off or _first(made, label)
+    if not heard.empty:
+        return f"filter '{label}' could look at none of {heard.answers} bags: {why}"
+    failed = f", and failed on {heard.failed}: {why}" if heard.failed else ""
+    return f"filter '{label}' left no text in any of {heard.empty} bags{failed}"
 
 
 def _first(made: Made, source: str) -> str:

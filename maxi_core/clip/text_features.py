@@ -53,7 +53,8 @@ def mean_features(model: VideoCLIP, prompts: Sequence[Sequence[str]]) -> Tensor:
     tokens = model.tokenize(every)
     with torch.no_grad():
         features = functional.normalize(encode_text(model.clip, tokens.ids), dim=-1)  # (P, D)
-        means = torch.stack([part.mean(dim=0) for part in features.split([len(some) for some in prompts])])
+        parts = torch.split(features, [len(some) for some in prompts])
+        means = torch.stack([part.mean(dim=0) for part in parts])
     for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
         if places:
             logger.warning("%d of %d texts %s: '%s'", len(places), len(every), what, every[places[0]])

@@ -55,7 +55,7 @@ def features(
     teacher = None if one.teacher is None else Encoded(*theirs, heat.detach().clone())
     again = one.teacher is not None and one.teacher.between is not None
     if again:
-        teacher = Encoded(*(part.requires_grad_() for part in theirs), heat)
+        teacher = Encoded(theirs[0].requires_grad_(), theirs[1].requires_grad_(), heat)
     towards = unit(some(1, WIDTH))[0]
 
     def others(said: Encoded) -> "Tensor":

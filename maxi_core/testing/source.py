@@ -212,7 +212,7 @@ def failures_as_failed(subject: Subject) -> None:
     """What it cannot answer is Failed with a reason, at its place, and the items beside it are answered as ever."""
     with opened(subject) as source:
         if isinstance(source, Filter):
-            odd = _odd_bags(*batch_of(source, subject.batch(1))[0])
+            odd: list[Any] = [*_odd_bags(*batch_of(source, subject.batch(1))[0])]
         elif not isinstance(source, LOOKING):
             odd = list(HOSTILE_TEXTS)
         elif (wanted := source.frames) is None:

@@ -79,5 +79,4 @@ class ByClip(Source):
         from maxi_core.clip.image_tower import centre_crop
 
         with torch.no_grad(), autocast(self.model.device, self.options.precision):
-            (feature,) = self.model.encode_video(centre_crop(clip.frames, self.model.image_size)[None])
-        return feature
+            return self.model.encode_video(centre_crop(clip.frames, self.model.image_size)[None])[0]

@@ -62,7 +62,7 @@ def test_a_bare_name_that_two_offer_is_refused_with_both_wherever_it_is_typed(fa
     assert drop_parts(catalog, SourcesSection(), ["verbs"]) == {"augmenter": "none"}, "only one of them plays"
 
 
-@pytest.mark.parametrize("name", ["maxi-k400", "maxi-fewshot", "sandbox", "default"])
+@pytest.mark.parametrize("name", ["maxi-k400", "maxi-fewshot", "maxi-fast", "sandbox", "default"])
 def test_the_recipes_that_come_with_maxi_name_its_plugins_in_full(name: str) -> None:
     path = shipped(Path(name), discover(only=[]))
     path = path if path.is_file() else shipped(Path("maxi-k400"), discover(only=[])).with_name(f"{name}.toml")

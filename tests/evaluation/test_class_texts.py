@@ -38,7 +38,7 @@ def texts_of(folder: Path, text: str, names=NAMES, name: str = "texts.json", for
                        ' "ApplyEyeMakeup": "painting a lid"}'),
         ("list.json", '["painting a lid", ["a bow", "an arrow"], "a toy on a string"]'),
         ("rows.csv", "0,painting a lid\n1,a bow\n1,an arrow\n2,a toy on a string\n"),
-        ("named.csv", "class,text\narchery,a bow,an arrow\napply eye makeup, painting a lid\nyo-yo,a toy on a string\n"),
+        ("named.csv", "class,text\narchery,a bow,an arrow\napply eye makeup, painting a lid\nyoyo,a toy on a string\n"),
         ("named.tsv", "Archery\ta bow\tan arrow\nApplyEyeMakeup\tpainting a lid\nYoYo\ta toy on a string\n"),
     ],
 )  # fmt: skip
