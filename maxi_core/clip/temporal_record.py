@@ -28,6 +28,17 @@ def make_temporal(catalog: Catalog, record: Record) -> Temporal:
     return made
 
 
+def temporal_of(project: str, catalog: Catalog | None = None) -> dict[str, Any] | None:
+    """Return the record of the module that has the attention between frames of a project's models, None for none."""
+    offers = (discover() if catalog is None else catalog).offers
+    of_project = (one for one in offers if issubclass(one.cls, Temporal) and project in one.cls.projects)
+    if (offer := next(of_project, None)) is None:
+        return None
+    made = Instance(offer).make(offer.cls.Options())
+    assert isinstance(made, Temporal)
+    return as_record(made)
+
+
 def as_record(module: Temporal) -> dict[str, Any]:
     """Return a temporal module as a checkpoint remembers it."""
     return {"name": module.ref or module.name, "version": module.version, "options": deciding(module.options)}

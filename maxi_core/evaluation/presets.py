@@ -39,8 +39,8 @@ PRESETS: Mapping[ProtocolName, Preset] = {
         *(8, "3x1", TEMPLATES, "spaced", "model"),
         (
             "its clips are of 8 frames that are 16 apart, and maxi's are the middles of equal segments",
-            "it takes the mean of the frames' logits, and maxi of their features",
-            "its models' attention sees the frames beside each, and maxi's does not",
+            "it adds up the logits of its views, and maxi their shares",
+            "it takes the mean of the frames' logits, and maxi of their features but for imported models of its own",
             "the size of its frames before the crop is unknown, and maxi's is taken",
         ),
     ),

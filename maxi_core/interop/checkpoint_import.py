@@ -10,10 +10,11 @@ from maxi_core.clip.checkpoints import SCHEMA, build, complete
 from maxi_core.clip.image_tower import IMAGENET
 from maxi_core.clip.model_rules import PREPROCESS, check, check_model, own_file, read_table
 from maxi_core.clip.naming import CONFIG, HF_CONFIG
+from maxi_core.clip.temporal_record import temporal_of
 from maxi_core.clip.timm_tower import timm_tanh
 from maxi_core.clip.tokens import Tokenizing, of_folder
 from maxi_core.errors import UsageError
-from maxi_core.interop.layouts import OPEN_CLIP, Fit, Layout, fit, from_names, layout_of
+from maxi_core.interop.layouts import NEIGHBOURS, OPEN_CLIP, Fit, Layout, fit, from_names, layout_of
 from maxi_core.interop.tensor_files import Lazies, read_safetensors, read_torch
 from maxi_core.interop.transformers_names import from_transformers
 from maxi_core.version import __version__
@@ -86,7 +87,9 @@ def import_checkpoint(
     weights = {key: _as(fitted.mapped[key], found.shapes[key]) for key in found.shapes if key in fitted.mapped}
     weights |= {key: found.weights[key] for key in fitted.missing}
     check_finite(str(source), weights)
-    about = _about(source, layout, fitted, found, protocol)
+    about = _about(source, layout, fitted, found, protocol) | {"temporal": temporal_of(layout.project.name, catalog)}
+    if about["temporal"]:
+        about["imported"]["notes"] = [note for note in about["imported"]["notes"] if note != NEIGHBOURS]
     write_checkpoint(out, {key: weights[key] for key in found.shapes}, about, tokenizer=found.tokenizing.files)
     return Imported(out, layout, fitted, about)
 
@@ -278,7 +281,6 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
         "mean": list(mean),
         "std": list(std),
         "frames": project.frames or FRAMES,
-        "temporal": None,
         "protocol": protocol or project.protocol or None,
         "imported": {
             "file": source.name,

@@ -183,6 +183,8 @@ class Temporal(Configured):
     """A temporal module; it may change the visual encoder in place, and it says how frame features are pooled."""
 
     role = "temporal"
+    # names of projects, as `maxi import checkpoint` has them, whose models have this attention between frames
+    projects: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def attach(self, visual: "nn.Module", frames: int) -> "Pooling":

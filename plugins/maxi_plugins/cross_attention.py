@@ -1,4 +1,4 @@
-"""Cross-frame attention: attention with the mean key of neighbouring frames, over stock weights (supplement 3.4)."""
+"""Attention between frames over stock weights: with the mean key of neighbours (supplement 3.4), or all tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,15 +61,30 @@ class CrossFrameAttention(nn.Module):
             q = functional.linear(asking, weight[:width], None if bias is None else bias[:width])
             k, v = functional.linear(x, weight[width:], None if bias is None else bias[width:]).chunk(2, dim=-1)
         heads = (len(x), -1, self.num_heads, width // self.num_heads)
-        k = averaged(k, self.offsets, self.frames)
+        k, v = self.near(k, v)
         q, k, v = (part.reshape(heads).transpose(1, 2) for part in (q, k, v))  # (B * T, H, L, d)
         seen = functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.out_proj(seen.transpose(1, 2).flatten(2))
         return out if self.batch_first else out.transpose(0, 1), None
 
+    def near(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the keys and values that the queries of each frame meet, (B * T, L, W) each."""
+        return averaged(key, self.offsets, self.frames), value
+
     def extra_repr(self) -> str:
         """Return what printing a model shows of it."""
         return f"offsets={self.offsets}, frames={self.frames}"
+
+
+class ExpandedAttention(CrossFrameAttention):
+    """Self-attention of frame t over the tokens of all frames t + offset (Open-VCLIP); it has the stock's parameters.
+
+    A frame that does not exist has tokens whose keys and values are zeros.
+    """
+
+    def near(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the keys and values of the frames at the offsets one after the other, (B * T, n * L, W) each."""
+        return joined(key, self.offsets, self.frames), joined(value, self.offsets, self.frames)
 
 
 class CrossFrameProjection(nn.Module):
@@ -164,17 +179,32 @@ def averaged(keys: Tensor, offsets: Sequence[int], frames: int) -> Tensor:
 
     Raises MaxiError if the batch is not made of whole videos of `frames` frames.
     """
-    if len(keys) % frames:
-        raise MaxiError(
-            f"{len(keys)} images are no whole videos of {frames} frames",
-            "call maxi_core.plugin.roles.tell_frames(visual, T) with the number of frames of each video first",
-        )
+    _check_whole(len(keys), frames)
     if frames == 1:
         return keys
     near = neighbours(frames, offsets, keys.device)
     # zeros and ones are exact in every precision, so that only the sum and the division are rounded
     total = torch.matmul(near.to(keys.dtype), keys.reshape(-1, frames, keys[0].numel()))
     return total.div_(near.sum(dim=1, keepdim=True)).view(keys.shape)
+
+
+def joined(tokens: Tensor, offsets: Sequence[int], frames: int) -> Tensor:
+    """Return the tokens of the frames at the offsets one after the other, (B * T, L, W) -> (B * T, n * L, W).
+
+    Those of a frame that does not exist are zeros. Raises MaxiError as `averaged` does.
+    """
+    _check_whole(len(tokens), frames)
+    most = max(map(abs, offsets))
+    padded = functional.pad(tokens.view(-1, frames, *tokens.shape[1:]), (0, 0, 0, 0, most, most))
+    return torch.cat([padded[:, most + one : most + one + frames] for one in offsets], dim=2).flatten(0, 1)
+
+
+def _check_whole(images: int, frames: int) -> None:
+    if images % frames:
+        raise MaxiError(
+            f"{images} images are no whole videos of {frames} frames",
+            "call maxi_core.plugin.roles.tell_frames(visual, T) with the number of frames of each video first",
+        )
 
 
 def neighbours(frames: int, offsets: Sequence[int], device: torch.device) -> Tensor:
@@ -191,10 +221,12 @@ def neighbours(frames: int, offsets: Sequence[int], device: torch.device) -> Ten
 class CheckedMean:
     """The mean over frames, (B, T, D) -> (B, D), of features that `attention` saw as videos of T frames.
 
-    Raises MaxiError for another T: the keys of different videos were averaged then.
+    With `unit` it is of features of length 1. Raises MaxiError for another T: the keys of different videos were
+    averaged, or met by the same queries, then.
     """
 
     attention: CrossFrameAttention | CrossFrameProjection
+    unit: bool = False
 
     def __call__(self, features: Tensor) -> Tensor:
         """Return the mean."""
@@ -204,4 +236,4 @@ class CheckedMean:
                 f"cross-frame attention took every {self.attention.frames} images for a video, and they are {frames}",
                 f"call maxi_core.plugin.roles.tell_frames(visual, {frames}) before the visual encoder",
             )
-        return features.mean(dim=1)
+        return (functional.normalize(features, dim=-1) if self.unit else features).mean(dim=1)

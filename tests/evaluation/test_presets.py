@@ -120,7 +120,7 @@ def test_scores_say_which_protocol_they_are_of_and_what_is_otherwise(maxi, world
     assert "and 27 more, 2 frames, views 3x1" in out
     assert "names spaced, normalisation model" in out
     assert "protocol open-vclip (--protocol), but frames 2 (--frames) for 8" in out
-    assert "not as in open-vclip: its models' attention sees the frames beside each, and maxi's does not" in out
+    assert "not as in open-vclip: it adds up the logits of its views, and maxi their shares" in out
     said = record["protocol"]
     assert (said["name"], said["from"]) == ("open-vclip", "--protocol")
     assert said["changed"] == {"frames": {"is": 2, "preset": 8, "by": "--frames"}}

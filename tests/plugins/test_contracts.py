@@ -13,6 +13,7 @@ HELD = {
     "blip",
     "crossframe",
     "dictionary",
+    "expanded",
     "gpt3",
     "hf-captioner",
     "mean",

@@ -77,7 +77,18 @@ def test_a_newer_clip_matches_trains_with_crossframe_and_scores(
         "--out",
         tmp_path / "run",
     ]
-    matched = maxi("bags", world / "clips", *bags, "-o", f"dictionary.model={model}", "--workers", "0", "-q")
+    matched = maxi(
+        "bags",
+        world / "clips",
+        *bags,
+        "-o",
+        f"dictionary.model={model}",
+        "-o",
+        "dictionary.frames=2",
+        "--workers",
+        "0",
+        "-q",
+    )
     assert matched.code == 0, matched.err
     assert len((tmp_path / "run" / "bags.jsonl").read_text().splitlines()) == 16
 
