@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from maxi_core.columns import NAME, NUMBER, VIDEO, YOUTUBE, find_column
 from maxi_core.errors import UsageError
 from maxi_core.system.text_files import read_text
-from maxi_core.texts import name_key, without_brackets
+from maxi_core.texts import counted, name_key, without_brackets
 from maxi_core.video.lists import is_video_name, parse_list_line
 
 FIX = "write one name a line, or a table with the header id,name"
@@ -226,7 +226,7 @@ def _cells(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[st
                 continue
             header = header or cells
             if len(cells) != len(header):
-                what = f"{len(cells)} columns instead of {_short(','.join(header))}"
+                what = f"{counted(len(cells), 'column')} instead of {_short(','.join(header))}"
                 fix = "put a name that holds a comma in double quotes"
                 raise UsageError(f"{path}, line {reader.line_num}: {what}", fix)
             yield reader.line_num, cells

@@ -13,7 +13,7 @@ from maxi_core.evaluation.benchmarks.benchmark import Benchmark
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.roles import World
-from maxi_core.texts import LONGEST, Spelling, near_duplicates, spell, tidy
+from maxi_core.texts import LONGEST, Spelling, counted, near_duplicates, spell, tidy
 from maxi_core.types import Dictionary
 
 logger = logging.getLogger("maxi")
@@ -115,7 +115,7 @@ def _drawn(text: str, entries: tuple[str, ...], parts: list[str]) -> tuple[str, 
         raise UsageError(f"'{text}' is not of the form {family}:N or {family}:N:SEED", example)
     count, seed = int(parts[0]), int(parts[1]) if len(parts) == 2 else 0
     if not 1 <= count <= len(entries):
-        raise UsageError(f"'{text}' asks for {count} of {len(entries)} actions", f"N is 1 to {len(entries)}")
+        raise UsageError(f"'{text}' asks for {count} of {counted(len(entries), 'action')}", f"N is 1 to {len(entries)}")
     chosen = random.Random(seed).sample(range(len(entries)), count)  # noqa: S311 (a draw, not a secret)
     return tuple(entries[index] for index in sorted(chosen))
 
@@ -164,8 +164,8 @@ def spelt(dictionary: Dictionary, spelling: Spelling) -> Dictionary:
         both = [f"'{name}'" for name, entry in zip(dictionary.entries, entries, strict=True) if entry == twice]
         raise UsageError(f"{dictionary.name}: {' and '.join(both)} are one name with their words apart", KEEP)
     logger.warning(
-        "dictionary %s: %d of %d names are matched with their words apart, such as '%s' for '%s' (%s)",
-        *(dictionary.name, len(changed), len(entries), *reversed(changed[0]), KEEP),
+        "dictionary %s: %d of %s are matched with their words apart, such as '%s' for '%s' (%s)",
+        *(dictionary.name, len(changed), counted(len(entries), "name"), *reversed(changed[0]), KEEP),
     )
     return Dictionary(dictionary.name, entries)
 

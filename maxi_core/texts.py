@@ -45,6 +45,22 @@ def has_words(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
+_VERBS = {"are": "is", "have": "has", "were": "was", "do": "does"}
+
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """Return a count before its noun, and then a verb that is given in the plural: `1 video is`, `2 classes are`."""
+    if count == 1:
+        return f"1 {noun} {_VERBS.get(verb) or _with_s(verb)}" if verb else f"1 {noun}"
+    return f"{count} {_with_s(noun)} {verb}".rstrip()
+
+
+def _with_s(word: str) -> str:
+    if word.endswith("ry"):
+        return f"{word[:-1]}ies"
+    return f"{word}{'es' if word.endswith(('s', 'x', 'tch')) else 's'}"
+
+
 # Names of actions that are written differently in different files: when two are the same, and how they are spelt.
 
 SHOWN = 3
@@ -126,7 +142,7 @@ def align_names(ours: Iterable[str], theirs: Iterable[str], *, our_side: str, th
     if missing:
         extra = [name for key, name in partners.items() if key not in mine]
         raise UsageError(
-            f"{len(missing)} names of {our_side} are not in {their_side}: {_quoted(missing)}"
+            f"{their_side} lacks {counted(len(missing), 'name')} of {our_side}: {_quoted(missing)}"
             f" (only in {their_side}: {_quoted(extra) or 'none'})",
             "correct the names: case, spaces and punctuation do not matter",
         )

@@ -23,6 +23,7 @@ from maxi_cli.terminal import (
     visible,
 )
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ def report_share(job: "Job", share: "Share", *, json: bool) -> None:
         show_json({"schema": SCHEMA, "shard": str(share.shard), **counts, "missing": missing, "run": whole})
         return
     console, tally = stdout(), share.tally
-    console.print(f"share {share.shard}: {tally.matched} of {tally.videos} videos matched")
+    console.print(f"share {share.shard}: {tally.matched} of {counted(tally.videos, 'video')} matched")
     show_skipped(job.out / "shards" / f"{share.shard.name}.skipped.jsonl", share.skipped)
     if share.made:
         show_made(job, share.made)
@@ -93,16 +94,18 @@ def show_made(job: "Job", made: "Made") -> None:
     """Print the counts of a run."""
     tally, console = made.tally, stdout()
     console.print(
-        f"{tally.kept} bags of {tally.videos} videos: {tally.matched} matched, "
+        f"{counted(tally.kept, 'bag')} of {counted(tally.videos, 'video')}: {tally.matched} matched, "
         f"{tally.kept} kept (score {tally.threshold:.4f} or better)"
     )
     if made.sizes:
         mean = sum(made.sizes) / len(made.sizes)
         empty = sum(not size for size in made.sizes)
-        console.print(f"{mean:.1f} texts in a bag ({min(made.sizes)} to {max(made.sizes)}), {empty} bags empty")
+        console.print(
+            f"{mean:.1f} texts in a bag ({min(made.sizes)} to {max(made.sizes)}), {counted(empty, 'bag')} empty"
+        )
     for source in job.sources.filters:
         heard = tally.of(source.label)
-        console.print(visible(f"{source.label} dropped {heard.dropped} of {heard.texts} texts"))
+        console.print(visible(f"{source.label} dropped {heard.dropped} of {counted(heard.texts, 'text')}"))
     asked = ", ".join(f"{name} {count}" for name, count in tally.asked.items())
     console.print(f"asked now: {asked}; all else was known", soft_wrap=True)
     show_skipped(job.out / "skipped.jsonl", made.skipped)
@@ -162,7 +165,8 @@ def bags(
     if not quiet:
         who = ", ".join(source.label for source in job.sources.every())
         announce(
-            f"{len(job.videos)} videos, {len(job.dictionary.entries)} names, sources {who}{brought(recipe, 'bags')}"
+            f"{counted(len(job.videos), 'video')}, {counted(len(job.dictionary.entries), 'name')}, sources "
+            f"{who}{brought(recipe, 'bags')}"
         )
     if dry_run:
         job = job if part is None else replace(job, videos=part.share(job.videos))

@@ -10,6 +10,7 @@ from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import Progress
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.video.check import Checked, Totals
@@ -84,7 +85,8 @@ def _show(checked: "list[Checked]", totals: "Totals") -> None:
             console.print(visible(f"{one.video.id}: {one.problem}"), style="yellow" if one.usable else "red")
             console.print(visible(f"    {one.fix}"))
     console.print(
-        f"{totals.videos} videos: {totals.videos - totals.problems} good, {totals.damaged} damaged but usable, "
+        f"{counted(totals.videos, 'video')}: {totals.videos - totals.problems} good, {totals.damaged} "
+        "damaged but usable, "
         f"{totals.unusable} unusable; {totals.seconds:.1f} s, {totals.bytes / 1e6:.2f} MB",
         style="bold",
     )

@@ -11,6 +11,7 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, complete_offer
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.testing.contract import Finding
@@ -61,7 +62,7 @@ def _show(findings: "tuple[Finding, ...]") -> None:
             _line(one.why, INDENT)
     counts = Counter(one.state for one in findings)
     rest = "".join(f", {counts[state]} {state}" for state in ("broken", "not checked") if counts[state])
-    console.print(f"{counts['kept']} of {len(findings)} checks kept{rest}", style="bold")
+    console.print(f"{counts['kept']} of {counted(len(findings), 'check')} kept{rest}", style="bold")
 
 
 def _line(text: str, indent: int) -> None:

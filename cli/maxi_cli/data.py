@@ -10,6 +10,7 @@ from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, named, read_catalog
 from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.survey import Survey
@@ -142,7 +143,7 @@ def convert(
         raise UsageError("one benchmark goes into one folder", "name one with -b, and its folder with --out")
     (opened,) = settings.benchmarks(settings.recipe())
     for path, split in write_splits(opened, out):
-        note(f"{path}: {len(split.samples)} videos, {len(split.classes)} classes")
+        note(f"{path}: {counted(len(split.samples), 'video')}, {counted(len(split.classes), 'class')}")
 
 
 @data.command(cls=Command)
@@ -166,4 +167,7 @@ def shots(
         raise UsageError("one training split goes into one folder", "name it with -b, --annotations and --out")
     chosen = few_shot(training_split(names[0], Annotations(annotations), settings.catalog), count, seed)
     write_list(chosen, out / "split.txt", out / "labels.csv")
-    note(f"{out / 'split.txt'}: {len(chosen.rows)} videos, {count} of each of {len(chosen.classes)} classes")
+    note(
+        f"{out / 'split.txt'}: {counted(len(chosen.rows), 'video')}, {count} of each of "
+        f"{counted(len(chosen.classes), 'class')}"
+    )

@@ -24,6 +24,7 @@ from maxi_cli.terminal import (
     visible,
 )
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.clip.model import VideoCLIP
@@ -67,7 +68,9 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
         if answered := result.record.get("metrics_answered"):
             numbers = ", ".join(f"{name} {100 * value:.1f}" for name, value in answered.items())
             count = len(result.videos) - len(result.skipped)
-            console.print(visible(f"{result.split.label}, of the {count} videos that could be used: {numbers}"))
+            console.print(
+                visible(f"{result.split.label}, of the {counted(count, 'video')} that could be used: {numbers}")
+            )
         _show_left_out(result)
     _show_own(scores)
     _show_groups(scores)
@@ -85,7 +88,7 @@ def _show_protocol(record: dict[str, Any]) -> None:
     if record["prompts"]:
         said = f"not the paper's protocol: {record['prompt']}, the mean of a class's texts stands for it"
         console.print(visible(said), soft_wrap=True, style="yellow")
-    shown = f"prompt '{record['example']}'{templates}, {record['frames']} frames, views {record['views']}"
+    shown = f"prompt '{record['example']}'{templates}, {counted(record['frames'], 'frame')}, views {record['views']}"
     for line in (shown, f"names {record['names']}, normalisation {record['normalisation']}"):
         console.print(visible(line), soft_wrap=True, style="dim")
     if not (said := record["protocol"]):
@@ -107,7 +110,7 @@ def _show_left_out(result: "Result") -> None:
     empty = [name for name, score in zip(result.split.classes, result.by_class, strict=True) if isnan(score)]
     if empty:
         some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
-        said = f"{label}: {len(empty)} of {len(result.split.classes)} classes have no videos: {some}"
+        said = f"{label}: {len(empty)} of {counted(len(result.split.classes), 'class')} have no videos: {some}"
         console.print(visible(said), style="yellow", soft_wrap=True)
 
 
@@ -134,7 +137,7 @@ def _show_groups(scores: "ModelScores") -> None:
         for group, found in result.record.get("groups", {}).items():
             names = [name for name in ("top1", "mean_class", "map") if name in found]
             numbers = ", ".join(f"{name} {100 * found[name]:.1f}" for name in names)
-            counts = f"{found['classes']} classes, {found['n']} videos"
+            counts = f"{counted(found['classes'], 'class')}, {counted(found['n'], 'video')}"
             print_hanging(console, f"{result.split.label} {group}: {counts}, {numbers}")
 
 
@@ -249,7 +252,9 @@ def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "
 
 def _missing(split: "Split", ids: Sequence[str]) -> None:
     some = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
-    note(f"{len(ids)} of {len(split.samples)} videos of {split.label} are missing and count as wrong: {some}")
+    note(
+        f"{len(ids)} of {counted(len(split.samples), 'video')} of {split.label} are missing and count as wrong: {some}"
+    )
 
 
 def _finish(
@@ -269,7 +274,8 @@ def _finish(
     for result in useless:
         first = result.skipped[0][1].reason
         complain(
-            f"{len(result.skipped)} of {len(result.videos)} videos of {result.split.label} could not be used and count "
+            f"{len(result.skipped)} of {counted(len(result.videos), 'video')} of {result.split.label} "
+            "could not be used and count "
             f"as wrong, the first: {first}; these are no scores of the model: correct --videos, or the list"
         )
     if useless:
@@ -290,4 +296,4 @@ def _show(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet:
         show_scores(scores, folder)
     if evaluated.clock.encoded and not quiet:
         split = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        note(f"{evaluated.clock.whole:.1f} s for {evaluated.clock.encoded} videos: {split}")
+        note(f"{evaluated.clock.whole:.1f} s for {counted(evaluated.clock.encoded, 'video')}: {split}")

@@ -8,6 +8,7 @@ import typer
 from maxi_cli.flags import JsonFlag
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.texts import counted
 
 SCHEMA = 1
 SHOWN = 3
@@ -41,7 +42,7 @@ def export_bags(
     if json:
         show_json({"schema": SCHEMA, "path": str(done.path), "bags": done.bags, "missing": list(done.missing)})
     else:
-        stdout().print(visible(f"{done.path}: {done.bags} bags"), soft_wrap=True)
+        stdout().print(visible(f"{done.path}: {counted(done.bags, 'bag')}"), soft_wrap=True)
     if done.missing:
         some = ", ".join(done.missing[:SHOWN]) + (", ..." if len(done.missing) > SHOWN else "")
         note(f"{len(done.missing)} left out, whose videos are not there: {some}")

@@ -11,6 +11,7 @@ from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import announce, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.heatmaps.heatmap import Heatmaps
@@ -154,7 +155,7 @@ def _places(out: Path | None, videos: "list[Video]") -> dict[str, list[Path]]:
     suffix = out.suffix.lower()
     if suffix in (*FIGURES, *CLIPS, *RAW) and not out.is_dir():
         if len(videos) > 1:
-            raise UsageError(f"--out {out} is one file, and there are {len(videos)} videos", "name a folder")
+            raise UsageError(f"--out {out} is one file, and there are {counted(len(videos), 'video')}", "name a folder")
         return {videos[0].id: [out.with_suffix(suffix)]}
     if suffix and not out.is_dir():
         raise UsageError(

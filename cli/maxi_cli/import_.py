@@ -12,6 +12,7 @@ from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.import_bags import import_bags
 from maxi_cli.terminal import announce, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.interop.checkpoint_import import Imported
@@ -73,11 +74,11 @@ def _show(found: "Imported") -> None:
     groups = {"mapped": found.fit.mapped, "missing, from the base": found.fit.missing, "left out": found.fit.left_out}
     for title, names in groups.items():
         kinds = [f"{kind} ({count})" for kind, count in grouped(names).items()]
-        more = f", and {len(kinds) - SHOWN} more kinds" if len(kinds) > SHOWN else ""
+        more = f", and {counted(len(kinds) - SHOWN, 'more kind')}" if len(kinds) > SHOWN else ""
         listed = f": {', '.join(kinds[:SHOWN])}{more}" if names and title != "mapped" else ""
         console.print(visible(f"{title}: {len(names)}{listed}"), soft_wrap=True)
     activation = "QuickGELU" if about["quick_gelu"] else "GELU"
-    settings = f"activation {activation}, normalisation {about['normalisation']}, {about['frames']} frames"
+    settings = f"activation {activation}, normalisation {about['normalisation']}, {counted(about['frames'], 'frame')}"
     console.print(visible(f"{settings}, protocol {about['protocol'] or 'unknown'}"), soft_wrap=True)
     for text in said["notes"]:
         console.print(visible(f"note: {text}"), style="yellow", soft_wrap=True)

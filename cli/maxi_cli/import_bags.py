@@ -10,6 +10,7 @@ import typer
 from maxi_cli.flags import JsonFlag, offering, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.texts import counted
 
 SCHEMA = 1
 CLASSES = "kinetics400"  # what the authors matched to
@@ -58,10 +59,16 @@ def import_bags(
         without = f", {found.without_captions} without captions" if found.without_captions else ""
         kept = f"; files of no video of the list, kept for the way back: {found.rest}" if found.rest else ""
         stdout().print(
-            visible(f"{out}: {found.videos} bags of {len(found.classes)} classes, {found.empty} empty{without}{kept}"),
+            visible(
+                f"{out}: {counted(found.videos, 'bag')} of {counted(len(found.classes), 'class')}, "
+                f"{found.empty} empty{without}{kept}"
+            ),
             soft_wrap=True,
         )
     if release.matches is None:
         note("the folders were taken for labels: in the release they are the true classes, and no matches of CLIP")
     if found.missing:
-        note(f"{found.missing} of {found.videos} videos are not in {release.videos}: name their folder with --videos")
+        note(
+            f"{found.missing} of {counted(found.videos, 'video')} are not in {release.videos}: name their "
+            "folder with --videos"
+        )

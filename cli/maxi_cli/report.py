@@ -11,6 +11,7 @@ from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import progress
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog
@@ -88,7 +89,7 @@ def report(
         show_json({"schema": SCHEMA, "file": str(out), "bytes": size, **counts})
         return
     if made.without:
-        note(f"{made.without} of {made.videos} videos have no picture: the page says why")
+        note(f"{made.without} of {counted(made.videos, 'video')} have no picture: the page says why")
     stdout().print(visible(f"{os.path.relpath(out)}: {size / 1e6:.1f} MB, opens in any browser"), soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from maxi_cli.flags import JsonFlag
 from maxi_cli.terminal import print_hanging, show_json, show_json_list, stdout, visible
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,7 +90,7 @@ def _show_bag(bag: "TextBag", skipped: "list[dict[str, object]]", console: "Cons
         if record["video"] in (match.video.id, match.entry):
             said = f"skipped at {record['stage']} by {record['source']}: {record['message']}"
             console.print(visible(said), style="yellow", soft_wrap=True)
-    console.print(f"\ntext bag, {len(bag.texts)} texts", style="bold")
+    console.print(f"\ntext bag, {counted(len(bag.texts), 'text')}", style="bold")
     for name in names:
         own = [text for text in bag.texts if text.source == name]
         if own:

@@ -8,6 +8,7 @@ import typer
 
 from maxi_cli.flags import JsonFlag, offering, read_catalog
 from maxi_cli.terminal import show_json, stdout, visible
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,10 +67,14 @@ def _table(*titles: str) -> "Table":
 
 def _show(found: "Stats", skipped: int, console: "Console") -> None:
     more = f"; {skipped} more skipped: maxi show tells which" if skipped else ""
-    console.print(f"{found.videos} videos, {found.kept} kept, {len(found.entries)} entries matched{more}")
+    console.print(
+        f"{counted(found.videos, 'video')}, {found.kept} kept, {counted(len(found.entries), 'entry')} matched{more}"
+    )
     if found.sizes:
         mean = sum(found.sizes) / len(found.sizes)
-        console.print(f"{mean:.1f} texts in a bag ({min(found.sizes)} to {max(found.sizes)}), {found.empty} bags empty")
+        console.print(
+            f"{mean:.1f} texts in a bag ({min(found.sizes)} to {max(found.sizes)}), {counted(found.empty, 'bag')} empty"
+        )
     sources = _table("source", "texts")
     for source, count in found.sources.most_common():
         sources.add_row(visible(source), str(count))
@@ -104,4 +109,4 @@ def _uses(word: str, uses: "list[WordUse]") -> None:
         table.add_row(visible(use.entry), str(use.videos), str(use.of), visible(sources))
     console.print(table)
     total = sum(use.videos for use in uses)
-    console.print(visible(f"'{word}' stands in {total} bags of {len(uses)} entries"))
+    console.print(visible(f"'{word}' stands in {counted(total, 'bag')} of {counted(len(uses), 'entry')}"))

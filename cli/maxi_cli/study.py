@@ -13,6 +13,7 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.terminal import complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, MaxiError, UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.recipe.recipe import Recipe, Setting
@@ -164,7 +165,9 @@ def _spread(jobs: int) -> None:
         raise
     wrong = [code for code in codes if code not in (ExitCode.DONE, ExitCode.FAILED)]
     if wrong:
-        raise MaxiError(f"{len(wrong)} of {jobs} jobs ended with {wrong[0]}", "the same command goes on where it was")
+        raise MaxiError(
+            f"{len(wrong)} of {counted(jobs, 'job')} ended with {wrong[0]}", "the same command goes on where it was"
+        )
 
 
 def _gpu(number: int) -> dict[str, str]:
@@ -213,7 +216,9 @@ def _show_cost(plan: "Plan", kinds: "Mapping[str, Mapping[str, Any]]", *, json: 
         show_json({"schema": SCHEMA, "variants": rows, "left_out": plan.left_out, "steps": kinds})
         return
     console = stdout()
-    console.print(visible(f"{len(rows)} variants: {', '.join(rows)}; seeds {', '.join(map(str, plan.seeds))}"))
+    console.print(
+        visible(f"{counted(len(rows), 'variant')}: {', '.join(rows)}; seeds {', '.join(map(str, plan.seeds))}")
+    )
     for name, why in plan.left_out.items():
         console.print(visible(f"left out: {name}: {why}"), soft_wrap=True)
     for kind, found in kinds.items():

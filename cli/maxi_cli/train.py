@@ -10,6 +10,7 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag
 from maxi_cli.terminal import announce, brought, complain, log_to, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from maxi_core.recipe.recipe import Recipe
@@ -83,7 +84,8 @@ def _train(job: "TrainJob", ranks: "Ranks", *, json: bool, quiet: bool) -> None:
     videos = job.batches.per_epoch() * job.batch_size
     if 2 * trained.broken > videos:
         complain(
-            f"{trained.broken} of {videos} videos could not be read: it was trained on the few others, again and again"
+            f"{trained.broken} of {counted(videos, 'video')} could not be read: it was trained on the few "
+            "others, again and again"
         )
         raise typer.Exit(ExitCode.SKIPPED)
 
@@ -97,11 +99,11 @@ def _say_what(job: "TrainJob", ranks: "Ranks", recipe: "Recipe") -> None:
     steps = steps_per_epoch(job.batches, plan.accumulate, ranks.world)
     every = size * ranks.world * plan.accumulate
     note(f"{job.model.name} on {job.settings['data']}, {job.model.device}, {plan.precision}")
-    said = f"global batch {every}: {size} videos x {ranks.world} ranks x {plan.accumulate} accumulated"
-    note(f"{said}{_against_the_paper(recipe, every, size * ranks.world)}")
-    epochs, of = "epoch" if plan.epochs == 1 else "epochs", "step" if steps == 1 else "steps"
+    said = f"global batch {every}: {counted(size, 'video')} x {counted(ranks.world, 'rank')}"
+    note(f"{said} x {plan.accumulate} accumulated{_against_the_paper(recipe, every, size * ranks.world)}")
     note(
-        f"{plan.epochs} {epochs} of {steps} {of}, warm-up {plan.warmup} steps to lr {plan.lr:g}, loss {job.objectives}"
+        f"{counted(plan.epochs, 'epoch')} of {counted(steps, 'step')}, warm-up {counted(plan.warmup, 'step')} "
+        f"to lr {plan.lr:g}, loss {job.objectives}"
     )
     if plan.warmup >= plan.epochs * steps:
         note("the warm-up is as long as the training: the learning rate never gets to --lr (see --warmup)")
@@ -111,7 +113,7 @@ def _say_what(job: "TrainJob", ranks: "Ranks", recipe: "Recipe") -> None:
     note(f"trained weights: {shown}")
     empty = job.batches.counts.empty
     if empty:
-        note(f"{empty} bags have no texts: their videos learn the prompt of their match alone")
+        note(f"{counted(empty, 'bag', 'have')} no texts: their videos learn the prompt of their match alone")
 
 
 def _against_the_paper(recipe: "Recipe", batch: int, each: int) -> str:
@@ -153,7 +155,7 @@ def _try(job: "TrainJob", ranks: "Ranks", *, json: bool) -> None:
     for step in taken:
         console.print(f"step {step.number}: loss {step.loss:.4f}, {step.videos_per_s:.1f} videos/s")
     console.print(f"memory: {peak / 2**30:.1f} GiB at most so far")
-    console.print(f"time: about {seconds / 60:.0f} min for {last.of} steps; nothing was written")
+    console.print(f"time: about {seconds / 60:.0f} min for {counted(last.of, 'step')}; nothing was written")
 
 
 def _as_json(job: "TrainJob", trained: "Trained") -> dict[str, object]:
@@ -175,10 +177,12 @@ def _show(job: "TrainJob", trained: "Trained") -> None:
     if step is None:
         console.print("every step was taken already")
     else:
-        console.print(f"{step.number} steps, loss {step.loss:.4f}, sigma {step.sigma:.4f}")
+        console.print(f"{counted(step.number, 'step')}, loss {step.loss:.4f}, sigma {step.sigma:.4f}")
     for name, value in trained.scores.items():
         console.print(visible(f"{name}: {value:.2f}"))
     if trained.broken:
-        console.print(f"{trained.broken} videos could not be read and were replaced: {job.out / 'skipped.jsonl'}")
+        console.print(
+            f"replaced {counted(trained.broken, 'video')} that could not be read: {job.out / 'skipped.jsonl'}"
+        )
     console.print(visible(f"checkpoint: {os.path.relpath(trained.checkpoint)}"), soft_wrap=True)
     console.print(visible(f"next: maxi eval {os.path.relpath(job.out)} --benchmark NAME"), soft_wrap=True)

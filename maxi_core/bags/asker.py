@@ -14,6 +14,7 @@ from maxi_core.bags.order_check import OrderCheck
 from maxi_core.errors import PluginError
 from maxi_core.plugin.calls import Calls, call, one_line
 from maxi_core.plugin.roles import Source
+from maxi_core.texts import counted
 from maxi_core.types import Failed
 
 log = logging.getLogger("maxi.bags")
@@ -111,7 +112,7 @@ class Asker(Generic[Question, Answer]):
         if not what and not isinstance(answers, (list, tuple)):
             what = f"returned {type(answers).__name__}, not a list of answers"
         elif not what and len(answers) != len(batch):
-            what = f"gave {len(answers)} answers to {len(batch)} questions"
+            what = f"gave {counted(len(answers), 'answer')} to {counted(len(batch), 'question')}"
         if not what:
             return [(item, self._checked(item[0], answer)) for item, answer in zip(batch, answers, strict=True)]
         if len(batch) == 1:
@@ -132,7 +133,7 @@ class Asker(Generic[Question, Answer]):
         if self._strict:
             raise PluginError(reason, "run without --strict to skip what it cannot answer")
         if self._faults >= most and not self.off:
-            faults = f"{self._faults} faults in a row, the last: {what}"
+            faults = f"{counted(self._faults, 'fault')} in a row, the last: {what}"
             self.off = one_line(f"source '{self.name}' was switched off: {faults}")
             log.warning(self.off)
         return Failed(reason)

@@ -15,6 +15,7 @@ from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.roles import Expander, Filter, Source
 from maxi_core.system.locks import holder_of
 from maxi_core.system.store import digest
+from maxi_core.texts import counted
 from maxi_core.types import Video
 from maxi_core.video.skips import VideoError, check_file
 
@@ -42,11 +43,12 @@ class Stage:
     def in_words(self) -> str:
         """Return it as a line for people."""
         known = f", {self.of - self.asked} of {self.of} are known" if self.asked < self.of else ""
-        frames = "" if self.frames is None else f" x {self.frames} frames"
-        tokens = "" if self.tokens is None else f", about {self.tokens} tokens"
+        frames = "" if self.frames is None else f" x {counted(self.frames, 'frame')}"
+        tokens = "" if self.tokens is None else f", about {counted(self.tokens, 'token')}"
         slow = self.seconds is not None and self.asked > 0
         time = f", about {_duration(self.seconds or 0.0)} at the speed of the last run" if slow else ""
-        return f"{self.stage} by {self.source}: {self.asked} {self.unit}{frames} at most{tokens}{known}{time}"
+        asked = counted(self.asked, self.unit.removesuffix("s"))
+        return f"{self.stage} by {self.source}: {asked}{frames} at most{tokens}{known}{time}"
 
 
 def plan(job: Job) -> dict[str, object]:
@@ -71,10 +73,10 @@ def plan(job: Job) -> dict[str, object]:
     if disk > free:
         fails.append(f"{job.out} has room for {free / 1e6:.1f} MB: make room there")
     if broken and len(broken) == len(job.videos):
-        fails.append(f"not one of {len(broken)} videos can be read, the first: {broken[0]}")
+        fails.append(f"not one of {counted(len(broken), 'video')} can be read, the first: {broken[0]}")
     return {
         "videos": len(job.videos),
-        "dictionary": f"{job.dictionary.name} ({len(entries)} entries)",
+        "dictionary": f"{job.dictionary.name} ({counted(len(entries), 'entry')})",
         "keep": job.keep,
         "calls": calls,
         "tokens": sum(one.tokens or 0 for one in stages),
@@ -90,11 +92,11 @@ def plan(job: Job) -> dict[str, object]:
 def in_lines(plan: dict[str, object]) -> list[str]:
     """Return a plan as text for people."""
     stages, broken, fails = (list(plan[key]) for key in ("stages", "unreadable", "fails"))  # type: ignore[call-overload]
-    lines = [f"{plan['videos']} videos, {plan['dictionary']}, keep {plan['keep']:g}"]
+    lines = [f"{counted(plan['videos'], 'video')}, {plan['dictionary']}, keep {plan['keep']:g}"]
     lines += [Stage(**stage).in_words() for stage in stages]
     lines += [f"disk: {plan['disk']}", f"run: {plan['run']}", f"store: {plan['store']}"]
     if broken:
-        lines.append(f"{len(broken)} of {plan['videos']} videos would be skipped, the first: {broken[0]}")
+        lines.append(f"{len(broken)} of {counted(plan['videos'], 'video')} would be skipped, the first: {broken[0]}")
     return lines + [f"would fail: {why}" for why in fails]
 
 

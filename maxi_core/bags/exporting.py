@@ -15,6 +15,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.evaluation.saving import to_csv
 from maxi_core.system.files import refuse_existing, whole_file, whole_folder, write_lines, write_text
 from maxi_core.system.text_files import read_text
+from maxi_core.texts import counted
 from maxi_core.types import TextBag, Video
 from maxi_core.video.archives import archive_of, open_video, video_exists
 from maxi_core.video.lists import is_video_name
@@ -63,7 +64,7 @@ def export_bags(run: Path, out: Path, to: Format, predictions: Path | None = Non
             return Exported(out, write_release(run, folder))
         done = (_write_hub if to == "hf" else _write_fiftyone)(run, folder, out, _joined(run, foreseen))
         if not done.bags:
-            what = f"not one of {len(done.missing)} videos is there, such as {', '.join(done.missing[:1])}"
+            what = f"not one of {counted(len(done.missing), 'video')} is there, such as {', '.join(done.missing[:1])}"
             raise MaxiError(what, f"export to jsonl, or make {run} with the folder that has them")
         return done
 
@@ -120,7 +121,8 @@ def _joined(run: Path, foreseen: Predictions | None) -> Iterator[Row]:
         yield row
     if foreseen is not None and not found:
         raise UsageError(
-            f"none of the {len(foreseen)} predictions is of a video of {run}, such as '{next(iter(foreseen), '')}'",
+            f"none of the {counted(len(foreseen), 'prediction')} is of a video of {run}, such as "
+            f"'{next(iter(foreseen), '')}'",
             "predict the same videos, by the same folder",
         )
 
@@ -137,7 +139,9 @@ def read_predictions(path: Path) -> dict[str, list[Row]]:
             records = whole.get("predictions", [whole])
         except json.JSONDecodeError:
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
-        return {str(record["video"]): [_guess(one) for one in record["top"]] for record in records}
+        if found := {str(record["video"]): [_guess(one) for one in record["top"]] for record in records}:
+            return found
+        raise ValueError("an empty file")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(
             f"{path} holds no predictions", "name predictions-*.jsonl of maxi eval, or what maxi predict --json printed"

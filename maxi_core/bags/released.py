@@ -27,7 +27,7 @@ from maxi_core.system.hidden import is_hidden
 from maxi_core.system.locks import locked
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import check_text, excerpt
-from maxi_core.texts import name_key, tidy
+from maxi_core.texts import counted, name_key, tidy
 from maxi_core.types import Match, Text, TextBag, Video
 from maxi_core.version import __version__
 from maxi_core.video.archives import video_exists
@@ -99,7 +99,7 @@ _BOTH = (PHRASE_FOLDER, CAPTION_FOLDER)
 def _only_list(folder: Path) -> Path:
     found = [path for path in sorted(folder.glob("*.txt")) if path.is_file() and not is_hidden(path.name)]
     if len(found) != 1:
-        what = f"{len(found)} text files" if found else "no list of matches"
+        what = counted(len(found), "text file") if found else "no list of matches"
         raise UsageError(
             f"{folder} has {what}, and each video needs its match",
             f"name the list of lines PATH LABEL with --matches, or type --matches {FOLDERS} where the folders of "
@@ -202,7 +202,9 @@ class _Reading:
             raise UsageError(f"{release.matches} names no videos", "it has lines PATH LABEL")
         if release.captions is not None and counts.without_captions == counts.videos:
             where = release.captions / caption_file(video.id)
-            raise UsageError(f"not one of {counts.videos} videos has captions; the last was looked for at {where}")
+            raise UsageError(
+                f"not one of {counted(counts.videos, 'video')} has captions; the last was looked for at {where}"
+            )
 
     def rest(self) -> Iterator[dict[str, object]]:
         """Yield what the bags do not say: files of other classes and videos, and how files of classes are spelt."""

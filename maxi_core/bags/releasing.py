@@ -1,7 +1,6 @@
 """The bags of a run as the files that the paper's authors released (`released.py` reads them)."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,9 @@ from maxi_core.bags.released import (
     table_of,
 )
 from maxi_core.errors import UsageError
-from maxi_core.system.files import write_text
+from maxi_core.system.files import parsed_json, write_text
 from maxi_core.system.text_files import excerpt, read_text
+from maxi_core.texts import counted
 from maxi_core.types import TextBag
 
 CAPTIONER = "captioner"  # the role whose texts are of a video and not of its match
@@ -88,7 +88,7 @@ def _rest(run: Path) -> Iterator[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         for line in lines:
-            record = json.loads(line)
+            record = parsed_json(line)
             if {*record} not in ({"schema", "file", "texts"}, {"schema", "file", "entry"}):
                 raise ValueError("a line of another form")
             yield record
@@ -118,7 +118,7 @@ def _add(
         raise UsageError(f"{excerpt(video.id)} has a newline in its name, as no line can", "export to jsonl")
     if entry not in labels:
         raise UsageError(
-            f"'{excerpt(entry)}' is not among the {len(labels)} classes of {LABELS}", "import the bags again"
+            f"'{excerpt(entry)}' is not among the {counted(len(labels), 'class')} of {LABELS}", "import the bags again"
         )
     written.matches.append(f"{video.id} {labels[entry]}")
     said = dict(bag.said)

@@ -19,6 +19,7 @@ from maxi_core.system.locks import InUseError, locked
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import read_toml
+from maxi_core.texts import counted
 from maxi_core.types import Dictionary, Failed, TextBag, Video
 from maxi_core.version import __version__
 from maxi_core.video.inputs import VideoList
@@ -306,7 +307,10 @@ def useless(sources: Sources, made: Made) -> list[str]:
     emptied = [_emptied(made, one.label) for one in sources.filters if made.tally.of(one.label).useless]
     lines += emptied
     if sources.texts and made.sizes and not any(made.sizes) and not emptied:
-        lines.append(f"all {len(made.sizes)} bags are empty, though {len(sources.texts)} sources of texts are named")
+        lines.append(
+            f"all {counted(len(made.sizes), 'bag', 'are')} empty, though texts were asked of "
+            f"{counted(len(sources.texts), 'source')}"
+        )
     return lines
 
 
@@ -344,7 +348,7 @@ def find_bag(run: Path, name: str) -> TextBag:
         return part[0]
     if part:
         some = ", ".join(bag.match.video.id for bag in part[:3])
-        raise UsageError(f"'{name}' fits {len(part)} videos of {run} ({some}, ...)", "type more of its name")
+        raise UsageError(f"'{name}' fits {counted(len(part), 'video')} of {run} ({some}, ...)", "type more of its name")
     for record in read_skipped(run):
         if record["stage"] == "match" and name in (skipped := str(record["video"])):
             raise UsageError(f"{skipped} has no bag, it was skipped: {record['message']}", f"see {run / SKIPPED}")

@@ -16,9 +16,10 @@ from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
 from maxi_core.bags.shard import FOLDER, Shard, at_work, begun
 from maxi_core.errors import UsageError
 from maxi_core.plugin.roles import Expander, Filter
-from maxi_core.system.files import utc_stamp, write_text
+from maxi_core.system.files import parsed_json, utc_stamp, write_text
 from maxi_core.system.locks import InUseError, holder_of, locked
 from maxi_core.system.store import digest
+from maxi_core.texts import counted
 
 SCHEMA = 1
 RECIPE = "recipe.toml"  # in the folder of the shares: what `maxi merge` makes the bags by
@@ -73,7 +74,7 @@ def merge(job: Job, progress: NewProgress = Unwatched) -> Made:
     if left := min(missing, key=len):
         which = ", ".join(str(shard) for shard in left)
         raise UsageError(
-            f"{len(left)} of {left[0].of} shares of {job.out} are not done: {which}",
+            f"{len(left)} of {counted(left[0].of, 'share')} of {job.out} are not done: {which}",
             f"run them (again): maxi bags ... --shard {left[0]}",
         )
     return run_job(job, progress)
@@ -86,7 +87,7 @@ def _missing(folder: Path, key: str, of: int) -> tuple[Shard, ...]:
 
 def _done(folder: Path, key: str, shard: Shard) -> bool:
     try:
-        record = json.loads((folder / FOLDER / f"{shard.name}.json").read_text(encoding="utf-8"))
+        record = parsed_json((folder / FOLDER / f"{shard.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(record, dict) and record.get("share") == key

@@ -14,7 +14,7 @@ from maxi_core.evaluation.benchmarks.opening import LABELS
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.world_paths import world_path
 from maxi_core.system.text_files import check_text, excerpt
-from maxi_core.texts import name_key
+from maxi_core.texts import counted, name_key
 from maxi_core.types import TextBag
 
 SHARES = (1.0, 0.9, 0.5, 0.3)  # those of paper table 4
@@ -91,7 +91,7 @@ def collect(
         stats.kinds.update(text.kind for text in bag.texts)
     if labels and right and not any(answer is not None for answer in right):
         raise UsageError(
-            f"none of the {len(labels)} labels is of a video of this run, such as '{bag.match.video.id}'",
+            f"none of the {counted(len(labels), 'label')} is of a video of this run, such as '{bag.match.video.id}'",
             "name the videos as the run does: their paths below its folder of videos",
         )
     if stats.scores:
@@ -173,4 +173,7 @@ def labels_of(path: Path) -> dict[str, str]:
     """Return the true labels by video id: of a CSV `video,label`, or of a split list beside its labels.csv."""
     if path.suffix != ".txt":
         return read_labels(path)
-    return {row.path: row.names[0] for row in read_list(path, path.parent / LABELS).rows}
+    if not (classes := path.parent / LABELS).is_file():
+        fix = "put it there, or name a CSV with the header video,label"
+        raise UsageError(f"{path} is a list of videos with numbers of classes, and {LABELS} is not beside it", fix)
+    return {row.path: row.names[0] for row in read_list(path, classes).rows}

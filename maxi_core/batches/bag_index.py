@@ -20,6 +20,7 @@ from maxi_core.batches.batch import Example
 from maxi_core.errors import MaxiError, UsageError, nearest
 from maxi_core.system.files import maxi_home, sweep, whole_file
 from maxi_core.system.locks import exclusive
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -215,13 +216,14 @@ def _share(run: Path, index: IndexFile, kept: NDArray[np.int64], keep: float) ->
     if len(places) > len(kept):
         total = len(index.rows)
         raise UsageError(
-            f"--keep {keep:g} asks for {len(places)} of {total} videos, and {run} has texts for {len(kept)} of them",
+            f"--keep {keep:g} asks for {len(places)} of {counted(total, 'video')}, and {run} has texts for "
+            f"{len(kept)} of them",
             f"type --keep {len(kept) / total:.3g} or less, or run maxi bags with --keep {keep:g}",
         )
     scores = index.rows["score"]
     if len(places) < len(scores) > 1 and scores.min() == scores.max():
         raise UsageError(
-            f"--keep {keep:g}: all {len(scores)} videos of {run} have the same score, so none are the best",
+            f"--keep {keep:g}: all {counted(len(scores), 'video')} of {run} have the same score, so none are the best",
             "leave out --keep, or match them: maxi bags",
         )
     return np.sort(places)
@@ -237,7 +239,7 @@ def _classes(run: Path, index: IndexFile, places: NDArray[np.int64], classes: Se
         entry = index.entries[number]
         if entry not in known:
             raise UsageError(
-                f"{run} has videos matched to '{entry}', which is not among the {len(known)} classes"
+                f"{run} has videos matched to '{entry}', which is not among the {counted(len(known), 'class')}"
                 f"{nearest(entry, classes)}",
                 "name the dictionary that the bags were made with",
             )

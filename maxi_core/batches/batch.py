@@ -11,6 +11,7 @@ from maxi_core.batches.bag_sampling import N_BAG
 from maxi_core.batches.prompting import stable_number
 from maxi_core.errors import UsageError
 from maxi_core.prompts import TRAINING, checked_template
+from maxi_core.texts import counted
 from maxi_core.types import Video
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def labelled(
     for place, (video, group) in enumerate(pairs):
         if not 0 <= group < len(classes):
             raise UsageError(
-                f"{video.id} has label {group}, and there are {len(classes)} classes", "correct the list or the names"
+                f"{video.id} has label {group}, and there are {counted(len(classes), 'class')}",
+                "correct the list or the names",
             )
         places[group].append(place)
     if shots is None:
@@ -163,6 +165,6 @@ def labelled(
     chosen: list[int] = []
     for name, of_class in zip(classes, places, strict=True):
         if len(of_class) < shots:
-            raise UsageError(f"class '{name}' has {len(of_class)} videos, not {shots}", "lower --shots")
+            raise UsageError(f"class '{name}' has {counted(len(of_class), 'video')}, not {shots}", "lower --shots")
         chosen += Random(stable_number("shots", seed, name)).sample(of_class, shots)  # noqa: S311 - not a secret
     return Labelled([pairs[place] for place in sorted(chosen)], tuple(classes))

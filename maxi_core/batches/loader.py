@@ -24,6 +24,7 @@ from maxi_core.clip.image_tower import short_side
 from maxi_core.errors import UsageError
 from maxi_core.prompts import fill, training_prompt
 from maxi_core.settings.sections import VideoOptions
+from maxi_core.texts import counted
 from maxi_core.video.frames import Pixels
 from maxi_core.video.skips import SkipLog
 
@@ -121,7 +122,7 @@ class Batches:
     ) -> None:
         if len(examples) < plan.batch_size:
             raise UsageError(
-                f"{len(examples)} videos do not fill one batch of {plan.batch_size}",
+                f"{counted(len(examples), 'video', 'do')} not fill one batch of {plan.batch_size}",
                 f"type --batch-size {max(1, len(examples))} or less",
             )
         self._examples, self._plan, self._tokenize, self._image_size = examples, plan, tokenize, image_size

@@ -17,6 +17,7 @@ from maxi_core.clip.textual import encode_text
 from maxi_core.clip.tokens import Tokenizing, Tokens, tokenize
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.roles import tell_frames
+from maxi_core.texts import counted
 
 SIGMA = 0.02  # where training starts
 SIGMA_FLOOR = 0.001  # never below
@@ -190,7 +191,7 @@ class VideoCLIP(nn.Module):
         count, told = frames.shape[1], tell_frames(self.visual, frames.shape[1])
         if count != self.frames and self.fixed_frames and not told:
             raise UsageError(
-                f"this model was set up for clips of {self.frames} frames, not {count}", "load it for them"
+                f"this model was set up for clips of {counted(self.frames, 'frame')}, not {count}", "load it for them"
             )
         images = frames.flatten(0, 1).to(self.device, non_blocking=True)
         images = images if images.is_floating_point() else normalise(images, *self.statistics)

@@ -15,12 +15,13 @@ from maxi_core.clip.textual import encode_text
 from maxi_core.errors import MaxiError
 from maxi_core.prompts import MATCHING, fill
 from maxi_core.system.files import maxi_home, sweep, whole_file
+from maxi_core.texts import counted
 
 logger = logging.getLogger("maxi")
 
 FORMAT = 1  # of the cache files; raise it when the features of the same texts change
-CUT = "are too long for the model and were cut"
-STRIPPED = "have the name of a special token in them, which was taken out"
+CUT = "too long for the model, and cut"
+STRIPPED = "with the name of a special token in them, which was taken out"
 BLOCK = 512  # entries whose prompts are encoded together; bounds the memory and fixes the last bits of the features
 
 
@@ -57,7 +58,8 @@ def mean_features(model: VideoCLIP, prompts: Sequence[Sequence[str]]) -> Tensor:
         means = torch.stack([part.mean(dim=0) for part in parts])
     for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
         if places:
-            logger.warning("%d of %d texts %s: '%s'", len(places), len(every), what, every[places[0]])
+            of = counted(len(every), "text")
+            logger.warning("%d of %s %s: '%s'", len(places), of, what, every[places[0]])
     return functional.normalize(means, dim=-1).cpu()
 
 
@@ -78,10 +80,11 @@ def _blocks(model: VideoCLIP, entries: Sequence[str], templates: Sequence[str]) 
             yield functional.normalize(mean, dim=-1).cpu()
         cut += len({row // len(templates) for row in tokens.truncated})
         stripped += len({row // len(templates) for row in tokens.stripped})
+    of = counted(len(entries), "dictionary entry")
     if cut:
-        logger.warning("%d of %d dictionary entries are too long for the model and were cut", cut, len(entries))
+        logger.warning("%d of %s too long for the model, and cut", cut, of)
     if stripped:
-        logger.warning("special tokens were taken out of %d of %d dictionary entries", stripped, len(entries))
+        logger.warning("special tokens were taken out of %d of %s", stripped, of)
 
 
 def _read(path: Path, key: str, shape: tuple[int, int]) -> Tensor | None:

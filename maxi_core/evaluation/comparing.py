@@ -21,6 +21,8 @@ from maxi_core.evaluation.metrics import (
 )
 from maxi_core.evaluation.published import TABLES, published
 from maxi_core.evaluation.saving import read_scores, to_csv
+from maxi_core.system.files import parsed_json
+from maxi_core.texts import counted
 
 TITLES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class", "map": "mAP", "map_cosine": "mAP (cosine)"}
 Over = Literal["videos", "classes"]
@@ -137,7 +139,7 @@ def _line(run: _Run, name: str, benchmark: str, metric: str, first: _Run, seed: 
     value, deviation = record["metrics"][metric], record.get("deviations", {}).get(metric)
     interval = None if run is first else _interval(first, run, benchmark, metric, seed, over)
     name += f" [{record['prompt']}]" if record.get("prompts") else ""
-    source = f"{record['n']} videos" + (f", {record['skipped']} skipped" if record.get("skipped") else "")
+    source = counted(record["n"], "video") + (f", {record['skipped']} skipped" if record.get("skipped") else "")
     shown = None if deviation is None else 100 * deviation
     return Line(benchmark, metric, name, float("nan") if value is None else 100 * value, shown, interval, source)
 
@@ -214,7 +216,7 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Predictions | None:
     """Return the predictions of one split by video, or None if the file is not there or damaged."""
     try:
         lines = (folder / str(record["predictions"])).read_text(encoding="utf-8").splitlines()
-        found = [json.loads(line) for line in lines]
+        found = [parsed_json(line) for line in lines]
         return {one["video"]: one for one in found}
     except (OSError, ValueError, KeyError):
         return None

@@ -21,6 +21,7 @@ from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill, templates_of
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.store import Store, digest
+from maxi_core.texts import counted
 from maxi_core.types import Failed, Video
 from maxi_core.video.frames import Pixels
 from maxi_core.video.jobs import Job
@@ -63,7 +64,8 @@ def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> 
     tokens = model.tokenize([fill(protocol.prompt, name) for name in names])
     for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
         if places:
-            logger.warning("%d of %d class names %s: '%s'", len(places), len(names), what, names[places[0]])
+            of = counted(len(names), "class name")
+            logger.warning("%d of %s %s: '%s'", len(places), of, what, names[places[0]])
     with torch.inference_mode():
         features = model.encode_text(tokens.ids)
     check_finite(model.name, {"the class names": features}, "text features")

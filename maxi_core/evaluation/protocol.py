@@ -9,7 +9,7 @@ from maxi_core.clip.image_tower import centre_crop, short_side
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.class_texts import ClassTexts, read_class_texts
 from maxi_core.prompts import EVALUATION, templates_of
-from maxi_core.texts import Spelling
+from maxi_core.texts import Spelling, counted
 from maxi_core.video.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class Protocol:
     def __post_init__(self) -> None:
         templates_of(self.prompt)
         if self.crops not in CROPS or self.clips < 1 or self.frames < 1:
-            raise UsageError(f"views {self.views} of {self.frames} frames cannot be made", "crops are 1 or 3")
+            raise UsageError(
+                f"views {self.views} of {counted(self.frames, 'frame')} cannot be made", "crops are 1 or 3"
+            )
 
     @property
     def views(self) -> str:

@@ -10,6 +10,7 @@ from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import Listing, Row
 from maxi_core.evaluation.benchmarks.reading import Places
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
+from maxi_core.texts import counted
 from maxi_core.types import Video
 from maxi_core.video.archives import is_archive
 
@@ -107,7 +108,7 @@ def few_shot(listing: Listing, shots: int, seed: int = 0) -> Listing:
     chosen: set[str] = set()
     for name, rows in by_class.items():
         if len(rows) < shots:
-            raise UsageError(f"'{name}' has {len(rows)} videos, and {shots} are wanted", "take fewer shots")
+            raise UsageError(f"'{name}' has {counted(len(rows), 'video')}, and {shots} are wanted", "take fewer shots")
         chosen |= _drawn(sorted(row.path for row in rows), shots, f"{seed}\n{name}")
     return Listing(listing.classes, tuple(row for row in listing.rows if row.path in chosen), listing.files)
 

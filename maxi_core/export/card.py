@@ -11,6 +11,7 @@ from maxi_core.clip.checkpoints import CHECKPOINTS
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.saving import read_scores
+from maxi_core.texts import counted
 from maxi_core.version import __version__
 
 CARD = "README.md"
@@ -128,7 +129,7 @@ def _scores(model: VideoCLIP, paths: Sequence[Path]) -> str:
                     f"{path} holds scores of other weights ({record['model']}) than '{model.name}' has",
                     f"type maxi eval {model.name} -b {record['benchmark']} first",
                 )
-            how = f"{record.get('frames')} frames, {record.get('views')}, `{record.get('prompt')}`"
+            how = f"{counted(record.get('frames'), 'frame')}, {record.get('views')}, `{record.get('prompt')}`"
             rows += [
                 f"| {record['benchmark']} {record['split']} | {name} | {100 * value:.2f} | {how} |"
                 for name, value in record["metrics"].items()

@@ -16,7 +16,7 @@ from typing import Any
 from maxi_core.errors import MaxiError, PluginError
 from maxi_core.plugin.global_state import untouched
 from maxi_core.plugin.roles import Augment, Augmenter, Injector, Source
-from maxi_core.texts import LONGEST, tidy
+from maxi_core.texts import LONGEST, counted, tidy
 from maxi_core.types import Dictionary, Failed, Form
 
 log = logging.getLogger("maxi")
@@ -198,8 +198,8 @@ def augment_by(augmenter: Augmenter | None) -> Augment:
             with blamed(augmenter.name, "when an injector asked it for forms"):
                 answers = augmenter.augment(batch)
             if not isinstance(answers, list) or len(answers) != len(batch):
-                count = f"{len(answers)} answers" if isinstance(answers, list) else type(answers).__name__
-                raise PluginError(f"source '{augmenter.name}' gave {count} to {len(batch)} texts")
+                count = f"{counted(len(answers), 'answer')}" if isinstance(answers, list) else type(answers).__name__
+                raise PluginError(f"source '{augmenter.name}' gave {count} to {counted(len(batch), 'text')}")
             found += [_forms(augmenter.name, answer) for answer in answers]
         return found
 

@@ -11,7 +11,7 @@ from maxi_core.reporting import charts
 from maxi_core.reporting.pictures import Picture
 from maxi_core.system.files import to_json
 from maxi_core.system.secrets import masked
-from maxi_core.texts import written_out
+from maxi_core.texts import counted, written_out
 from maxi_core.version import __version__
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def render(values: Mapping[str, Any], pictures: Mapping[int, Mapping[int, Pictur
     environment = Environment(
         loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"in_script": in_script, "number": number, "share": share}
+    environment.filters |= {"in_script": in_script, "number": number, "numbered": numbered, "share": share}
     environment.globals |= {"chart": charts, "pictures": pictures, "version": __version__}
     style, script = (files(PACKAGE).joinpath("templates", name).read_text("utf-8") for name in ("page.css", "page.js"))
     policy = (
@@ -71,6 +71,11 @@ def in_script(value: Any) -> "Markup":
 def number(value: object, digits: int = 0) -> str:
     """Return a number with thousands apart, or a dash for none: `1,234`."""
     return f"{value:,.{digits}f}" if isinstance(value, (int, float)) and math.isfinite(value) else "-"
+
+
+def numbered(count: int, noun: str, verb: str = "") -> str:
+    """Return a number with thousands apart before its noun, and a verb behind it: `1,234 videos are`."""
+    return counted(count, noun, verb).replace(str(count), number(count), 1)
 
 
 def share(value: object) -> str:

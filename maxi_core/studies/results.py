@@ -1,6 +1,5 @@
 """What a study has found: a row for each variant, mean and deviation over seeds, differences, and published numbers."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,8 @@ from maxi_core.plugin.catalog import Catalog
 from maxi_core.studies.plan import Plan, Row
 from maxi_core.studies.run import done, failure
 from maxi_core.studies.steps import ScoreStep, accuracy_of
+from maxi_core.system.files import parsed_json
+from maxi_core.texts import counted
 
 SCHEMA, RECORD = 1, "study.json"
 DEVIATION = "sample standard deviation (n - 1) over seeds, of the mean over splits"
@@ -102,7 +103,7 @@ def read_record(path: Path) -> Results:
     path = path / RECORD if path.is_dir() else path
     help = "name the folder of a maxi study"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parsed_json(path.read_text(encoding="utf-8"))
         if record["schema"] != SCHEMA:
             raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")
         lines = tuple(map(_line_of, record["lines"]))
@@ -152,7 +153,7 @@ def _line(plan: Plan, row: Row, out: Path, catalog: Catalog, base: Hits) -> Line
     why = next((found for step in row.scores if (found := failure(step, out)) is not None), None)
     state, said = "done", ""
     if len(ready) < len(row.scores):
-        state, said = ("partly done" if ready else "not begun"), f"{len(ready)} of {len(row.scores)} seeds"
+        state, said = ("partly done" if ready else "not begun"), f"{len(ready)} of {counted(len(row.scores), 'seed')}"
         if why is not None:
             state, said = ("left out" if why["refused"] and row.variant.about.optional else "failed"), why["message"]
     folders = [step.folder(out) for step in ready]
@@ -204,7 +205,7 @@ def _hits(row: Row, out: Path) -> Hits:
             if record["split"] == "mean" or record["metric"] != "top1":
                 continue
             lines = (step.folder(out) / record["predictions"]).read_text(encoding="utf-8").splitlines()
-            named = {one["video"]: _named(one) for one in map(json.loads, lines)}
+            named = {one["video"]: _named(one) for one in map(parsed_json, lines)}
             found.setdefault(record["benchmark"], {}).setdefault(record["split"], []).append(named)
     return {
         benchmark: {split: _of_seeds(seeds) for split, seeds in splits.items()} for benchmark, splits in found.items()

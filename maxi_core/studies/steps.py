@@ -26,6 +26,7 @@ from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection
 from maxi_core.studies.study import STEPS
 from maxi_core.system.files import maxi_home, to_json, write_lines, write_text
 from maxi_core.system.store import digest
+from maxi_core.texts import counted
 from maxi_core.training.options import TrainSection
 from maxi_core.types import Video
 
@@ -221,7 +222,9 @@ class TrainStep(Step):
         trained = run_training(job, place.watch.training)
         seen = job.batches.per_epoch() * job.batch_size
         if 2 * trained.broken > seen:
-            raise MaxiError(f"{trained.broken} of {seen} videos could not be read", f"see {folder / 'skipped.jsonl'}")
+            raise MaxiError(
+                f"{trained.broken} of {counted(seen, 'video')} could not be read", f"see {folder / 'skipped.jsonl'}"
+            )
         return {"videos": seen}
 
     def model(self, out: Path) -> Path:
@@ -320,7 +323,8 @@ class ScoreStep(Step):
         for result in found.models[0].results:
             if result.record["mostly_skipped"]:
                 raise MaxiError(
-                    f"{len(result.skipped)} of {len(result.videos)} videos of {result.split.label} could not be used, "
+                    f"{len(result.skipped)} of {counted(len(result.videos), 'video')} of "
+                    f"{result.split.label} could not be used, "
                     f"the first: {result.skipped[0][1].reason}", "correct their folder, or the list",
                 )  # fmt: skip
         return {}

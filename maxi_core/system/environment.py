@@ -15,6 +15,7 @@ from maxi_core.settings.options import secret_options
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import maxi_home
 from maxi_core.system.secrets import is_secret, without_secrets
+from maxi_core.texts import counted
 from maxi_core.version import __version__
 from maxi_core.video.decoders import ROLE
 
@@ -103,7 +104,7 @@ def devices() -> dict[str, str]:
     """Return what torch can compute on; imports torch."""
     import torch
 
-    found = {"cpu": f"{torch.get_num_threads()} threads"}
+    found = {"cpu": f"{counted(torch.get_num_threads(), 'thread')}"}
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         found[f"cuda:{index}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"

@@ -9,15 +9,17 @@ import math
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import platformdirs
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -95,7 +97,12 @@ class _Whole(io.FileIO):
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file whose readers see the old one or the whole new one; raises MaxiError with path and bytes."""
+    """Open a file whose readers see the old one or the whole new one; raises MaxiError with path and bytes.
+
+    A device or pipe is refused: it would be replaced, which root can do to /dev/null.
+    """
+    if _is_special(path):
+        raise MaxiError(f"cannot write {path}: it is no ordinary file, and would be replaced", "name a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = _Whole(path)
@@ -152,8 +159,17 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"{path} is there already", "name another place, or remove it")
 
 
+def _is_special(path: Path) -> bool:
+    """Whether there is something at `path` that is neither a file nor a folder, or a link to an open file."""
+    try:
+        opened = path.is_symlink() and path.readlink().is_relative_to("/proc")  # /dev/stdout
+        return opened or stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR)
+    except (OSError, ValueError):  # whoever opens it says so
+        return False
+
+
 def _unwritable(path: Path, error: OSError, size: int = 0) -> MaxiError:
-    needed = f" (at least {size} bytes)" if size else ""
+    needed = f" (at least {counted(size, 'byte')})" if size else ""
     fix = "make room there" if error.errno in FULL else "choose another place, or its permissions"
     return MaxiError(f"cannot write {path}{needed}: {error.strerror or error}", fix)
 
@@ -177,20 +193,27 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def parsed_json(text: str | bytes) -> Any:
+    """Return the value that JSON holds; raises ValueError for what is none, also for one that is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def read_json(path: Path) -> dict[str, object]:
     """Return the JSON table in a file; raises UsageError that names the file, and the line, for anything else.
 
     Raises FileNotFoundError if there is no such file.
     """
     try:
-        found = json.loads(path.read_bytes())
+        found = parsed_json(path.read_bytes())
     except FileNotFoundError:
         raise
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}", "look at it with ls -l") from None
-    except (ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UsageError(f"{path} is not JSON: {why}", "get it again, or delete it") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}", "get it again, or delete it") from None
     if not isinstance(found, dict):
         raise UsageError(f"{path} is no JSON table", "get it again, or delete it")
     return found

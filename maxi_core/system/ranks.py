@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.texts import counted
 
 TIMEOUT = timedelta(minutes=30)  # of one collective: rank 0 may save or validate while the others wait
 
@@ -140,7 +141,7 @@ def device_errors(device: torch.device, videos: int, frames: int) -> Iterator[No
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in MEMORY):
             raise MaxiError(
-                f"{device} has not enough memory for {videos} videos of {frames} frames at once",
+                f"{device} has not enough memory for {counted(videos, 'video')} of {counted(frames, 'frame')} at once",
                 "halve --batch-size and double --accum-freq, or add --grad-checkpointing",
             ) from error
         if dist.is_initialized():

@@ -24,6 +24,7 @@ from typing import BinaryIO
 from maxi_core.errors import MaxiError
 from maxi_core.system.files import sweep, write_text
 from maxi_core.system.secrets import masked
+from maxi_core.texts import counted
 
 log = logging.getLogger("maxi")
 
@@ -130,7 +131,7 @@ class Store:
         except OSError as error:
             self._end()  # after a torn line nothing can follow
             raise MaxiError(
-                f"cannot keep an answer of {len(line)} bytes in {self.folder}: {error.strerror or error}",
+                f"cannot keep an answer of {counted(len(line), 'byte')} in {self.folder}: {error.strerror or error}",
                 "make room or choose another --store; the same command goes on from here",
             ) from error
         self._places[bytes.fromhex(key)] = (len(self._segments) - 1, place)  # our own is the last

@@ -8,6 +8,7 @@ from maxi_core.plugin.roles import Augment, Injector, Source
 from maxi_core.testing.effects import seed_all, unsettle, watched
 from maxi_core.testing.process import injected_elsewhere
 from maxi_core.testing.subject import Subject, plain_augment, shown
+from maxi_core.texts import counted
 from maxi_core.types import Dictionary, Form
 
 
@@ -77,7 +78,7 @@ def _apart(one: Dictionary, other: Dictionary) -> str:
     for place, (first, second) in enumerate(zip(one.entries, other.entries, strict=False)):
         if first != second:
             return f"entry {place} is {shown(first)}, then {shown(second)}"
-    return f"{len(one.entries)} entries, then {len(other.entries)}"
+    return f"{counted(len(one.entries), 'entry')}, then {len(other.entries)}"
 
 
 def named_for_what_was_done(subject: Subject) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maxi_core.testing.effects import TORCH_RANDOM, unsettle, watched
 from maxi_core.testing.subject import Subject
+from maxi_core.texts import counted
 from maxi_core.training.objective import Encoded, Features, Objective
 
 if TYPE_CHECKING:
@@ -333,7 +334,9 @@ def says_where_it_is_constant(subject: Subject) -> None:
             given = replace(given, index=given.index[groups])
         given = replace(given, groups=groups, top=groups[:, None], cosines=torch.zeros(videos, 1))
         found = gradients(one.loss(given), given).get("videos", torch.zeros(1)).abs().max().item()
-        assert found < CLOSE, f"it says '{why}' of {videos} videos of {entries} entries, and has a gradient there"
+        assert found < CLOSE, (
+            f"it says '{why}' of {counted(videos, 'video')} of {counted(entries, 'entry')}, and has a gradient there"
+        )
 
 
 def zero_at_its_teacher(subject: Subject) -> None:

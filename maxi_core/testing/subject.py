@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.roles import ASKED, LOOKING, Augmenter, Captioner, Expander, Filter, Matcher, Source
 from maxi_core.settings.options import Configured
-from maxi_core.texts import tidy
+from maxi_core.texts import counted, tidy
 from maxi_core.types import Clip, Dictionary, Failed, Form, Match, Text, TextBag, Video
 from maxi_core.video.sampling import Sampling
 
@@ -289,7 +289,9 @@ def answered(source: Source, batch: list[Any], dictionary: Dictionary = DICTIONA
         ) from error
     hint = "return a list with one answer for each item, [answer(item) for item in batch]"
     assert isinstance(answers, list), f"{method} returned a {type(answers).__name__}, {shown(answers)}: {hint}"
-    assert len(answers) == asked, f"asked a batch of {asked}, {method} returned {len(answers)} answers: {hint}"
+    assert len(answers) == asked, (
+        f"asked a batch of {asked}, {method} returned {counted(len(answers), 'answer')}: {hint}"
+    )
     return answers
 
 

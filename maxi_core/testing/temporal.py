@@ -21,6 +21,7 @@ from maxi_core.testing.encoder import (
     temporal,
 )
 from maxi_core.testing.subject import Subject
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     import torch
@@ -37,8 +38,10 @@ def right_shapes(subject: Subject) -> None:
         visual, pooling = attached(subject, frames)
         made: object = encoded(visual, pooling, films(frames))
         assert isinstance(made, torch.Tensor), f"the pooling returned a {type(made).__name__}, not a tensor"
-        assert made.shape == (BATCH, WIDTH), f"{frames} frames gave {tuple(made.shape)}, not {(BATCH, WIDTH)}"
-        assert torch.isfinite(made).all(), f"{frames} frames gave values that are not finite"
+        assert made.shape == (BATCH, WIDTH), (
+            f"{counted(frames, 'frame')} gave {tuple(made.shape)}, not {(BATCH, WIDTH)}"
+        )
+        assert torch.isfinite(made).all(), f"{counted(frames, 'frame')} gave values that are not finite"
     visual, pooling = attached(subject)
     laid_out = features().transpose(0, 2).contiguous().transpose(0, 2)
     try:
@@ -90,10 +93,11 @@ def _check_apart(visual: "nn.Module", pooling: "Pooling", videos: "Tensor") -> N
     with torch.no_grad():
         together = encoded(visual, pooling, videos)
         alone = torch.cat([encoded(visual, pooling, video[None]) for video in videos])
-    assert together.shape == alone.shape, f"{len(videos)} videos gave {tuple(together.shape)}"
+    assert together.shape == alone.shape, f"{counted(len(videos), 'video')} gave {tuple(together.shape)}"
     gap = (together - alone).abs().max().item()
     assert gap < NEAR, (
-        f"of {videos.shape[1]} frames, a video alone and among others differ by {gap:.2g}: it mixes them (features are "
+        f"of {counted(videos.shape[1], 'frame')}, a video alone and among others differ by {gap:.2g}: it "
+        "mixes them (features are "
         "(B, T, D), and images reach the encoder as (B * T, ...), the frames of a video one after the other)"
     )
 
@@ -321,9 +325,12 @@ def trains_each_video_by_itself(subject: Subject) -> None:
                 pooled = encoded(visual, pooling, videos)
             except (RuntimeError, ValueError) as error:
                 raise AssertionError(
-                    f"in training mode, {count} videos of {frames} frames raised {type(error).__name__}: {error}"
+                    f"in training mode, {counted(count, 'video')} of {counted(frames, 'frame')} raised "
+                    f"{type(error).__name__}: {error}"
                 ) from error
-            assert pooled.shape == (count, WIDTH), f"in training mode {count} videos gave {tuple(pooled.shape)}"
+            assert pooled.shape == (count, WIDTH), (
+                f"in training mode {counted(count, 'video')} gave {tuple(pooled.shape)}"
+            )
             assert torch.isfinite(pooled).all(), "in training mode it gave values that are not finite"
             (found,) = torch.autograd.grad(pooled[0].square().sum(), videos)
             assert torch.isfinite(found).all(), "in training mode a gradient is not finite"

@@ -19,6 +19,7 @@ from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
 from maxi_core.clip.patch_dropout import set_patch_dropout
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.ranks import ALONE, Ranks, device_errors
+from maxi_core.texts import counted
 from maxi_core.training.combined import Combined, Place
 from maxi_core.training.objective import Encoded
 
@@ -166,7 +167,8 @@ def steps_per_epoch(batches: BatchSource, accumulate: int, world: int = 1) -> in
     found = batches.per_epoch() // (accumulate * world)
     if not found:
         raise UsageError(
-            f"{batches.per_epoch()} batches an epoch are not one step of {accumulate} on {world} ranks",
+            f"{counted(batches.per_epoch(), 'batch')} an epoch: less than one step of {accumulate} on "
+            f"{counted(world, 'rank')}",
             "lower --batch-size or --accum-freq",
         )
     return found

@@ -29,6 +29,7 @@ from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Decides
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
+from maxi_core.texts import counted
 from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
 from maxi_core.training.metrics_log import bag_table, make_reports
@@ -184,7 +185,7 @@ def _source(
     made_of, sums = made.get("made_of"), made.get("sha256")
     checksum = sums.get(BAGS, "") if isinstance(sums, dict) else ""
     dictionary = made_of.get("dictionary", "") if isinstance(made_of, dict) else ""
-    return Source(examples, f"{len(examples)} bags of {section.run.name}", checksum[:12], dictionary)
+    return Source(examples, f"{counted(len(examples), 'bag')} of {section.run.name}", checksum[:12], dictionary)
 
 
 def _check_gradient(source: Source, section: TrainSection, objectives: Mapping[str, Objective], world: int) -> None:
@@ -225,7 +226,7 @@ def _check_enough(source: Source, section: TrainSection, world: int, origin: str
     """Raise UsageError if the videos do not fill one step."""
     videos, others = len(source.examples), section.accum_freq * world
     if videos < section.batch_size * others:
-        times = f" x accum_freq {section.accum_freq} x {world} ranks" if others > 1 else ""
+        times = f" x accum_freq {section.accum_freq} x {counted(world, 'rank')}" if others > 1 else ""
         fit = f"type --batch-size {videos // others}" if videos >= others else "lower --accum-freq, or add videos"
         raise UsageError(f"{source.name} do not fill one step: batch_size {section.batch_size} ({origin}){times}", fit)
 
@@ -246,12 +247,14 @@ def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> S
     placed = Places(benchmark.videos, allow_outside=video.allow_outside_root).place(split)
     if placed.missing:
         some = ", ".join(placed.missing[:3])
-        raise UsageError(f"{len(placed.missing)} labelled videos are nowhere ({some}, ...)", "correct --videos")
+        raise UsageError(
+            f"{counted(len(placed.missing), 'labelled video', 'are')} nowhere ({some}, ...)", "correct --videos"
+        )
     pairs: list[tuple[Video, int]] = [
         (one, sample.labels[0]) for one, sample in zip(placed.videos, split.samples, strict=True)
     ]
     examples = labelled(pairs, split.classes, section.shots, section.seed)
-    return Source(examples, f"{len(examples)} labelled videos of {benchmark.name}", split.sha256[:12], "")
+    return Source(examples, f"{counted(len(examples), 'labelled video')} of {benchmark.name}", split.sha256[:12], "")
 
 
 def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> VideoCLIP:
@@ -317,7 +320,9 @@ def make_validation(
 
     def missing(split: Split, ids: Sequence[str]) -> None:
         if mostly(len(ids), len(split.samples)):
-            what = f"{len(ids)} of {len(split.samples)} videos of {split.label} are missing, such as {ids[0]}"
+            what = (
+                f"{len(ids)} of {counted(len(split.samples), 'video')} of {split.label} are missing, such as {ids[0]}"
+            )
             raise UsageError(f"{what}: its score would say nothing of the training", "correct --val or --data-root")
 
     place(benchmarks, reading, missing)

@@ -11,6 +11,7 @@ from typing import Any
 from maxi_core.columns import NAME, VIDEO, find_column
 from maxi_core.errors import UsageError, nearest
 from maxi_core.system.text_files import check_regular, excerpt, read_text
+from maxi_core.texts import counted
 
 log = logging.getLogger("maxi")
 
@@ -77,7 +78,8 @@ def read_annotations(source: Path) -> list[Annotated]:
             labels = tuple(dict.fromkeys((*one.labels, *said)))
             found[name, start, end] = replace(one, labels=labels)
     if backward:
-        log.warning("%s: %d segments end before they begin and are left out (%s)", path, len(backward), backward[0])
+        count = counted(len(backward), "segment")
+        log.warning("%s: left out %s with an end before the beginning (%s)", path, count, backward[0])
     if not found:
         raise UsageError(f"{path} names no videos", "name a list that does")
     return list(found.values())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from maxi_core.errors import UsageError
 from maxi_core.system.text_files import excerpt
+from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -57,8 +58,8 @@ class Tar:
         with Path(path).open("rb") as file:
             file.seek(end)
             if end > size or any(file.read(BLOCK)):
-                found = len(self.places)
-                log.warning("%s is damaged or cut off after %d files: what follows is not seen", path, found)
+                found = counted(len(self.places), "file")
+                log.warning("%s is damaged or cut off after %s: what follows is not seen", path, found)
 
     def _note(self, member: tarfile.TarInfo) -> None:
         if not member.isreg() or member.issparse():

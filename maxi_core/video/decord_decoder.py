@@ -17,6 +17,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from maxi_core.texts import counted
 from maxi_core.video.decoders import Choose, Side
 from maxi_core.video.frames import Decoded, Info, Pixels
 from maxi_core.video.lengths import declared, header_frames, header_length, shown
@@ -55,7 +56,9 @@ def decode(
     wanted = choose(plan.inside, plan.info.rate)
     reader = _open(path, threads)
     if len(reader) != plan.total:
-        raise VideoError("damaged", f"decord sees {len(reader)} frames where the file has {plan.total}", INSTEAD)
+        raise VideoError(
+            "damaged", f"decord sees {counted(len(reader), 'frame')} where the file has {plan.total}", INSTEAD
+        )
     collector: Collector | None = None
     for index in range(-plan.before, plan.inside):
         frame = _next(reader)
@@ -109,7 +112,7 @@ def _survey(container: InputContainer, stream: VideoStream, window: Window) -> _
     if end is None:
         end, cut = declared(container, stream, total, times[0], times[-1], None)
     if cut or (end and total < end):
-        what = "breaks off" if end is None else f"is cut ({total} of {end} frames)"
+        what = "breaks off" if end is None else f"is cut ({total} of {counted(end, 'frame')})"
         raise VideoError("refused", f"the file {what}, which decord hides", INSTEAD)
     if window.whole and header_length(container, stream) is None:
         info = replace(info, duration=shown(stream, total, times[0], times[-1]))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from maxi_core.texts import counted
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -85,7 +87,7 @@ def shortfall(found: int, declared: int | None, damage: str) -> str:
     """Return one line on frames that are missing or damaged, or an empty string."""
     parts = []
     if declared is not None and found < declared:
-        parts.append(f"only {found} of {declared} frames could be decoded")
+        parts.append(f"only {found} of {counted(declared, 'frame')} could be decoded")
     if damage:
         parts.append(damage)
     return ", ".join(parts)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from maxi_core.texts import counted
 from maxi_core.types import Video
 from maxi_core.video.decoders import Decode, Side, load
 from maxi_core.video.frame_cache import FrameCache
@@ -159,7 +160,7 @@ def _flaws(job: Job, decoded: object) -> Iterator[str]:
         yield f"a {type(info).__name__} instead of Info"
     sides, pixels = job.sides(), decoded.pixels
     if not isinstance(pixels, tuple) or len(pixels) != len(sides):
-        what = f"{len(pixels)} arrays" if isinstance(pixels, tuple) else f"a {type(pixels).__name__}"
+        what = f"{counted(len(pixels), 'array')}" if isinstance(pixels, tuple) else f"a {type(pixels).__name__}"
         yield f"{what} instead of a tuple of {len(sides)}, one for each size"
     for part in pixels:
         kind, shape = getattr(part, "dtype", type(part).__name__), getattr(part, "shape", ())
@@ -170,7 +171,7 @@ def _flaws(job: Job, decoded: object) -> Iterator[str]:
     except (TypeError, ValueError):
         yield "numbers that are no plain Python numbers"
     if decoded.found < 1:
-        yield f"{decoded.found} frames without an error"
+        yield f"{counted(decoded.found, 'frame')} without an error"
     wanted = job.choose(decoded.found, decoded.info.rate if decoded.info else None)
     for side, part, indices in zip(sides, pixels, wanted, strict=True):
         if len(part) != len(indices) or part.shape[-1] != 3:

@@ -12,6 +12,7 @@ from typing import TextIO
 from maxi_core.columns import list_columns
 from maxi_core.errors import UsageError, nearest
 from maxi_core.system.text_files import excerpt
+from maxi_core.texts import counted
 from maxi_core.video.annotations import is_annotations, read_annotations
 
 ENDINGS = "3gp|asf|avi|divx|flv|m2ts|m4v|mkv|mov|mp4|mpe|mpeg|mpg|mts|ogv|ts|vob|webm|wmv"
@@ -106,7 +107,12 @@ def _from_csv(source: Path, file: TextIO) -> Iterator[Row]:
             names = _header(source, cells)
         elif any(cells):
             if len(cells) != len(names):
-                raise wrong(source, rows.line_num, f"{len(cells)} cells under {len(names)} columns", "quote the commas")
+                raise wrong(
+                    source,
+                    rows.line_num,
+                    f"{counted(len(cells), 'cell')} under {counted(len(names), 'column')}",
+                    "quote the commas",
+                )
             yield _row(source, rows.line_num, dict(zip(names, cells, strict=True)))
 
 

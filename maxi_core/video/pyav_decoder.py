@@ -17,6 +17,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from maxi_core.texts import counted
 from maxi_core.video.archives import demuxed, video_size
 from maxi_core.video.decoders import Choose, Side
 from maxi_core.video.frames import Decoded, Info
@@ -25,6 +26,7 @@ from maxi_core.video.picture import Collector, displayed, orientation_of
 from maxi_core.video.skips import VideoError, check_file, not_a_video
 from maxi_core.video.window import Window, lasting, locate, packets, seconds
 
+PLAYLISTS = frozenset(("concat", "hls", "applehttp", "dash", "imf", "sdp", "rtsp"))
 PICTURES = frozenset({"mjpeg", "png", "bmp", "webp", "tiff"})  # codecs of covers that no container marks as such
 TRANSPORT_PACKETS = (188, 192, 204)  # bytes; a whole transport stream is a multiple of one of them
 
@@ -60,7 +62,7 @@ def decode(
     # The container lied, or some packets show no frame: now the number is known, so choose again.
     again = _read(request, replace(window, expected=first.found))
     if again.found != first.found:
-        raise VideoError("unstable", f"{first.found} frames could be decoded, and then {again.found}")
+        raise VideoError("unstable", f"{counted(first.found, 'frame')} could be decoded, and then {again.found}")
     return again.result()
 
 
@@ -118,8 +120,12 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def film(container: InputContainer) -> VideoStream:
     """Return the video stream that FFmpeg plays (`av_find_best_stream`), but never an attached picture.
 
-    Raises VideoError if there is none.
+    Raises VideoError if there is none, or if the file is only a list of others, which it would have read.
     """
+    if playlist := PLAYLISTS & {*container.format.name.split(",")}:
+        raise VideoError(
+            "no-video", f"this file is a list of other files ({min(playlist)})", "join them into one video"
+        )
     moving = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
     if not moving:
         kinds = {stream.type if stream.type != "video" else "a picture" for stream in container.streams if stream.type}

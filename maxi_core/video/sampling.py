@@ -6,6 +6,7 @@ from math import ceil, inf
 from random import Random
 from typing import Literal
 
+MOST_FRAMES = 1000  # of a clip: a count that is no mistake, and 600 MB as the floats of a model of 224 pixels
 Kind = Literal["uniform", "middles", "random", "all", "rate"]
 
 

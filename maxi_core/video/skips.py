@@ -10,6 +10,7 @@ from pathlib import Path
 
 from maxi_core.errors import ExitCode, MaxiError, UsageError
 from maxi_core.system.secrets import without_secrets
+from maxi_core.texts import counted
 from maxi_core.types import Failed
 from maxi_core.video.archives import archive_of, open_video, video_size
 
@@ -145,7 +146,9 @@ def grouped(records: Iterable[Mapping[str, object]], most: int = 5) -> list[str]
         for (stage, source, _), found in ordered[:most]
     ]
     rest = ordered[most:]
-    return lines + ([f"... and {sum(len(found) for _, found in rest)} more for {len(rest)} reasons"] if rest else [])
+    return lines + (
+        [f"... and {sum(len(found) for _, found in rest)} more for {counted(len(rest), 'reason')}"] if rest else []
+    )
 
 
 class SkipLog:
@@ -172,14 +175,14 @@ class SkipLog:
         if self._path is not None:
             self._append(to_line(skip_record(video, failed, self._stage, source)))
         if self._most is not None and self.skipped > self._most:
-            raise self._error(f"more than --max-skipped {self._most} {self._what} could not be used")
+            raise self._error(f"more {self._what} than --max-skipped {self._most} could not be used")
         if self.used == 0 and self.skipped == HOPELESS:
             raise self._error(f"the first {HOPELESS} videos could not be used")
 
     def finish(self) -> None:
         """Raise TooManySkippedError if there were videos and not one of them could be used."""
         if self.used == 0 and self.skipped:
-            raise self._error(f"not one of {self.skipped} videos could be used")
+            raise self._error(f"not one of {counted(self.skipped, 'video')} could be used")
 
     def _append(self, line: str) -> None:
         assert self._path is not None
@@ -187,7 +190,9 @@ class SkipLog:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
-            raise MaxiError(f"cannot write {self._path} ({len(line)} bytes): {error.strerror or error}") from error
+            raise MaxiError(
+                f"cannot write {self._path} ({counted(len(line), 'byte')}): {error.strerror or error}"
+            ) from error
 
     def _error(self, what: str) -> TooManySkippedError:
         reasons = "; ".join(self._first)

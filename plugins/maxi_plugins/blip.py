@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, field_validator
 
 import maxi_core
 from maxi_core import Captioner, Clip, Failed, Sampling, Source, Video, WorldPath, hookimpl
-from maxi_core.texts import tidy
+from maxi_core.texts import counted, tidy
+from maxi_core.video.sampling import MOST_FRAMES
 from maxi_plugins.blip_model import load_captioner
 from maxi_plugins.captioner_files import Precision, absolute, captioner_folder, captioner_identity
 from maxi_plugins.degenerate import degenerate
@@ -44,7 +45,7 @@ class Blip(Captioner):
             description="name on the Hugging Face hub, a folder (/, ./ or ~ first), or the name of a world",
         )
         revision: str | None = Field(None, description="branch, tag or commit of a name on the hub; none: its newest")
-        frames: int = Field(FRAMES, ge=1, description="frames of each video, one caption each")
+        frames: int = Field(FRAMES, ge=1, le=MOST_FRAMES, description="frames of each video, one caption each")
         beams: int = Field(1, ge=1, description="sentences followed at once; 1 takes the likeliest word each time")
         max_new_tokens: int = Field(20, ge=1, description="tokens of a caption at most")
         min_new_tokens: int = Field(0, ge=0, description="tokens of a caption at least")
@@ -81,8 +82,9 @@ class Blip(Captioner):
         """Let go of the captioner, and warn of the captions that were left out."""
         self.__dict__.pop("_captioner", None)
         if self._left_out:
-            count = sum(self._left_out.values())
-            logger.warning("blip: %d captions of %d videos say nothing and are left out", count, len(self._left_out))
+            count = counted(sum(self._left_out.values()), "caption")
+            videos = counted(len(self._left_out), "video")
+            logger.warning("blip: left out %s of %s, since they say nothing", count, videos)
         self._left_out = {}
 
     def caption(self, clips: list[Clip]) -> list[list[str] | Failed]:
@@ -131,7 +133,9 @@ class Blip(Captioner):
 
 def _nothing_said(texts: list[str]) -> str:
     example = next((text for text in texts if text), "")
-    return f"all {len(texts)} captions say nothing, such as '{example}'; try -o blip.repetition_penalty=1.2"
+    return (
+        f"all {counted(len(texts), 'caption', 'say')} nothing, such as '{example}'; try -o blip.repetition_penalty=1.2"
+    )
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import UsageError
 from maxi_core.system.bars import without_bars_of_transformers
+from maxi_core.texts import counted
 from maxi_plugins.captioner_files import Precision, reason
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def load_captioner(folder: Path, device: str, precision: Precision) -> BlipCapti
     missing = sorted(report["missing_keys"])
     if missing:  # transformers fills them with random numbers
         raise UsageError(
-            f"captioner {folder} is no BLIP captioner: {len(missing)} weights are missing, such as {missing[0]}",
+            f"captioner {folder} is no BLIP captioner: {counted(len(missing), 'weight', 'are')} missing, "
+            f"such as {missing[0]}",
             "name one such as Salesforce/blip-image-captioning-large",
         )
     check_finite(f"captioner {folder}", model.state_dict())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maxi_core.errors import MaxiError
+from maxi_core.texts import counted
 
 
 def is_stock(attention: nn.Module) -> bool:
@@ -202,7 +203,7 @@ def joined(tokens: Tensor, offsets: Sequence[int], frames: int) -> Tensor:
 def _check_whole(images: int, frames: int) -> None:
     if images % frames:
         raise MaxiError(
-            f"{images} images are no whole videos of {frames} frames",
+            f"{images} images are no whole videos of {counted(frames, 'frame')}",
             "call maxi_core.plugin.roles.tell_frames(visual, T) with the number of frames of each video first",
         )
 

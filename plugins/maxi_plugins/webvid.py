@@ -20,7 +20,7 @@ import maxi_core
 from maxi_core import Dictionary, Form, Injector, Source, WorldPath, hookimpl
 from maxi_core.errors import UsageError
 from maxi_core.plugin.roles import Augment
-from maxi_core.texts import name_key, tidy
+from maxi_core.texts import counted, name_key, tidy
 
 # Files of captions, streamed: one a line, or a column of a CSV such as WebVid's; gzip or not.
 
@@ -88,7 +88,7 @@ def _cells(path: Path, file: io.TextIOWrapper, column: str, delimiter: str) -> I
     except csv.Error as error:
         raise UsageError(f"{path}:{rows.line_num} is not CSV: {error}", "close the quotes in it") from None
     if short:
-        logger.warning("%s: %d rows end before the column '%s' and are left out", path, short, column)
+        logger.warning("%s: left out %s without the column '%s'", path, counted(short, "row"), column)
 
 
 Kind: TypeAlias = Literal["verb", "verb-phrase"]

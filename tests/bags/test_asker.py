@@ -135,7 +135,7 @@ def test_a_source_that_cannot_be_opened_is_switched_off_by_name(tmp_path: Path) 
 
     answers = ask(says, tmp_path, source=Shut())
     assert {str(answer) for answer in answers.values()} == {
-        str(Failed("source 'test' was switched off: 1 faults in a row, the last: raised OSError: the door is shut"))
+        str(Failed("source 'test' was switched off: 1 fault in a row, the last: raised OSError: the door is shut"))
     }
 
 
@@ -214,7 +214,7 @@ def test_a_batch_with_another_number_of_answers_is_halved_and_nothing_wrong_is_k
         return wrong(says(questions)) if "q3" in questions else says(questions)
 
     answers = ask(method, tmp_path)
-    assert "answers to 1 questions" in str(answers.pop("q3"))
+    assert "answers to 1 question" in str(answers.pop("q3"))
     assert right(answers)
     assert right(kept(tmp_path))
 

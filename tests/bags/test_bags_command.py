@@ -251,7 +251,7 @@ def test_too_many_unusable_videos_stop_the_run_with_the_first_reasons(world) -> 
         world.add(f"later broken {place}.mp4")
     ran = world.bags("--max-skipped", "1")
     assert ran.code == ExitCode.SKIPPED
-    assert "more than --max-skipped 1 videos, entries and texts could not be used" in ran.err
+    assert "more videos, entries and texts than --max-skipped 1 could not be used" in ran.err
     assert "the file is broken" in ran.err
     assert not (world.out / "bags.jsonl").exists()
 
@@ -382,7 +382,7 @@ def test_what_any_stage_leaves_out_counts_for_max_skipped_and_is_shown_by_reason
     cast = "toymatch,toygpt,mute" if stage == "augment" else "toymatch,toygpt,mute,toyverbs"
     ran = world.bags("--max-skipped", "1", sources=cast)
     assert ran.code == ExitCode.SKIPPED, ran.err
-    assert "more than --max-skipped 1 videos, entries and texts could not be used" in ran.err
+    assert "more videos, entries and texts than --max-skipped 1 could not be used" in ran.err
     assert f"{stage} of " in ran.err
     ran = world.bags(sources=cast)
     shown = [line for line in ran.out.splitlines() if line.startswith("skipped at")]
@@ -403,7 +403,7 @@ def test_what_was_skipped_is_shown_by_reason_the_most_frequent_first() -> None:
     assert grouped(records, 2) == [
         "skipped at match by dictionary: 3 x the file is empty (0 bytes) (0.mp4, ...)",
         "skipped at expand by gpt3: 2 x no phrases for 'jumping' (jumping, ...)",
-        "... and 1 more for 1 reasons",
+        "... and 1 more for 1 reason",
     ]
 
 
@@ -422,7 +422,7 @@ def test_a_dry_run_says_in_text_what_each_stage_takes_and_how_long(world) -> Non
     world.add("new.mp4")
     said = world.bags("--dry-run", "--keep", "0.5").out.splitlines()
     assert said[0].startswith("7 videos, ")
-    assert said[1].startswith("match by toymatch: 1 videos at most, 6 of 7 are known, about ")
+    assert said[1].startswith("match by toymatch: 1 video at most, 6 of 7 are known, about ")
     assert said[1].endswith(" at the speed of the last run")
     document = json.loads(world.bags("--dry-run", "--json", "-o", "toymatch.seed=1").out)
     assert [stage["seconds"] is None for stage in document["stages"]] == [True, False, False]

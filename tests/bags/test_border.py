@@ -88,8 +88,8 @@ AUGMENTER = """
     ("body", "line"),
     [
         ("raise OSError('gone')", "'weak' raised OSError: gone when an injector asked it for forms"),
-        ("return []", "source 'weak' gave 0 answers to 1 texts"),
-        ("return iter([])", "source 'weak' gave list_iterator to 1 texts"),
+        ("return []", "source 'weak' gave 0 answers to 1 text"),
+        ("return iter([])", "source 'weak' gave list_iterator to 1 text"),
         ("return [['standing']]", "source 'weak' answered ['standing'], not a list of forms"),
     ],
 )

@@ -192,7 +192,7 @@ def test_predictions_are_read_as_eval_and_predict_write_them(predicted: Path, tm
     (tmp_path / "printed.json").write_text(json.dumps(printed))
     assert read_predictions(tmp_path / "printed.json") == {"a.mp4": [{"class": "wave", "score": 0.75}]}
     assert read_predictions(predicted)["c\n#.mp4"][1] == {"class": "wave", "score": 1.0}
-    for text in ("[1]", '{"predictions": 3}', "no JSON", '{"video": "a"}'):
+    for text in ("", "[1]", '{"predictions": 3}', "no JSON", '{"video": "a"}', "[" * 100_000):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(UsageError, match="holds no predictions"):
             read_predictions(tmp_path / "bad.json")
@@ -242,7 +242,7 @@ def test_what_cannot_be_exported_is_one_line_and_leaves_nothing(
     with pytest.raises(UsageError, match="holds no predictions"):
         export_bags(run, tmp_path / "out", "jsonl", run / BAGS)
     predicted.write_text(predicted.read_text().replace("#.mp4", "other.mp4"))
-    with pytest.raises(UsageError, match="none of the 1 predictions is of a video"):
+    with pytest.raises(UsageError, match="none of the 1 prediction is of a video"):
         export_bags(run, tmp_path / "out", "hf", predicted)
     with pytest.raises(UsageError, match="there is no run folder"):
         export_bags(tmp_path / "nowhere", tmp_path / "out", "hf")

@@ -118,6 +118,10 @@ def test_with_labels_the_share_of_right_matches_is_shown_at_each_share_kept(worl
     document = json.loads(world.maxi("stats", str(world.out), "--labels", str(table), "--json").out)
     assert [(share["right"], share["labelled"]) for share in document["shares"]] == [(5, 6), (5, 5), (3, 3), (2, 2)]
     assert "5 of 6 (83.3%)" in world.maxi("stats", str(world.out), "--labels", str(table)).out
+    (world.folder / "labels.csv").rename(world.folder / "true.csv")
+    (world.folder / "split.txt").write_text("a.mp4 0\n")
+    alone = world.maxi("stats", str(world.out), "--labels", str(world.folder / "split.txt"))
+    assert "split.txt is a list of videos with numbers of classes, and labels.csv is not beside it" in alone.err
 
 
 def test_wrong_label_files_are_one_line_with_their_place(world) -> None:
@@ -163,4 +167,4 @@ def test_labels_have_the_columns_that_lists_of_videos_have(world) -> None:
     table.write_text("path\tlabel\nother.mp4\trun\n")
     ran = world.maxi("stats", str(world.out), "--labels", str(table))
     assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
-    assert "none of the 1 labels is of a video of this run" in ran.err
+    assert "none of the 1 label is of a video of this run" in ran.err

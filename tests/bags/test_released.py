@@ -134,7 +134,7 @@ def test_folders_can_be_labels_where_there_is_no_list_and_it_is_said(release: Pa
         ("../a.mp4 0", "line 1: '../a.mp4' leads out of"),
         ("3/a_000001.mp4 0\n3/a_000001.mp4 1", "line 2: '3/a_000001.mp4' is already on line 1"),
         ("", "names no videos"),
-        ("train/9/a.mp4 0", "not one of 1 videos has captions; .*caption_verbs_bag/9/a.txt"),
+        ("train/9/a.mp4 0", "not one of 1 video has captions; .*caption_verbs_bag/9/a.txt"),
     ],
 )
 def test_a_list_that_is_not_right_is_named_with_its_line(

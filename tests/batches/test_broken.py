@@ -85,7 +85,7 @@ def test_a_video_that_was_broken_once_stays_so_while_the_process_lives(batches: 
 def test_more_broken_videos_than_allowed_end_the_epoch(batches: Maker, damaged) -> None:
     for workers in (0, 1):
         made = batches(damaged, log=SkipLog(None, 1, "train"), workers=workers)
-        with pytest.raises(TooManySkippedError, match="more than --max-skipped 1"):
+        with pytest.raises(TooManySkippedError, match="more .*than --max-skipped 1"):
             list(made.epoch(0))
 
 

@@ -136,6 +136,6 @@ def test_entries_that_are_cut_or_hold_special_tokens_are_counted(
     with caplog.at_level(logging.WARNING, logger="maxi"):
         entry_features(clip, ["run", "word " * 30, "jump<end_of_text>ing"])
     assert caplog.messages == [
-        "1 of 3 dictionary entries are too long for the model and were cut",
+        "1 of 3 dictionary entries too long for the model, and cut",
         "special tokens were taken out of 1 of 3 dictionary entries",
     ]

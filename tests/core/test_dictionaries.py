@@ -218,9 +218,7 @@ def test_names_align_by_name_and_never_by_order() -> None:
 def test_names_that_do_not_align_are_shown_from_both_sides() -> None:
     with pytest.raises(UsageError) as caught:
         align_names(["run", "hop"], ["run", "jump"], our_side="labels.csv", their_side="the dictionary")
-    assert "1 names of labels.csv are not in the dictionary: 'hop' (only in the dictionary: 'jump')" in str(
-        caught.value
-    )
+    assert "the dictionary lacks 1 name of labels.csv: 'hop' (only in the dictionary: 'jump')" in str(caught.value)
     with pytest.raises(UsageError, match="'Push Up' and 'push_up', which differ only in spelling"):
         align_names(["Push Up", "push_up"], ["x"], our_side="labels.csv", their_side="the dictionary")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maxi_core.bags.codecs import FORMS_OF_TEXT, TEXTS_OF_ENTRY
-from maxi_core.texts import LONGEST, tidy
+from maxi_core.texts import LONGEST, counted, tidy
 from maxi_core.types import Form
 
 anything = st.text(st.characters())  # lone surrogates included
@@ -56,3 +56,16 @@ def test_a_text_of_a_megabyte_is_cut() -> None:
 def test_a_text_without_a_letter_or_digit_is_no_answer_of_a_source(text: str) -> None:
     assert TEXTS_OF_ENTRY.check("waving", [text, "a, b", "\u5857\u308b"]) == ["a, b", "\u5857\u308b"]
     assert FORMS_OF_TEXT.check("waving", [Form(text, "verb", text)]) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "verb", "said"),
+    [
+        (1, "video", "", "1 video"), (0, "video", "", "0 videos"), (2, "class", "", "2 classes"),
+        (2, "batch", "", "2 batches"), (2, "entry", "", "2 entries"), (1, "entry", "match", "1 entry matches"),
+        (2, "entry", "match", "2 entries match"), (1, "bag", "are", "1 bag is"), (1, "video", "have", "1 video has"),
+        (3, "labelled video", "are", "3 labelled videos are"), (2, "box", "", "2 boxes"), (3, "epoch", "", "3 epochs"),
+    ],
+)  # fmt: skip
+def test_a_count_stands_before_its_noun_in_the_right_number(count: int, noun: str, verb: str, said: str) -> None:
+    assert counted(count, noun, verb) == said

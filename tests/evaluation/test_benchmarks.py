@@ -82,7 +82,7 @@ def test_a_folder_for_each_class_and_a_table_are_the_same_benchmark(tmp_path: Pa
     assert by_folder.classes == by_table.classes == ("run fast", "walk")
     assert by_folder.sha256 == by_table.sha256
     (folder / "loose.mp4").touch()
-    with pytest.raises(UsageError, match="1 videos of .* are in no class's folder \\(loose.mp4\\)"):
+    with pytest.raises(UsageError, match="holds 1 video in no class's folder \\(loose.mp4\\)"):
         open_benchmark(str(folder))
 
 
@@ -120,8 +120,8 @@ def test_videos_that_only_one_source_has_stop_the_reading(tmp_path: Path) -> Non
     (tmp_path / "ucf_101_labels.csv").write_text("id,name\n0,ApplyEyeMakeup\n1,YoYo\n")
     with pytest.raises(UsageError) as caught:
         open_benchmark("ucf101:1", annotations=tmp_path)
-    assert "1 videos only in the list (other.avi)" in str(caught.value)
-    assert "1 videos only in the official files (YoYo/v_YoYo_g02_c03.avi)" in str(caught.value)
+    assert "1 video only in the list (other.avi)" in str(caught.value)
+    assert "1 video only in the official files (YoYo/v_YoYo_g02_c03.avi)" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_charades_videos_without_actions_are_counted_and_left_out(tmp_path: Path
     official.charades(tmp_path, Listing(("holding a cup", "opening a door"), rows, ()))
     split = open_benchmark("charades", annotations=tmp_path).splits[0]
     assert [sample.labels for sample in split.samples] == [(0, 1)]
-    assert "1 videos without any label are left out" in split.notes
+    assert "left out: 1 video without any label" in split.notes
 
 
 def test_an_unknown_benchmark_split_or_place_is_an_error_that_says_what_to_type(tmp_path: Path) -> None:

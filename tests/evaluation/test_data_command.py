@@ -69,7 +69,7 @@ def test_the_training_videos_of_a_benchmark_are_never_those_it_is_scored_on(tmp_
 
 def test_more_shots_than_videos_are_refused() -> None:
     listing = Listing(("a", "b"), (Row("x.mp4", ("a",)), Row("y.mp4", ("a",)), Row("z.mp4", ("b",))), ())
-    with pytest.raises(UsageError, match="'b' has 1 videos, and 2 are wanted"):
+    with pytest.raises(UsageError, match="'b' has 1 video, and 2 are wanted"):
         few_shot(listing, 2)
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from maxi_core import Failed, Sampling, Video
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.testing import contract
+from maxi_core.texts import counted
 from maxi_plugins.blip import Blip
 from maxi_plugins.blip_model import BlipCaptioner, load_captioner
 from maxi_plugins.captioner_files import captioner_identity
@@ -203,7 +204,7 @@ def test_a_video_of_which_only_nonsense_is_said_is_failed_with_what_to_try(
     assert isinstance(answer, Failed)
     assert answer.reason.startswith("all 8 captions say nothing, such as '")
     assert "blip.repetition_penalty=1.2" in answer.reason
-    assert "blip: 8 captions of 1 videos say nothing and are left out" in caplog.text
+    assert "blip: left out 8 captions of 1 video, since they say nothing" in caplog.text
 
 
 def test_captions_that_say_nothing_are_left_out_and_counted(
@@ -215,7 +216,7 @@ def test_captions_that_say_nothing_are_left_out_and_counted(
         for _ in range(2):  # what is asked again, as the core does to look at the order, is counted once
             (kept,) = source.caption(clips_for(source, videos[:1]))
     assert kept == [text for text in texts if text != texts[0]]
-    assert f"blip: {8 - len(kept)} captions of 1 videos" in caplog.text
+    assert f"blip: left out {counted(8 - len(kept), 'caption')} of 1 video, since" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_a_captioner_with_missing_weights_is_refused_rather_than_filled_with_noi
     gone = "vision_model.encoder.layers.0.self_attn.qkv.weight"
     del weights[gone]
     save_file(weights, tmp_path / "half" / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UsageError, match=f"1 weights are missing, such as {gone}"):
+    with pytest.raises(UsageError, match=f"1 weight is missing, such as {gone}"):
         load_captioner(tmp_path / "half", "cpu", "fp32")
 
 

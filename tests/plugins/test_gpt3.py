@@ -194,7 +194,7 @@ def test_a_record_goes_on_after_a_torn_line_which_replay_passes_over(
     record.write_text('{"request": {"messa')
     expanded(gpt3(record=record), ["waving"])
     assert expanded(Gpt3(Gpt3.Options(replay=record)), ["waving"]) == [WAVING]
-    assert "1 lines are no exchange, the first is line 1" in caplog.text
+    assert "1 line is no exchange, the first is line 1" in caplog.text
 
 
 def test_of_two_answers_in_a_file_the_later_one_counts(server: Server, tmp_path: Path) -> None:

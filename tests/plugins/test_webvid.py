@@ -219,7 +219,7 @@ def test_bytes_that_are_no_text_cost_only_themselves(tmp_path: Path) -> None:
 def test_short_rows_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "short.csv").write_text("id,name\n1,waving\n2\n\n3,bowing\n")
     assert list(read_captions(tmp_path / "short.csv", None)) == ["waving", "bowing"]
-    assert "1 rows end before the column 'name'" in caplog.text
+    assert "left out 1 row without the column 'name'" in caplog.text
 
 
 def test_captions_are_read_one_after_the_other() -> None:

@@ -118,7 +118,7 @@ def test_texts_stand_at_their_sources_and_what_two_said_is_marked(page: Path, op
 
 def test_entries_that_match_nothing_are_named(page: Path, opened, tmp_path: Path) -> None:
     shown = opened(page)
-    shown.page.get_by_text("1 entries that match nothing").click()
+    shown.page.get_by_text("1 entry matches nothing").click()
     assert shown.texts(".columns li") == ["waving a flag"]
     run = write_run(tmp_path / "run", RUN[:2])
     (run / "dictionary.txt").unlink()
@@ -278,7 +278,7 @@ def test_bags_without_a_manifest_as_released_ones_are_shown_too(tmp_path: Path) 
         (run / name).unlink()
     assert "The folder has no manifest." in make_report([run], Wanted()).html
     (run / "bags.jsonl").write_text("")
-    assert "All 0 videos are listed." in make_report([run], Wanted()).html
+    assert "All are listed: 0 videos." in make_report([run], Wanted()).html
 
 
 def test_a_huge_dictionary_makes_no_huge_page(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_huge_dictionary_makes_no_huge_page(tmp_path: Path) -> None:
     bags = [bag(place, entry=entries[place]) for place in range(1500)]
     html = make_report([write_run(tmp_path / "run", bags, entries)], Wanted(listed=10)).html
     assert "The 1,000 entries that most videos match" in html
-    assert "3,500 entries that match nothing" in html
+    assert "3,500 entries match nothing" in html
     assert "and 2,500 more." in html
     assert len(html) < 500_000
 

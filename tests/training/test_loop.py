@@ -86,7 +86,7 @@ def test_accumulation_takes_the_mean_of_the_micro_batches_losses(world: Path) ->
 
 def test_batches_that_do_not_make_a_step_are_an_error(world: Path) -> None:
     loaded, _ = steps(world)
-    with pytest.raises(UsageError, match="8 batches an epoch are not one step of 9"):
+    with pytest.raises(UsageError, match="8 batches an epoch: less than one step of 9"):
         steps_per_epoch(batches_of(world, loaded), 9)
 
 

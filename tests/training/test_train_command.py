@@ -61,7 +61,7 @@ def test_a_training_says_what_it_does_and_leaves_all_that_is_needed(
     out = tmp_path / "out"
     ran = maxi(*arguments(world, out, "--accum-freq", "2"))
     assert ran.code == 0, ran.err
-    assert "global batch 8: 4 videos x 1 ranks x 2 accumulated; the paper's is 256\n" in ran.err
+    assert "global batch 8: 4 videos x 1 rank x 2 accumulated; the paper's is 256\n" in ran.err
     assert ran.err.startswith(f"maxi: loading {world / 'model'}\n")
     assert "3 epochs of 2 steps, warm-up 3 steps to lr 0.001, loss mil_nce" in ran.err
     assert "token embedding 0 of 2.4 M" in ran.err
@@ -270,8 +270,8 @@ def test_what_is_not_finite_leaves_its_videos_in_a_file(world: Path, tmp_path: P
             ["--batch-size=99"],
             "16 bags of run do not fill one step: batch_size 99 (--batch-size); type --batch-size 16",
         ),
-        (["--accum-freq=9"], "one step: batch_size 4 (--batch-size) x accum_freq 9 x 1 ranks; type --batch-size 1"),
-        (["--accum-freq=17"], "x accum_freq 17 x 1 ranks; lower --accum-freq, or add videos"),
+        (["--accum-freq=9"], "one step: batch_size 4 (--batch-size) x accum_freq 9 x 1 rank; type --batch-size 1"),
+        (["--accum-freq=17"], "x accum_freq 17 x 1 rank; lower --accum-freq, or add videos"),
         (["--loss", "mil_nse"], "mil_nce"),
         (["--temporal", "crossfram"], "no temporal is called 'crossfram' (did you mean 'crossframe'?)"),
         (["--temporal", "gpt3"], "'gpt3' is an expander, and a temporal is wanted here"),
@@ -351,7 +351,7 @@ def test_a_recipe_of_the_paper_on_one_rank_says_how_to_have_its_batch(
     config = tmp_path / "maxi-k400.toml"  # as the paper's, with smaller batches
     config.write_text("[train]\nbatch_size = 8\n")
     ran = maxi("train", str(world / "run"), "--config", str(config), "--model", str(world / "model"), *few)
-    said = "global batch 16: 8 videos x 1 ranks x 2 accumulated; the paper's is 256; for it type --accum-freq 32\n"
+    said = "global batch 16: 8 videos x 1 rank x 2 accumulated; the paper's is 256; for it type --accum-freq 32\n"
     assert said in ran.err
     assert "; of maxi-k400.toml: batch_size 8\n" in ran.err
 

@@ -211,7 +211,7 @@ def test_a_job_travels_as_json(sampling: Sampling) -> None:
     ("name", "what"),
     [
         ("old", "ndarray instead of a tuple of 2, one for each size"),
-        ("few", "1 arrays instead of a tuple of 2, one for each size"),
+        ("few", "1 array instead of a tuple of 2, one for each size"),
         ("short", r"frames of shape \(3, 2, 2, 3\) where 4 with a side of 8 were asked for"),
         ("number", "numbers that are no plain Python numbers"),
         ("info", "a str instead of Info"),

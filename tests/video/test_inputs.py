@@ -143,7 +143,7 @@ def test_a_column_of_ids_alone_names_the_files_and_beside_paths_it_names_the_vid
         ("l.txt", "a.mp4\n./a.mp4\n", 2, "the id 'a.mp4' is already on line 1"),
         ("l.csv", "path,start\na.mp4,0\na.mp4,0\n", 3, "the id 'a.mp4#t=0' is already on line 2"),
         ("l.csv", "photo,label\na.mp4,0\n", 1, "no column 'path' or 'id'"),
-        ("l.csv", "path,label\na.mp4\n", 2, "1 cells under 2 columns"),
+        ("l.csv", "path,label\na.mp4\n", 2, "1 cell under 2 columns"),
         ("l.csv", 'path\n"a.mp4\n', 2, "not a row of a table"),
         ("l.csv", "path,start\na.mp4,one\n", 2, "start is 'one', not a time"),
         ("l.csv", "path,start\na.mp4,-1\n", 2, "start is '-1', not a time"),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import Listing, Names, Row, same_classes
+from maxi_core.texts import counted
 
 Trust = Literal["lists", "official"]
 SHOWN = 3
@@ -50,7 +51,7 @@ def differences(listed: Sequence[Row], official: Sequence[Row]) -> list[str]:
     for who, own, other in (("the list", ours, theirs), ("the official files", theirs, ours)):
         alone = [row.path for stem, row in own.items() if stem not in other]
         if alone:
-            found.append(f"{len(alone)} videos only in {who} ({', '.join(alone[:SHOWN])})")
+            found.append(f"{counted(len(alone), 'video')} only in {who} ({', '.join(alone[:SHOWN])})")
     if said := conflicts(
         [(ours[stem].names, theirs[stem].names) for stem in ours.keys() & theirs.keys()],
     ):
@@ -67,4 +68,6 @@ def conflicts(pairs: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> str:
         return ""
     pairs_said = [f"{count} x '{ours}' for '{theirs}'" for (ours, theirs), count in sorted(wrong.items())]
     more = f" and {len(pairs_said) - 4} more" if len(pairs_said) > 4 else ""
-    return f"{sum(wrong.values())} videos have another class in the list: {', '.join(pairs_said[:4])}{more}"
+    return (
+        f"{counted(sum(wrong.values()), 'video', 'have')} another class in the list: {', '.join(pairs_said[:4])}{more}"
+    )

@@ -11,7 +11,7 @@ from maxi_core.class_lists import read_class_list
 from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.text_files import check_regular, excerpt, read_text
-from maxi_core.texts import CAMEL, SHOWN, name_key
+from maxi_core.texts import CAMEL, SHOWN, counted, name_key
 from maxi_core.video.inputs import parse_list_line
 
 # What annotation files say, in one shape whatever their format: labelled videos, by class name, with their lines.
@@ -216,7 +216,7 @@ def read_list(path: Path, labels: Path, *, multi_label: bool = False) -> Listing
             raise at(path, line, f"no label after '{written}'", "write `<path> <label>`, with the ending of the file")
         if len(set(numbers)) > 1 and not multi_label:
             fix = "take all but one out; in a benchmark of your own, add --multi-label if all may have several"
-            raise at(path, line, f"{len(numbers)} labels where each video has one", fix)
+            raise at(path, line, f"{counted(len(numbers), 'label')} where each video has one", fix)
         for number in numbers:
             if number not in named:
                 raise at(path, line, f"label {number} is not in {labels} (0 to {len(named) - 1})")

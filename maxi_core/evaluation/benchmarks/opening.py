@@ -30,7 +30,7 @@ from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.world_paths import world_benchmarks, world_path
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.text_files import excerpt, read_text
-from maxi_core.texts import Spelling, name_key
+from maxi_core.texts import Spelling, counted, name_key
 from maxi_core.video.annotations import is_annotations, read_annotations, split_subset
 from maxi_core.video.lists import wrong
 
@@ -96,7 +96,9 @@ def _folders(folder: Path) -> Listing:
         )
     if loose:
         some = ", ".join(row.path for row in loose[:SHOWN])
-        raise UsageError(f"{len(loose)} videos of {folder} are in no class's folder ({some})", "move them into one")
+        raise UsageError(
+            f"{folder} holds {counted(len(loose), 'video')} in no class's folder ({some})", "move them into one"
+        )
     return Listing(tuple(sorted({row.names[0] for row in rows})), tuple(rows), (folder,))
 
 
@@ -108,7 +110,7 @@ def _annotated(path: Path, labels: Path | None, *, multi_label: bool) -> Listing
         unlabelled += not one.labels
         names = tuple(dict.fromkeys(_class_of(path, one.entry, label, named, known) for label in one.labels))
         if len(names) > 1 and not multi_label:
-            what = f"{len(names)} labels where each video has one ({', '.join(names[:SHOWN])})"
+            what = f"{counted(len(names), 'label')} where each video has one ({', '.join(names[:SHOWN])})"
             raise wrong(path, one.entry, what, "add --multi-label if all may have several")
         if names:
             rows.append(Row(one.path, names, one.entry, one.start, one.end))
@@ -151,7 +153,12 @@ def _table(path: Path, labels: Path | None, *, multi_label: bool) -> Listing:
             if not written or not names:
                 raise at(path, line, "a row without path or label")
             if len(names) > 1 and not multi_label:
-                raise at(path, line, f"{len(names)} labels where each video has one", "add --multi-label if all may")
+                raise at(
+                    path,
+                    line,
+                    f"{counted(len(names), 'label')} where each video has one",
+                    "add --multi-label if all may",
+                )
             if written in seen:
                 raise at(path, line, f"'{written}' is on line {seen[written]} already", "take one of them out")
             if classes:

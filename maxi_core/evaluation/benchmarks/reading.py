@@ -15,7 +15,7 @@ from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles
 from maxi_core.evaluation.benchmarks.lists import Listing, Row, read_list
 from maxi_core.evaluation.benchmarks.splits import Sample, Split, make_split
 from maxi_core.plugin.calls import blamed
-from maxi_core.texts import Spelling, name_key
+from maxi_core.texts import Spelling, counted, name_key
 from maxi_core.types import Video
 from maxi_core.video.archives import is_archive, video_exists
 from maxi_core.video.folders import Root, scan
@@ -30,7 +30,7 @@ def read_split(benchmark: Benchmark, split: str, files: BenchmarkFiles, spelling
     listing = checked_listing(benchmark.name, said)
     notes = list(listing.notes)
     if benchmark.classes is not None and len(listing.classes) != benchmark.classes:
-        notes.append(f"{len(listing.classes)} classes, and {benchmark.classes} in the published benchmark")
+        notes.append(f"{counted(len(listing.classes), 'class')}, and {benchmark.classes} in the published benchmark")
     return make_split(
         benchmark.name,
         split,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import Listing, Names, Row, write_list
-from maxi_core.texts import Spelling, name_key, spell
+from maxi_core.texts import Spelling, counted, name_key, spell
 from maxi_core.video.inputs import with_window
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Split:
             for sample in self.samples
             if (labels := tuple(new[place] for place in sample.labels if place in new))
         )
-        note = f"{len(names)} of {len(self.classes)} classes, by {where}"
+        note = f"{len(names)} of {counted(len(self.classes), 'class')}, by {where}"
         classes = tuple(self.classes[place] for place in new)
         return replace(self, classes=classes, samples=samples, published=None, notes=(*self.notes, note))
 
@@ -131,12 +131,12 @@ def make_split(
         seen[sample.id] = sample.path
     notes = list(notes)
     if published is not None and len(samples) != published:
-        notes.append(f"{len(samples)} videos, and {published} in the published split")
+        notes.append(f"{counted(len(samples), 'video')}, and {published} in the published split")
     seen_classes = len({place for sample in samples for place in sample.labels})
     if published is not None and seen_classes < len(listing.classes):
-        notes.append(f"only {seen_classes} of {len(listing.classes)} classes have videos")
+        notes.append(f"only {seen_classes} of {counted(len(listing.classes), 'class')} have videos")
     if listing.unlabelled:
-        notes.append(f"{listing.unlabelled} videos without any label are left out")
+        notes.append(f"left out: {counted(listing.unlabelled, 'video')} without any label")
     return Split(benchmark, name, spell(listing.classes, spelling), samples, listing.files, published, tuple(notes))
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from maxi_core import Failed, Source
-from maxi_core.texts import name_key
+from maxi_core.texts import counted, name_key
 from maxi_plugins.llm import exchange as saying
 from maxi_plugins.llm import marks
 from maxi_plugins.llm import phrases as reading
@@ -116,7 +116,7 @@ class AsksModel(Source):
         if not found:
             return Failed(faults[0])
         if len(found) < self._least:
-            self._short[item] = f"{len(found)} of {self._least} phrases for '{item}'{CUT if cut else ''}"
+            self._short[item] = f"{len(found)} of {counted(self._least, 'phrase')} for '{item}'{CUT if cut else ''}"
             logger.warning("%s: %s", self.label, self._short[item])
         return list(found.values())[: self._most]
 

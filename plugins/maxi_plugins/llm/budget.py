@@ -10,7 +10,9 @@ from threading import Lock
 from typing import BinaryIO, cast
 
 from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.system.files import parsed_json
 from maxi_core.system.locks import exclusive
+from maxi_core.texts import counted
 from maxi_plugins.llm.endpoint import RESUME
 from maxi_plugins.llm.exchange import Request, pictures_of, prompt_of, reply_text
 
@@ -48,12 +50,14 @@ class Budget:
             tokens = self._estimate(request)
             if self._cap_calls is not None and self.calls + 1 > self._cap_calls:
                 raise BudgetError(
-                    f"{label} has asked {self.calls} times in all, and {label}.cap_calls is {self._cap_calls}",
+                    f"{label} has asked {counted(self.calls, 'time')} in all, and {label}.cap_calls is "
+                    f"{self._cap_calls}",
                     f"type -o {label}.cap_calls=MORE; {RESUME}",
                 )
             if self._cap_tokens is not None and self.tokens + tokens > self._cap_tokens:
                 raise BudgetError(
-                    f"{label} has used {self.tokens} tokens in all, the next question may take {tokens}, and "
+                    f"{label} has used {counted(self.tokens, 'token')} in all, the next question may take "
+                    f"{tokens}, and "
                     f"{label}.cap_tokens is {self._cap_tokens}",
                     f"type -o {label}.cap_tokens=MORE; {RESUME}",
                 )
@@ -107,7 +111,7 @@ class Budget:
             self._place += file.write(b"\n")
         for line in data.splitlines():
             try:
-                row = json.loads(line)
+                row = parsed_json(line)
                 calls, tokens, reply = int(row["calls"]), int(row["tokens"]), int(row.get("reply", 0))
             except (ValueError, KeyError, TypeError, AttributeError):
                 calls, tokens, reply = 1, self._largest or UNKNOWN_REPLY, 0  # torn: somebody was about to ask

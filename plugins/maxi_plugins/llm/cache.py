@@ -18,6 +18,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import sweep, write_text
 from maxi_core.system.locks import KeyLocks
 from maxi_core.system.store import digest
+from maxi_core.texts import counted
 from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, kept, prompt_of
 
 logger = logging.getLogger("maxi")
@@ -109,7 +110,7 @@ class Replay:
             fix = f"name a file that was written by -o {label}.record"
             raise UsageError(f"{path} holds no exchange to replay", fix)
         if bad:
-            logger.warning("%s: %d lines are no exchange, the first is line %d", path, len(bad), bad[0])
+            logger.warning("%s: %s no exchange, the first is line %d", path, counted(len(bad), "line", "are"), bad[0])
 
     def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
         """Return the recorded exchange with the same prompt, or Failed if there is none."""

@@ -100,7 +100,7 @@ def test_what_is_refused_is_not_counted_and_what_may_have_been_paid_is(server: S
     assert heard(gpt3(), ["waving"])[1] is None
     assert len(server.requests) == 3
     budget = Budget("gpt3", spent().parent, cap_calls=1)
-    with pytest.raises(BudgetError, match="asked 1 times in all"):
+    with pytest.raises(BudgetError, match="asked 1 time in all"):
         budget.reserve({})
     server.answer = lambda prompt: chat(LIST.format("x"))
     assert isinstance(heard(gpt3(cap_calls=1), ["bowing"])[1], BudgetError)
