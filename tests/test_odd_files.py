@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from maxi_core.errors import UsageError
-from maxi_core.settings.sections import VideoOptions
+from maxi_core.settings.sections import EvalSection, VideoOptions
 from maxi_core.system.store import Store, digest
 from maxi_core.training.options import TrainSection
+from maxi_plugins.blip import Blip
+from maxi_plugins.dictionary import DictionaryMatcher
 from tests.said import errors
 from tests.training.runs import write_world
 from tests.training.test_train_command import SMALL
@@ -139,6 +141,12 @@ def test_no_number_of_an_option_is_endless(section: Any, key: str) -> None:
     for value in (float("inf"), float("nan")):
         with pytest.raises(ValueError, match="finite"):
             section.model_validate({key: value})
+
+
+@pytest.mark.parametrize("section", [EvalSection, TrainSection, Blip.Options, DictionaryMatcher.Options])
+def test_no_clip_has_more_frames_than_memory_holds(section: Any) -> None:
+    with pytest.raises(ValueError, match="less than or equal to 1000"):
+        section.model_validate({"frames": 1_000_000})
 
 
 @pytest.mark.parametrize(

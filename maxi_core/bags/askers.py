@@ -1,6 +1,5 @@
 """The sources of a run, each with the part of the store in which its answers are kept."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from maxi_core.plugin.calls import fingerprint
 from maxi_core.plugin.roles import LOOKING, Augmenter, Captioner, Expander, Filter, Matcher, Source
 from maxi_core.settings.options import deciding
 from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.files import parsed_json
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import ABOUT, Store, digest
 from maxi_core.types import Clip, Dictionary, Form, Match, TextBag, Video
@@ -149,7 +149,7 @@ def unknown(store: Path, source: Source, keys: Iterable[str], *more: object) -> 
 def _says(path: Path, source: Source, more: tuple[object, ...]) -> bool:
     """Whether an about file is of this source with these options; one that is damaged is of nobody."""
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = parsed_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     mine: dict[str, object] = {"source": source.ref or source.name, "version": source.version, "more": list(more)}

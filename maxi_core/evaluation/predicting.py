@@ -14,7 +14,7 @@ from maxi_core.evaluation.metrics import softmax
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import whole_file
-from maxi_core.texts import spell
+from maxi_core.texts import has_words, spell
 from maxi_core.types import Failed, Video
 from maxi_core.video.reader import read_videos
 
@@ -58,8 +58,10 @@ def predict(
     """
     protocol = protocol or Protocol(frames=model.frames)
     names = [label.strip() for label in labels]
-    if not names or not all(names):
-        raise UsageError("there are no labels to choose from", "name some: --labels 'arm wrestling, juggling'")
+    if not names or not all(map(has_words, names)):
+        raise UsageError(
+            "there are no labels to choose from, or one without words", "name some: --labels 'arm wrestling, juggling'"
+        )
     if twice := [name for place, name in enumerate(names) if name in names[:place]]:
         raise UsageError(f"the label '{twice[0]}' comes twice", "name it once")
     texts = encode_names(model, protocol, spell(names, protocol.spelling)).astype(np.float64).T  # (D, C)
@@ -90,7 +92,7 @@ def sliding(video: Video, window: float, stride: float) -> tuple[Video, ...]:
     from maxi_core.video.pyav_decoder import opened
     from maxi_core.video.skips import VideoError
 
-    if window <= 0 or stride <= 0:
+    if not (window > 0 and stride > 0):  # NaN is neither
         raise UsageError(f"a window of {window:g} s every {stride:g} s cannot slide", "both are above 0")
     try:
         with opened(video.path) as (container, stream):

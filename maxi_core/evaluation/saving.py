@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,8 @@ from maxi_core.errors import UsageError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.evaluating import ModelScores
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
-from maxi_core.system.files import to_json, write_lines, write_text
+from maxi_core.system.files import parsed_json, to_json, write_lines, write_text
+from maxi_core.system.text_files import check_regular
 from maxi_core.types import Failed
 from maxi_core.video.skips import skip_record, to_line
 
@@ -68,8 +68,9 @@ def save(scores: ModelScores, folder: Path) -> list[dict[str, Any]]:
 def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
     """Return the records of a scores.json, or of the one in a folder; raises UsageError naming what is wrong."""
     path = path / SCORES if path.is_dir() else path
+    check_regular(path)
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        records = parsed_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if may_miss:
             return []

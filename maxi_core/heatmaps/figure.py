@@ -11,6 +11,7 @@ from maxi_core.errors import UsageError
 from maxi_core.heatmaps.heatmap import Heatmap, Heatmaps
 from maxi_core.heatmaps.region import Scale, laid_over
 from maxi_core.system.files import whole_file
+from maxi_core.system.plotting import own_settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,14 +36,13 @@ def write_figure(found: Heatmaps, path: Path, columns: int) -> None:
     """Write a PNG, PDF or SVG with at most `columns` frames for each text; raises MaxiError if it cannot."""
     import warnings
 
-    from matplotlib import rc_context
-
-    figure = draw(found, columns)
     # without dates and random names, the same heatmaps make the same file
     metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix, {})
-    with rc_context({"svg.hashsalt": "maxi"}), whole_file(path) as file, warnings.catch_warnings(record=True) as said:
+    with own_settings(), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        figure.savefig(file, format=path.suffix[1:], dpi=DOTS, metadata=metadata)
+        figure = draw(found, columns)
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix[1:], dpi=DOTS, metadata=metadata)
     if any("Glyph" in str(one.message) for one in said):
         logger.warning("the font of %s has no picture of some characters of its texts", path)
 

@@ -19,7 +19,7 @@ from maxi_core.heatmaps.region import Map
 from maxi_core.heatmaps.seen import look
 from maxi_core.heatmaps.tower import tower_of
 from maxi_core.settings.sections import VideoOptions
-from maxi_core.texts import spell
+from maxi_core.texts import has_words, spell
 from maxi_core.types import Failed, Video
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
@@ -86,8 +86,8 @@ class Question:
     protocol: Protocol = field(default_factory=Protocol)
 
     def __post_init__(self) -> None:
-        if not self.texts or not all(text.strip() for text in self.texts):
-            raise UsageError("there is no text to look for", "name one: --text 'arm wrestling'")
+        if not self.texts or not all(map(has_words, self.texts)):
+            raise UsageError("there is no text to look for, or one without words", "name one: --text 'arm wrestling'")
         if twice := [text for place, text in enumerate(self.texts) if text in self.texts[:place]]:
             raise UsageError(f"the text '{twice[0]}' comes twice", "name it once")
 

@@ -98,6 +98,8 @@ def read_checkpoint(source: Path) -> Layout:
     """Return the layout of a checkpoint file or folder of other programs; raises UsageError for others."""
     if not source.exists():
         raise UsageError(f"there is no checkpoint at {source}", "correct the path")
+    if not source.is_dir() and not source.is_file():
+        raise UsageError(f"{source} is no ordinary file", "name a .pt, .pth, .bin or .safetensors file, or a folder")
     if not source.is_dir():
         return _of_file(source)
     if (source / CONFIG).is_file():

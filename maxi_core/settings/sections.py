@@ -11,6 +11,7 @@ from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath, deciding
 from maxi_core.texts import Spelling
 from maxi_core.video.decoders import Located, look_up
+from maxi_core.video.sampling import MOST_FRAMES
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog
@@ -77,7 +78,9 @@ class EvalSection(Options):
         description="evaluation of a project: its frames, views, prompt, names and normalisation, where these are not "
         "set; none: that of an imported model, or as the rest says",
     )
-    frames: int = Field(16, ge=1, description="frames of each clip, the middles of as many equal segments")
+    frames: int = Field(
+        16, ge=1, le=MOST_FRAMES, description="frames of each clip, the middles of as many equal segments"
+    )
     views: str = Field("1x1", description="clips x crops whose softmax is summed, such as 4x3")
     prompt: str = Field("a photo of a {}.", description="prompt of a class name; templates: the mean over 28")
     prompts: Annotated[tuple[Path, ...], Flag(metavar="FILE")] = Field(

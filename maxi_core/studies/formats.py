@@ -8,6 +8,7 @@ from maxi_core.evaluation.comparing import latex_text
 from maxi_core.plugin.roles import Grid
 from maxi_core.studies.results import DEVIATION, INTERVAL, RECORD, Cell, Line, Results
 from maxi_core.system.files import to_json, whole_file, write_text
+from maxi_core.system.plotting import own_settings
 
 FILES = (RECORD, "table.md", "table.tex", "table.png", "table.svg")
 METRICS = {"top1": "top-1", "map": "mAP"}
@@ -135,7 +136,6 @@ def draw(results: Results, folder: Path) -> None:
     A dot is the mean over seeds with its deviation, a small one each seed, a diamond the published number, and the
     line is the base.
     """
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -144,7 +144,7 @@ def draw(results: Results, folder: Path) -> None:
     if not names:
         return
     height = 1.2 + 0.3 * len(lines)
-    with mpl.rc_context({"svg.hashsalt": "maxi", "font.size": 9}):
+    with own_settings(size=9):
         figure = Figure(figsize=(2.2 + 2.4 * len(names), height), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]

@@ -1,6 +1,5 @@
 """Doing the steps of a study: each once, whoever comes first, and again where a process was killed."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.studies.plan import Plan
 from maxi_core.studies.steps import Place, Step
 from maxi_core.studies.study import STEPS
-from maxi_core.system.files import to_json, utc_stamp, write_text
+from maxi_core.system.files import parsed_json, to_json, utc_stamp, write_text
 from maxi_core.system.locks import InUseError, locked
 from maxi_core.training.stopping import StoppedError
 
@@ -59,7 +58,7 @@ def failure(step: Step, out: Path) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes())
+        found = parsed_json(path.read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import sweep, utc_stamp
+from maxi_core.system.files import parsed_json, sweep, utc_stamp
 
 log = logging.getLogger("maxi")
 
@@ -219,7 +219,7 @@ def _write(file: int, path: Path, lease: Mapping[str, object]) -> None:
 def _read(path: Path) -> dict[str, object]:
     """Return the lease, {} if there is none; opened anew, which shows what another machine has written."""
     try:
-        lease = json.loads(path.read_text(encoding="utf-8"))
+        lease = parsed_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return lease if isinstance(lease, dict) else {}

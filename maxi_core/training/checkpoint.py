@@ -6,6 +6,7 @@ the disk, the folder is renamed, and DONE is written last, with checksums: a pro
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -78,8 +79,6 @@ def write_checkpoint(
 
     Raises MaxiError that names the folder and the bytes where it cannot be written.
     """
-    from safetensors import SafetensorError
-
     parent = final.parent
     partial = parent / f"{PARTIAL}{final.name}"
     kept = [*state.tensors.values(), *state.objectives.values()] if state else []
@@ -105,8 +104,9 @@ def write_checkpoint(
         _to_disk(parent)
         _write(final / DONE, checksums)
         _to_disk(final)
-    except (OSError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)  # a disk that is full needs the room
+        why = error.strerror or str(error)
         raise MaxiError(f"cannot write the checkpoint {final} ({size} bytes): {why}", "make room there") from error
     return final
 
@@ -207,7 +207,8 @@ def _set_aside(path: Path) -> Path:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, readable as the umask says, and force them to the disk."""
+    """Write tensors as safetensors, readable as the umask says, and force them to the disk; raises OSError."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
@@ -218,7 +219,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         seen[value.data_ptr()] = key
     path.touch()
     allowed = path.stat().st_mode  # what the umask leaves: safetensors lets nobody else read
-    save_file(whole, path)
+    try:
+        save_file(whole, path)
+    except SafetensorError as error:  # "... No space left on device (os error 28)"
+        code = re.search(r"os error (\d+)", str(error))
+        raise (OSError(int(code[1]), os.strerror(int(code[1]))) if code else OSError(str(error))) from error
     path.chmod(allowed)
     _to_disk(path)
 

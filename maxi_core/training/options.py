@@ -10,6 +10,7 @@ from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath
+from maxi_core.video.sampling import MOST_FRAMES
 
 PAPER_BATCH, FEWSHOT_BATCH = 256, 64  # videos in a step of the paper's two trainings (method.md, training)
 Freeze = Literal["none", "image", "text", "both"]
@@ -54,7 +55,7 @@ class TrainSection(Options):
     temporal: Annotated[str | None, Flag(names="temporal")] = Field(
         None, description="temporal module; none: what the model has, or the mean over frames"
     )
-    frames: int = Field(16, ge=1, description="frames of each video")
+    frames: int = Field(16, ge=1, le=MOST_FRAMES, description="frames of each video")
     bag_size: int = Field(N_BAG, ge=1, description="texts of each bag in a step")
     template: str = Field(TRAINING, description="the first text of a prompt (text1), with {} for the matched entry")
     augmentation: Literal["paper", "spatial", "none"] = Field(

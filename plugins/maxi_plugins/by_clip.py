@@ -7,6 +7,7 @@ from pydantic import Field
 
 import maxi_core
 from maxi_core import Clip, Sampling, Source, WorldPath
+from maxi_core.video.sampling import MOST_FRAMES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,9 @@ class ByClip(Source):
             "ViT-B-16-quickgelu/openai",
             description="ARCH/TAG as open_clip names them, an export folder, or the name of a world",
         )
-        frames: int = Field(16, ge=1, description="frames of each video, the middles of as many equal segments")
+        frames: int = Field(
+            16, ge=1, le=MOST_FRAMES, description="frames of each video, the middles of as many equal segments"
+        )
         normalisation: Literal["model", "imagenet"] = Field(
             "model", description="mean and deviation of the pixels: the model's own, or ImageNet's as the authors' code"
         )

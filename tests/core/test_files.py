@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maxi_core.errors import MaxiError
-from maxi_core.system.files import maxi_home, utc_stamp, write_lines, write_text
+from maxi_core.system.files import maxi_home, parsed_json, utc_stamp, write_lines, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -108,3 +108,22 @@ def test_what_a_killed_process_left_is_swept_and_what_is_being_made_is_not(tmp_p
     sweep(tmp_path)
     os.close(handle)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".mine", ".a.txt.xyz", "a.0123abcd", made.name])
+
+
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    with (tmp_path / "opened").open("w") as file:
+        (tmp_path / "stdout").symlink_to(f"/proc/self/fd/{file.fileno()}")
+        for name in ("pipe", "null", "stdout"):
+            with pytest.raises(MaxiError, match=f"cannot write .*{name}: it is no ordinary file"):
+                write_text(tmp_path / name, "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["null", "opened", "pipe", "stdout"]
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "stdout").is_symlink()
+
+
+def test_json_that_is_nested_too_deeply_is_no_json() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parsed_json("[" * 100_000)
+    assert parsed_json(b'{"a": [1]}') == {"a": [1]}

@@ -43,7 +43,8 @@ def test_a_video_that_cannot_be_read_is_answered_with_its_reason(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"), [([], "no labels"), (["a", " "], "no labels"), (["a", "a"], "'a' comes twice")]
+    ("labels", "said"),
+    [([], "no labels"), (["a", " "], "no labels"), (["a", "?!"], "one without words"), (["a", "a"], "'a' comes twice")],
 )
 def test_labels_are_there_and_distinct(model, labels, said: str) -> None:
     with pytest.raises(UsageError, match=said):
@@ -67,8 +68,9 @@ def test_windows_slide_to_the_end_of_a_video(tmp_path: Path, seconds, window, st
 
 
 def test_a_window_that_cannot_slide_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot slide"):
-        sliding(Video("x", tmp_path / "x"), 4, 0)
+    for window, stride in ((4, 0), (float("nan"), 1), (4, float("nan"))):
+        with pytest.raises(UsageError, match="cannot slide"):
+            sliding(Video("x", tmp_path / "x"), window, stride)
 
 
 def test_the_command_prints_shares_a_timeline_and_a_strip(maxi, world, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from PIL import Image
 
 from tests.clip.tiny_clip import config, write
@@ -38,6 +39,18 @@ def test_a_figure_is_a_pdf_or_an_svg_too(maxi, world, video, tmp_path, suffix, b
     ran = maxi("heatmap", str(video), *COMMON, "--models", str(world.model), "--out", str(tmp_path / f"a.{suffix}"))
     assert ran.code == 0
     assert (tmp_path / f"a.{suffix}").read_bytes().startswith(begins)
+
+
+def test_settings_that_lie_in_the_folder_run_no_latex(maxi, world, video, tmp_path, monkeypatch) -> None:  # noqa: F811
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "latex").write_text(f"#!/bin/sh\necho > {tmp_path / 'ran'}\n")
+    (tmp_path / "latex").chmod(0o755)
+    words = ("heatmap", str(video), "--text", "$x^$", *COMMON, "--models", str(world.model), "--out")
+    assert maxi(*words, str(tmp_path / "one.png")).code == 0
+    with rc_context({"text.usetex": True, "font.size": 30}):  # as a matplotlibrc may say
+        assert maxi(*words, str(tmp_path / "two.png")).code == 0
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_folder_gets_figure_clip_and_maps_of_each_video(maxi, world, video, tmp_path) -> None:  # noqa: F811
@@ -100,6 +113,7 @@ def test_competing_texts_take_shares_and_change_centred_maps(maxi, world, video,
         (["{video}", "{other}", "--text", "a", "--models", "{model}", "--out", "a.png"], "one file, and there are 2"),
         (["{video}", "--text", " ", "--models", "{model}", "--out", "a.png"], "no text to look for"),
         (["{video}", "--text", "a", "--text", "a", "--models", "{model}", "--out", "a.png"], "'a' comes twice"),
+        (["{video}", "--text", ",", "--models", "{model}", "--out", "a.png"], "or one without words"),
         (["{video}", "--text", "a", "--models", "{resnet}", "--out", "a.png"], "a ModifiedResNet, is no vision"),
         (["{video}", "--text", "a", "--models", "{model}", "--against", "nope", "--out", "a.png"], "nope"),
     ],

@@ -1,6 +1,7 @@
 """Checkpoints of other programs: every layout from a model with known weights, its features afterwards, its errors."""
 
 import json
+import os
 import sys
 from collections import OrderedDict
 from pathlib import Path
@@ -273,6 +274,12 @@ def test_a_zip_with_flipped_numbers_is_refused(base: Path, trained: nn.Module, t
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     refused(file, base, tmp_path / "ours", "Bad CRC-32")
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pt")
+    with pytest.raises(UsageError, match=r"pipe.pt is no ordinary file; name a \.pt"):
+        import_checkpoint(tmp_path / "pipe.pt", tmp_path / "ours")
 
 
 def test_nothing_that_is_there_is_overwritten_unless_asked_for(base: Path, trained: nn.Module, tmp_path: Path) -> None:

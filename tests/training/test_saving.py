@@ -1,6 +1,8 @@
 """Checkpoints are whole or do not count, wherever a save is cut off, and hold all that goes into them."""
 
+import errno
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from maxi_core.training.checkpoint import (
     save_checkpoint,
     state_of,
     step_name,
+    write_tensors,
 )
 from maxi_core.training.loop import LoopPlan, train
 from maxi_core.training.trainable import make_optimizer
@@ -130,8 +133,6 @@ def test_only_the_checkpoints_that_are_wanted_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import errno
-
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -139,6 +140,20 @@ def test_a_full_disk_is_one_line_and_leaves_no_checkpoint(tmp_path: Path, monkey
     with pytest.raises(MaxiError, match=r"\(52 bytes\): No space left on device"):
         save(tmp_path, 1)
     assert checkpoints_of(tmp_path) == []
+
+
+def test_weights_that_find_no_room_are_an_error_of_the_system_and_leave_none_of_it_taken(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(5000)})
+        with pytest.raises(MaxiError, match=r"\(52 bytes\): File too large; make room there"):
+            save(tmp_path, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 def test_names_sort_as_steps_do_and_a_mixture_after_its_step() -> None:

@@ -20,7 +20,15 @@ from tests.video.films import Track, film
 
 CASES = Path(os.environ.get("MAXI_SHARED", Path(__file__).parents[3] / "shared")) / "cases" / "videos"
 JUNK = ["._a.mp4", ".ipynb_checkpoints/a-checkpoint.mp4", "@eaDir/a.mp4", "__MACOSX/a.mp4", "#recycle/a.mp4"]
-JUNK += [".Trash-1000/a.mp4", "lost+found/a.mp4", "$RECYCLE.BIN/a.mp4", "sub/@eaDir/b.mp4", ".DS_Store", "Thumbs.db"]
+JUNK += [
+    ".Trash-1000/a.mp4",
+    "lost+found/a.mp4",
+    "$RECYCLE.BIN/a.mp4",
+    "sub/@eaDir/b.mp4",
+    "~snapshot/a.mp4",
+    ".DS_Store",
+    "Thumbs.db",
+]
 
 
 @pytest.fixture
@@ -138,6 +146,16 @@ def test_what_is_no_ordinary_file_is_refused_at_once(
             server.bind(name)
     with pytest.raises(UsageError, match="a (named pipe|socket|device) and not an ordinary file"):
         find_videos(name)
+
+
+@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile a.mp4\n", "#EXTM3U\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n"])
+def test_a_list_of_other_files_that_is_named_as_a_video_is_none(tmp_path: Path, text: str) -> None:
+    write_numbered(tmp_path / "a.mp4", 3)
+    film(tmp_path / "a.ts", [Track("mpeg4")])
+    (tmp_path / "list.mp4").write_text(text)
+    found = {one.video.id: one.error for one in check_videos(find_videos(tmp_path), VideoOptions(workers=0))}
+    assert found["a.mp4"] == ""
+    assert found["list.mp4"] in ("no-video", "not-a-video")
 
 
 def test_pipes_sockets_devices_and_circles_among_videos_cost_one_line_each(tmp_path: Path) -> None:

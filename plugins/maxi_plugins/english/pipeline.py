@@ -1,13 +1,13 @@
 """The reader that asks a spaCy pipeline: verbs by part of speech, objects by the parse."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from maxi_core.errors import UsageError
+from maxi_core.system.files import parsed_json
 from maxi_core.system.hidden import is_hidden
 from maxi_core.texts import has_words
 from maxi_core.types import Failed
@@ -49,7 +49,7 @@ def _existing(folder: Path) -> Path:
 
 def _meta(folder: Path) -> dict[str, Any]:
     try:
-        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+        meta = parsed_json((folder / "meta.json").read_text("utf-8"))
     except (OSError, ValueError):
         meta = None
     if not isinstance(meta, dict):

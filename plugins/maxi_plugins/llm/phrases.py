@@ -25,6 +25,7 @@ _COUNTED = re.compile(r"\s*(\d{1,2})\s+(\D.*)")  # a number with nothing but spa
 _QUOTES = re.compile(r'[\s,;]*(?:(?:and|or)\s+)?"([^"]*)"[\s,;.]*')
 _COLUMN = re.compile(r"phrases?|descriptions?", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([.()\[\]#!*_+-])")
+_WRITTEN_OUT = re.compile(r"(?:\\r)?\\n(?!ew(?:line|page))")  # a line break as its two characters
 _STRUCK = re.compile(r"~~[^~\n]{0,200}~~")
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\((?:https?:|/|#)[^()\s]{0,400}\)")
 _BOX = re.compile(r"(?m)^(\s*[-*+] )\[[ xX]\]\s")
@@ -32,7 +33,9 @@ _EXPLAINED = re.compile(rf"""(?P<mark>["'])(?P<head>[^"]+)(?P=mark)\s*(?:[{_DASH
 _ARROW = re.compile(r"\s+(?:→|⇒|=>|->)\s.*")
 _NOTE = re.compile(r"\s*(?:\[\^?\d{1,3}(?:,\s*\d{1,3})*\]|【[^【】]*】)[.]?$")  # of a source
 _NAMED = re.compile("phrase|text", re.IGNORECASE)  # keys of what is asked for
-_BREAK = re.compile(r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s|\([a-h]\)\s|[•◦▪]\s)|(?=\\item\b)|\\(?:begin|end)\{\w+\*?\}")
+_BREAK = re.compile(
+    r"(?<=\S)\s+(?=\(?\d{1,2}[.)]\s|\((?:[a-h]|[ivx]{1,4})\)\s|[•◦▪]\s)|(?=\\item\b)|\\(?:begin|end)\{\w+\*?\}"
+)
 _BOLD = re.compile(r"\s*(\*\*|__)(?P<head>.+?)\1\s*(?P<rest>.*)")
 _CURLY = str.maketrans("\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", '\'\'"""""""')
 _WIDE = {0xFEE0 + code: code for code in range(0x21, 0x7F)}  # the full-width forms of ASCII
@@ -71,13 +74,14 @@ def says_none(reply: str) -> bool:
 
 
 def _answer(reply: str) -> str:
-    text = answer_of(reply).strip("\n")[:LONGEST_REPLY]
+    text = answer_of(reply).strip("\n\ufeff")[:LONGEST_REPLY]
+    text = text if "\n" in text else _WRITTEN_OUT.sub("\n", text)
     return _FENCE.sub("\n", text.replace("\r", "\n").replace("<0x0A>", "\n").translate(_CURLY | _WIDE))
 
 
 def _is_phrase(text: str) -> bool:
     short = len(text) <= MOST_LETTERS and len(text.split()) <= MOST_WORDS
-    said = bool(name_key(text)) and not _CHATTER.match(text) and not _COLUMN.fullmatch(text)
+    said = bool(name_key(text)) and "://" not in text and not _CHATTER.match(text) and not _COLUMN.fullmatch(text)
     return short and said and any(letter.isalpha() for letter in text)
 
 
@@ -115,7 +119,8 @@ def _strings(value: object) -> Iterator[str]:
     elif isinstance(value, dict):
         lists = [inner for inner in value.values() if isinstance(inner, list)]  # {"action": "...", "phrases": [...]}
         named = [inner for key, inner in value.items() if _NAMED.search(key)]  # {"phrase": "...", "reason": "..."}
-        yield from (text for inner in lists or named or value.values() for text in _strings(inner))
+        deeper = [inner for inner in value.values() if isinstance(inner, dict)]  # {"name": "...", "arguments": {...}}
+        yield from (text for inner in lists or named or deeper or value.values() for text in _strings(inner))
     elif isinstance(value, list):
         yield from (text for inner in value for text in _strings(inner))
 

@@ -89,6 +89,20 @@ GOLDEN = {
 }
 
 OTHERS = {
+    "line breaks as two characters": (
+        "1. smear cream\\n2. rub cream\\n3. pat cream",
+        ["smear cream", "rub cream", "pat cream"],
+    ),
+    "a call of a tool with its name": (
+        '{"name": "answer", "arguments": {"list": ["smear cream", "rub cream"]}}',
+        ["smear cream", "rub cream"],
+    ),
+    "Roman numbers on one line": (
+        "(i) smear cream (ii) rub cream (iii) pat cream",
+        ["smear cream", "rub cream", "pat cream"],
+    ),
+    "a byte order mark": ("\ufeff1. smear cream", ["smear cream"]),
+    "an address": ("https://example.org", []),
     "three of five": ("1. waving\n2. greeting\n3. saluting", ["waving", "greeting", "saluting"]),
     "another language": ("1. Creme auftragen\n2. Creme verreiben", ["Creme auftragen", "Creme verreiben"]),
     "a script without spaces": ("1. 塗る\n2. 伸ばす", ["塗る", "伸ばす"]),
