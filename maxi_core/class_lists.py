@@ -7,7 +7,6 @@ begins with # is a comment.
 
 import csv
 import io
-import json
 import re
 import string
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 
 from maxi_core.columns import NAME, NUMBER, VIDEO, YOUTUBE, find_column
 from maxi_core.errors import UsageError
+from maxi_core.system.files import parsed_json
 from maxi_core.system.text_files import read_text
 from maxi_core.texts import counted, name_key, without_brackets
 from maxi_core.video.lists import is_video_name, parse_list_line
@@ -30,9 +30,9 @@ EXCERPT = 60
 
 _JSON = re.compile(r"""\{|\[\s*($|["'\[{\d])""")  # how one begins; `[Something] falling` is a name
 _AHEAD = re.compile(
-    r"(?P<code>[A-Za-z]{0,2})(?P<number>\d{1,30})(?P<gap>\s*[,;|\t]\s*|[.):]\s*(?=[^\d\s])|\s+-\s+|\s+)(?P<name>.+)"
+    r"(?P<code>[A-Za-z]{0,2})(?P<number>\d{1,30})(?P<gap>\s*[,;|\t=]\s*|[.):]\s*(?=[^\d\s])|\s+-\s+|\s+)(?P<name>.+)"
 )
-_BEHIND = re.compile(r"(?P<name>.*[^\s,;|:])(?P<gap>\s*[,;|\t:]\s*|\s+)(?P<number>\d{1,30})")
+_BEHIND = re.compile(r"(?P<name>.*[^\s,;|:=])(?P<gap>\s*[,;|\t:=]\s*|\s+)(?P<number>\d{1,30})")
 _BULLET = re.compile(r"(?P<gap>[-*\u2022])\s+(?P<name>.+)")
 _QUOTED = re.compile(r"""(["'])(?P<name>.+)\1,?""")
 _MARKUP = re.compile(r"<(!doctype|html|\?xml)|.*[{\[(]$", re.IGNORECASE)
@@ -96,10 +96,10 @@ def _kept(text: str) -> Iterator[tuple[int, str]]:
 def _from_json(path: Path, text: str, lines: Sequence[tuple[int, str]]) -> ClassList:
     try:
         value = _parsed(text)
-    except (ValueError, RecursionError) as whole:
+    except ValueError as whole:
         try:
             values = [_parsed(line) for _, line in lines]
-        except (ValueError, RecursionError):
+        except ValueError:
             _refuse(path, f"this is not JSON ({whole})")
         return ClassList(path, _of_list(path, values, [number for number, _ in lines]))
     return ClassList(path, _of_value(path, value), "entry")
@@ -107,7 +107,7 @@ def _from_json(path: Path, text: str, lines: Sequence[tuple[int, str]]) -> Class
 
 def _parsed(text: str) -> Any:
     """Return a JSON document; its objects are tuples of pairs, so that none is lost that comes twice."""
-    return json.loads(text, object_pairs_hook=tuple)
+    return parsed_json(text, object_pairs_hook=tuple)
 
 
 def _of_value(path: Path, value: Any) -> list[ClassName]:

@@ -193,10 +193,10 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def parsed_json(text: str | bytes) -> Any:
-    """Return the value that JSON holds; raises ValueError for what is none, also for one that is nested too deeply."""
+def parsed_json(text: str | bytes, **how: Any) -> Any:
+    """Return what `json.loads` does; raises ValueError for what is no JSON, also for one that is nested too deeply."""
     try:
-        return json.loads(text)
+        return json.loads(text, **how)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SETTINGS = {"svg.hashsalt": "maxi", "text.parse_math": False}  # the same file each time; a $ in a name is a $
-
 
 @contextmanager
 def own_settings(size: float = 10.0) -> Iterator[None]:
@@ -13,5 +11,7 @@ def own_settings(size: float = 10.0) -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(SETTINGS | {"font.size": size})
+        mpl.rcParams["font.size"] = size
+        mpl.rcParams["svg.hashsalt"] = "maxi"  # the same file each time
+        mpl.rcParams["text.parse_math"] = False  # a $ in a name is a $
         yield

@@ -29,6 +29,8 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
         ("brackets.txt", "0) abseiling\n\n1) air drumming"),
         ("dashes.txt", "7 - abseiling\n9 - air drumming\n"),
         ("colons.txt", "0: abseiling\n1: air drumming\n"),
+        ("equals.txt", "0=abseiling\n1 = air drumming\n"),
+        ("behind.txt", "abseiling = 0\nair drumming = 1\n"),
         ("bullets.txt", "- abseiling\n* air drumming\n"),
         ("tabs.txt", "0\tabseiling\n1\tair drumming\n"),
         ("moments_categories.txt", "abseiling,4\nair drumming,2\n"),
@@ -99,6 +101,7 @@ def test_templates_lose_their_brackets_and_come_once_each(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
+        ("deep.json", "[" * 100_000, "nested too deeply"),
         ("a.json", '{"abseiling": "going down a rope"}', "neither a list of names nor an object of names and numbers"),
         ("a.json", '{"database": {"x": {"label": "run"}}}', "neither a list of names"),
         ("a.json", "[1, 2]", "entry 1 is neither a name nor an object"),
