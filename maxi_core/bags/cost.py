@@ -92,11 +92,12 @@ def plan(job: Job) -> dict[str, object]:
 def in_lines(plan: dict[str, object]) -> list[str]:
     """Return a plan as text for people."""
     stages, broken, fails = (list(plan[key]) for key in ("stages", "unreadable", "fails"))  # type: ignore[call-overload]
-    lines = [f"{counted(plan['videos'], 'video')}, {plan['dictionary']}, keep {plan['keep']:g}"]
+    videos = counted(int(str(plan["videos"])), "video")
+    lines = [f"{videos}, {plan['dictionary']}, keep {plan['keep']:g}"]
     lines += [Stage(**stage).in_words() for stage in stages]
     lines += [f"disk: {plan['disk']}", f"run: {plan['run']}", f"store: {plan['store']}"]
     if broken:
-        lines.append(f"{len(broken)} of {counted(plan['videos'], 'video')} would be skipped, the first: {broken[0]}")
+        lines.append(f"{len(broken)} of {videos} would be skipped, the first: {broken[0]}")
     return lines + [f"would fail: {why}" for why in fails]
 
 

@@ -129,7 +129,7 @@ def _scores(model: VideoCLIP, paths: Sequence[Path]) -> str:
                     f"{path} holds scores of other weights ({record['model']}) than '{model.name}' has",
                     f"type maxi eval {model.name} -b {record['benchmark']} first",
                 )
-            how = f"{counted(record.get('frames'), 'frame')}, {record.get('views')}, `{record.get('prompt')}`"
+            how = f"{counted(int(record.get('frames') or 0), 'frame')}, {record.get('views')}, `{record.get('prompt')}`"
             rows += [
                 f"| {record['benchmark']} {record['split']} | {name} | {100 * value:.2f} | {how} |"
                 for name, value in record["metrics"].items()

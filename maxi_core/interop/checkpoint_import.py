@@ -266,8 +266,9 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
     timm, towers, notes = "timm_model_name" in base.config["vision_cfg"], {}, list(project.notes)
     if timm and layout.tanh is not None and ("vision_cfg" in layout.tanh) is not base.timm_tanh:
         notes.append(TIMM.format(*(("by tanh", "exactly") if "vision_cfg" in layout.tanh else ("exactly", "by tanh"))))
+    by_tanh = layout.tanh or frozenset()
     for key in () if layout.tanh is None else ("text_cfg",) if timm else ("text_cfg", "vision_cfg"):
-        asked = {"approximate": "tanh"} if key in layout.tanh else {}
+        asked = {"approximate": "tanh"} if key in by_tanh else {}
         if asked != (base.config[key].get("act_kwargs") or {}):
             towers[key] = {**base.config[key], "act_kwargs": asked}
     mean, std = IMAGENET if project.imagenet else (own["mean"], own["std"])
