@@ -114,7 +114,7 @@ def picture(frame: Pixels, quality: int) -> Picture:
     file = BytesIO()
     Image.fromarray(frame).save(file, "JPEG", quality=quality)
     height, width = frame.shape[:2]
-    made_from = f"sha256:{sha256(np.ascontiguousarray(frame)).hexdigest()[:32]} {width}x{height} q{quality}"
+    made_from = f"sha256:{sha256(np.ascontiguousarray(frame).data).hexdigest()[:32]} {width}x{height} q{quality}"
     url = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
     return Picture(url, made_from, _tokens(height, width))
 
