@@ -48,7 +48,7 @@ def has_words(text: str) -> bool:
 _VERBS = {"are": "is", "have": "has", "were": "was", "do": "does"}
 
 
-def counted(count: int, noun: str, verb: str = "") -> str:
+def counted(count: object, noun: str, verb: str = "") -> str:
     """Return a count before its noun, and then a verb that is given in the plural: `1 video is`, `2 classes are`."""
     if count == 1:
         return f"1 {noun} {_VERBS.get(verb) or _with_s(verb)}" if verb else f"1 {noun}"
