@@ -1,7 +1,7 @@
 """`maxi import bags`: the text bags that the paper's authors released, as a run."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +38,9 @@ def import_bags(
         ),
     ] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder that the paths start from; else FOLDER.")] = None,
+    allow_outside_root: Annotated[
+        bool, typer.Option("--allow-outside-root", help="Follow links that lead out of the folders.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bags that --out has.")] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -51,7 +54,9 @@ def import_bags(
         raise UsageError("which run folder?", "name one with --out")
     beside = folder / LABELS
     named = classes or (str(beside) if beside.is_file() else CLASSES)
-    release = find_release(folder, matches, named, videos, read_catalog())
+    release = replace(
+        find_release(folder, matches, named, videos, read_catalog()), allow_outside_root=allow_outside_root
+    )
     found = import_released(release, out, argv=sys.argv, overwrite=overwrite)
     if json:
         show_json({"schema": SCHEMA, **asdict(found), "classes": len(found.classes), "run": str(out)})

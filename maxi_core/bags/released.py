@@ -47,7 +47,7 @@ class Release:
     """Where the files of a release are; `phrases` or `captions` may be None, and `matches` is None for FOLDERS.
 
     `classes` are the names by label, `name` is what the dictionary is called; `videos` is the folder that the paths of
-    the matches start from.
+    the matches start from. With `allow_outside_root` links in the folders may lead out of them.
     """
 
     matches: Path | None
@@ -56,6 +56,7 @@ class Release:
     phrases: Path | None
     captions: Path | None
     name: str = LABELS
+    allow_outside_root: bool = False
 
 
 @dataclass
@@ -170,9 +171,10 @@ class _Reading:
     def __init__(self, release: Release) -> None:
         self.release = release
         self.counts = Released()
-        self._root = Root(release.videos, given=True, allow_outside=False)
-        self._files = _text_files(release.phrases) if release.phrases else {}
-        self._captions = _text_files(release.captions) if release.captions else {}
+        outside = release.allow_outside_root
+        self._root = Root(release.videos, given=True, allow_outside=outside)
+        self._files = _text_files(release.phrases, outside) if release.phrases else {}
+        self._captions = _text_files(release.captions, outside) if release.captions else {}
         self._by_key: dict[str, list[str]] = {}
         for name in self._files:
             self._by_key.setdefault(name_key(name.removesuffix(".txt")), []).append(name)
@@ -282,9 +284,12 @@ class _Reading:
         return _lines(self._captions[file]) if file in self._captions else None
 
 
-def _text_files(folder: Path) -> dict[str, Path]:
-    """Return the text files below a folder by their names in it, sorted, without hidden ones; links must stay in it."""
-    root = Root(folder, given=True, allow_outside=False)
+def _text_files(folder: Path, outside: bool) -> dict[str, Path]:
+    """Return the text files below a folder by their names in it, sorted, without hidden ones; links must stay in it.
+
+    Unless they may lead `outside`.
+    """
+    root = Root(folder, given=True, allow_outside=outside)
     found = {}
     for path in sorted(folder.rglob("*.txt")):
         name = path.relative_to(folder).as_posix()

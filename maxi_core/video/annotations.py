@@ -183,7 +183,10 @@ def _seconds(time: Any) -> float:
     *before, last = time.split(":")
     if len(before) > 2 or not all(part.strip().isdigit() for part in before) or not 0 <= float(last) < 60:
         raise ValueError
-    return sum(int(part) * 60**place for place, part in enumerate(reversed(before), 1)) + float(last)
+    seconds = float(last)
+    for place, part in enumerate(reversed(before), start=1):
+        seconds += int(part) * 60.0**place
+    return seconds
 
 
 def _times(path: Path, number: int, value: Mapping[str, Any]) -> tuple[float | None, float | None]:

@@ -192,6 +192,21 @@ def test_a_run_of_maxi_is_written_as_the_authors_would(tmp_path: Path, maxi: Max
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run"]
 
 
+def test_videos_that_are_links_elsewhere_are_followed_where_that_is_said(
+    release: Path, tmp_path: Path, maxi: Maxi
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "b.mp4").write_bytes(b"\0")
+    place = tmp_path / "videos" / "train" / "4" / "b.mp4"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tmp_path / "disk" / "b.mp4")
+    typed = ("import", "bags", release, "--videos", tmp_path / "videos", "--out", tmp_path / "run")
+    refused = maxi(*typed)
+    assert (refused.code, "or pass --allow-outside-root" in refused.err) == (ExitCode.USAGE, True)
+    ran = maxi(*typed, "--allow-outside-root")
+    assert (ran.code, "4 bags of 3 classes" in ran.out) == (ExitCode.DONE, True), ran.err
+
+
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the authors' samples are not at hand")
 def test_the_authors_own_samples_come_back_as_they_are(tmp_path: Path, maxi: Maxi) -> None:
     files = sorted((SAMPLES / "caption_verbs_bag").glob("*/*.txt"))
