@@ -58,9 +58,11 @@ def test_siglip_is_finetuned_from_sigma_002_stays_finite_and_leaves_with_its_bia
     assert "timm's test_vit3 as image tower" in maxi("export", "model", out, tmp_path / "hf", "--to", "hf").err
 
 
+SLOW = [pytest.mark.long, pytest.mark.timeout(900)]  # real towers at their own size
+
+
 @pytest.mark.parametrize(
-    "arch",
-    ["SigLIP2", *(pytest.param(arch, marks=pytest.mark.long) for arch in ("PE-Core-T-16-384", "MobileCLIP2-S0"))],
+    "arch", ["SigLIP2", *(pytest.param(arch, marks=SLOW) for arch in ("PE-Core-T-16-384", "MobileCLIP2-S0"))]
 )
 def test_a_newer_clip_matches_trains_with_crossframe_and_scores(
     arch: str, siglip: Path, world: Path, tmp_path: Path, maxi: Callable[..., Any]
