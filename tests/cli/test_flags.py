@@ -33,9 +33,9 @@ def test_a_flag_and_an_option_that_differ_are_refused_with_both(maxi, tmp_path) 
 def test_tab_offers_what_the_command_would_load(fake_dist: FakeDist, monkeypatch) -> None:
     fake_dist("polite", EXPANDER.format(name="polite"))
     fake_dist("rude", EXPANDER.format(name="rude"))
-    assert complete_sources("gpt3,r") == ["gpt3,rude"]
+    assert complete_sources("gpt3,ru") == ["gpt3,rude"]
     monkeypatch.setenv("MAXI_LOAD_PLUGINS", "polite")
-    assert complete_sources("gpt3,r") == []
+    assert complete_sources("gpt3,ru") == []
     assert complete_sources("p") == ["polite"]
     monkeypatch.setenv("MAXI_LOAD_PLUGINS", "nobody")
     assert "gpt3" in complete_sources("")
