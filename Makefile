@@ -21,7 +21,7 @@ slow: $(SETUP)           ## the tests that take minutes: long fuzzing, a full in
 	$(TEST) -m slow
 
 long: $(SETUP)           ## the tests that kill whole runs fifty times, and others that take long: tens of minutes
-	$(BIN)/python -m pytest -m long
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
 bench: $(SETUP)          ## the quick benchmarks: a minute or two each
 	$(BIN)/python -m benchmarks.startup
