@@ -74,7 +74,12 @@ def test_a_plugin_of_every_role_is_listed_explained_and_fills_bags(maxi, six: Pa
 
 
 @pytest.mark.parametrize(
-    "roles", [("expander", "injector"), ("objective",), pytest.param(KINDS, marks=pytest.mark.slow)]
+    "roles",
+    [
+        ("expander", "injector"),
+        pytest.param(("objective",), marks=pytest.mark.long),
+        pytest.param(KINDS, marks=pytest.mark.slow),
+    ],
 )
 def test_the_tests_that_are_written_pass(six: Path, roles: tuple[str, ...]) -> None:
     folders = [str(six / f"maxi-my-{role}") for role in roles]

@@ -335,6 +335,7 @@ def whole(world, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return files_of(folder / "out" / folder_name(str(world.model)))
 
 
+@pytest.mark.long
 def test_a_killed_evaluation_goes_on_and_its_files_are_those_of_an_unbroken_one(world, whole, tmp_path: Path) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text(

@@ -95,6 +95,7 @@ def test_the_same_command_again_makes_nothing_and_shows_the_same(mine: Mine, who
     assert {path: path.stat().st_mtime_ns for path in (whole / "steps").rglob("*.safetensors")} == before
 
 
+@pytest.mark.long
 def test_a_study_that_was_killed_goes_on_and_ends_as_one_that_was_not(mine: Mine, whole: Path, tmp_path: Path) -> None:
     part = words(mine, tmp_path, "--seeds", "2", "--only", "raw,mean")
     command = [sys.executable, "-m", "maxi_cli", *part]

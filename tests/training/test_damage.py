@@ -110,7 +110,7 @@ def limited(size: int) -> Callable[[], None]:
     return limit
 
 
-@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.long), 2])
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_disk_that_is_full_while_a_checkpoint_is_saved_ends_all_ranks_in_one_line(
     world: Path, tmp_path: Path, ranks: int
 ) -> None:

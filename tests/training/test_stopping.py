@@ -72,9 +72,8 @@ main()
 
 
 # at which of the four videos of the two validations, after the first epoch and the last
-@pytest.mark.parametrize(
-    ("name", "code", "at"), [pytest.param("SIGTERM", 143, 2, marks=pytest.mark.long), ("SIGHUP", 129, 6)]
-)
+@pytest.mark.long  # signals between two steps are tried in test_train_command.py
+@pytest.mark.parametrize(("name", "code", "at"), [("SIGTERM", 143, 2), ("SIGHUP", 129, 6)])
 def test_a_signal_in_a_validation_ends_it_and_the_run_goes_on_as_if_it_had_not_come(
     world: Path, tmp_path: Path, name: str, code: int, at: int
 ) -> None:

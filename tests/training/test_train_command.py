@@ -361,6 +361,7 @@ def test_without_a_run_it_says_what_to_type(maxi: Maxi) -> None:
     assert (ran.code, "which bags? neither RUN nor [train] run says" in ran.err) == (2, True)
 
 
+@pytest.mark.long  # two ranks train as one in test_ranks.py
 def test_torchruns_processes_train_as_one_that_accumulates(world: Path, tmp_path: Path) -> None:
     two, one = tmp_path / "two", tmp_path / "one"
     more = ["--batch-size=2", "--epochs=1"]
