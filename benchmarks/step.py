@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import open_clip
@@ -29,6 +28,7 @@ from torch.nn import functional
 
 from benchmarks.loss import as_written
 from benchmarks.text import bags
+from maxi_core.clip.device import TrainingPrecision, autocast
 from maxi_core.clip.tokens import tokenize
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.image_tower import IMAGENET, normalise
@@ -40,23 +40,25 @@ from maxi_core.training.trainable import choose_trainable, make_optimizer
 GOALS = {"fp32": 1.35, "bf16": 2.7}
 FLOOR, LOSS_CLOSE, GRADIENT_CLOSE = 1.15, 1e-5, 1e-4
 MEMORY = {"maxi": 0.65, "maxi checkpointed": 0.35}
+PRECISIONS: dict[str, TrainingPrecision] = {"fp32": "fp32", "bf16": "amp_bf16"}
 
 
 class Steps:
-    """The two steps over one model: `plain` and `maxi`."""
+    """The two steps over one model: `plain` and `maxi`; `precision` is maxi's."""
 
-    def __init__(self, batch: int, frames: int, bag: int, precision: str) -> None:
+    def __init__(
+        self, batch: int, frames: int, bag: int, precision: str, device: str = "cpu", name: str = "ViT-B-16-quickgelu"
+    ) -> None:
         torch.manual_seed(0)
-        name = "ViT-B-16-quickgelu"
-        self.clip: Any = open_clip.create_model(name)
+        self.clip: Any = open_clip.create_model(name, device=device)
         self.tokenizer = open_clip.get_tokenizer(name)
         self.model = VideoCLIP(self.clip, statistics=IMAGENET, frames=frames)
         self.model.set_sigma()
         choose_trainable(self.model)
         self.prompts = bags(batch, bag, seed=0)
         self.batch, self.bag, self.precision = batch, bag, precision
-        self.frames = torch.randint(0, 256, (batch, frames, 3, 224, 224), dtype=torch.uint8)
-        self.groups = torch.arange(batch)
+        self.frames = torch.randint(0, 256, (batch, frames, 3, 224, 224), dtype=torch.uint8).to(device)
+        self.groups = torch.arange(batch, device=device)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.plain_optimizer = torch.optim.AdamW(trained, lr=0.0, betas=(0.9, 0.98), weight_decay=0.001)
         self.optimizer = make_optimizer(self.model)
@@ -65,8 +67,8 @@ class Steps:
         """Take the straightforward step in float32; return its loss."""
         self.model.zero_grad()
         images = normalise(self.frames.flatten(0, 1), *IMAGENET)
-        videos = self.clip.encode_image(images).view(self.batch, -1, 512).mean(dim=1)
-        texts = self.clip.encode_text(self.tokenizer(self.prompts))
+        videos = self.clip.encode_image(images).unflatten(0, (self.batch, -1)).mean(dim=1)
+        texts = self.clip.encode_text(self.tokenizer(self.prompts).to(images.device))
         videos, texts = functional.normalize(videos, dim=-1), functional.normalize(texts, dim=-1)
         logits = self.clip.logit_scale.exp() * videos @ texts.T
         loss = as_written(logits.view(self.batch, self.batch, self.bag), self.groups)
@@ -79,7 +81,7 @@ class Steps:
         self.model.zero_grad()
         distinct = list(dict.fromkeys(self.prompts))
         index = torch.tensor([distinct.index(prompt) for prompt in self.prompts]).view(self.batch, self.bag)
-        with self._autocast():
+        with autocast(self.frames.device, PRECISIONS[self.precision]):
             videos, texts, scale = self.model(self.frames, tokenize(self.tokenizer, distinct).ids)
         bags = bag_logits(Features(videos, texts, scale, index, self.groups))
         loss = mil_nce(bags.logits, bags.positive)
@@ -90,7 +92,7 @@ class Steps:
     def floor(self) -> None:
         """Go through open_clip's image tower alone, forward and backward."""
         self.model.zero_grad()
-        with self._autocast():
+        with autocast(self.frames.device, PRECISIONS[self.precision]):
             features = self.clip.encode_image(normalise(self.frames.flatten(0, 1), *IMAGENET))
         torch.autograd.backward(features.float().sum())
 
@@ -98,9 +100,6 @@ class Steps:
         """Return loss and gradients of a step."""
         loss = way()
         return loss, {n: p.grad.clone() for n, p in self.model.named_parameters() if p.grad is not None}
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast("cpu", torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
 
 def peak_growth(work: Callable[[], object]) -> float:
