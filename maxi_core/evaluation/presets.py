@@ -74,6 +74,7 @@ def settled(recipe: "Recipe", models: Iterable[str] = ()) -> tuple[EvalSection, 
     """
     section = recipe.core("eval", EvalSection)
     origins = {key: origin for (name, key), origin in recipe.origins.items() if name == "eval"}
+    _refuse_two_prompts(section, origins)
     name: ProtocolName | None = section.protocol
     origin = origins.get("protocol", "")
     if name is None:
@@ -93,6 +94,21 @@ def settled(recipe: "Recipe", models: Iterable[str] = ()) -> tuple[EvalSection, 
     }
     taken = {key: value for key, value in values.items() if key not in changed}
     return section.model_copy(update={**taken, "protocol": name}), Chosen(name, origin, changed)
+
+
+def _refuse_two_prompts(section: EvalSection, origins: Mapping[str, str]) -> None:
+    """Raise UsageError for a prompt that would not be used, since texts of files stand in its place, or for their form.
+
+    Those of a recipe stay for evaluations without files, as long as they were not set at the same place.
+    """
+    if section.prompts and "prompt" in origins and origins["prompt"].startswith("-"):
+        raise UsageError(
+            f"{origins['prompt']} is not used: the texts of --prompts stand in the place of a prompt",
+            "leave one of them out, or put the words around each text with --prompts-form",
+        )
+    if not section.prompts and "prompts_form" in origins and origins["prompts_form"].startswith("-"):
+        what = f"{origins['prompts_form']} is not used: there are no texts"
+        raise UsageError(what, "name their files: --prompts FILE")
 
 
 def _recorded(model: str) -> ProtocolName | None:

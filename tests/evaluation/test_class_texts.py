@@ -104,6 +104,28 @@ def test_a_class_is_the_mean_of_its_texts_normalised_features(world, tmp_path: P
         assert np.allclose(row, want, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["--prompt", "a {}", "--prompts", "t.json"], "--prompt is not used: the texts of --prompts stand"),
+        (
+            ["-o", "eval.prompt=a {}", "--prompts", "t.json"],
+            "-o eval.prompt=a {} is not used: the texts of --prompts stand",
+        ),
+        (["--prompts-form", "{text}!"], "--prompts-form is not used: there are no texts"),
+    ],
+)
+def test_a_prompt_that_would_not_be_used_is_refused(typed: list[str], says: str, tmp_path: Path, maxi) -> None:
+    (tmp_path / "a.mp4").touch()
+    for command in (
+        ["eval", "sandbox", "--benchmark", "sandbox-same"],
+        ["predict", "sandbox", str(tmp_path / "a.mp4"), "--labels", "a, b"],
+    ):
+        ran = maxi(*command, *typed)
+        assert (ran.code, ran.out) == (2, "")
+        assert says in ran.err.splitlines()[-1]
+
+
 def test_scores_of_texts_are_marked_in_every_table_and_lie_beside_those_of_the_protocol(
     world, tmp_path: Path, maxi
 ) -> None:
