@@ -24,7 +24,7 @@ from maxi_core.video.lengths import declared, header_frames, header_length, show
 from maxi_core.video.picture import Collector, orientation_of
 from maxi_core.video.pyav_decoder import describe, opened
 from maxi_core.video.skips import VideoError
-from maxi_core.video.window import Window, lasting, packets, seconds, stamped
+from maxi_core.video.window import Window, clock, lasting, packets, stamped
 
 CONTAINERS = frozenset({"mov", "matroska", "avi"})
 CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
@@ -99,10 +99,11 @@ def _survey(container: InputContainer, stream: VideoStream, window: Window) -> _
         what = f"{info.codec} video in {container.format.long_name}"
         raise VideoError("refused", f"decord is wrong on or cannot open {what}", INSTEAD)
     shows: list[tuple[float, float]] = []
+    seconds = clock(stream, window.stamped)
     for packet in packets(container, stream):
         if packet is None or packet.is_corrupt or packet.is_discard:
             raise VideoError("refused", "the file is cut, damaged or edited, which decord hides", INSTEAD)
-        time = seconds(stream, packet.pts, len(shows), window.stamped)
+        time = seconds(packet.pts, len(shows))
         shows.append((time, time + lasting(stream, packet.duration)))
     shows.sort()
     times, total = [time for time, _ in shows], len(shows)

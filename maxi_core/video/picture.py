@@ -69,7 +69,7 @@ class Picture:
         self._reformatter = VideoReformatter()  # one for each size: it keeps what it worked out for the last conversion
 
     def of(self, frame: VideoFrame) -> Pixels:
-        """Return the frame as (H, W, 3) uint8: RGB, turned upright, with square pixels."""
+        """Return the frame as (H, W, 3) uint8: RGB, turned upright, with square pixels; not always contiguous."""
         picture = self._reformatter.reformat(
             frame,
             width=self._size[0],
@@ -78,7 +78,7 @@ class Picture:
             interpolation=Interpolation.BILINEAR,
         )
         orientation = self._orientation or orientation_of(frame)
-        return np.ascontiguousarray(orientation.upright(np.asarray(picture.to_ndarray(), np.uint8)))
+        return orientation.upright(np.asarray(picture.to_ndarray(), np.uint8))
 
 
 class Collector:
@@ -97,12 +97,13 @@ class Collector:
     ) -> None:
         self._sides, self._aspect, self._orientation = sides, aspect, orientation
         self._wanted = [frozenset(part) for part in wanted]
+        self._any = frozenset((0,)).union(*self._wanted)
         self._kept: list[list[Pixels]] = [[] for _ in sides]
         self._pictures: list[Picture] = []
 
     def wants(self, index: int) -> bool:
         """Whether `show` has to see this frame; the first one gives all their size."""
-        return index == 0 or any(index in wanted for wanted in self._wanted)
+        return index in self._any
 
     def show(self, index: int, frame: VideoFrame) -> None:
         """Keep a frame in each size in which it is wanted, always scaled from the frame itself."""
@@ -114,4 +115,13 @@ class Collector:
 
     def pixels(self) -> tuple[Pixels, ...]:
         """Return what was kept, (N, H, W, 3) for each size."""
-        return tuple(np.stack(kept) if kept else np.empty((0, 1, 1, 3), np.uint8) for kept in self._kept)
+        return tuple(_stacked(kept) for kept in self._kept)
+
+
+def _stacked(kept: list[Pixels]) -> Pixels:
+    """Copy frames, which may lie in memory in any way, into one array in C order: the only copy that is made of them.
+
+    `np.stack` by itself would keep the order of frames that were turned.
+    """
+    whole = np.empty((len(kept), *(kept[0].shape if kept else (1, 1, 3))), np.uint8)
+    return np.stack(kept, out=whole) if kept else whole

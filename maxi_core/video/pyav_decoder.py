@@ -24,7 +24,7 @@ from maxi_core.video.frames import Decoded, Info
 from maxi_core.video.lengths import declared, file_length, header_frames, header_length, shown
 from maxi_core.video.picture import Collector, displayed, orientation_of
 from maxi_core.video.skips import VideoError, check_file, not_a_video
-from maxi_core.video.window import Window, lasting, locate, packets, seconds
+from maxi_core.video.window import Window, clock, lasting, locate, packets
 
 PLAYLISTS = frozenset(("concat", "hls", "applehttp", "dash", "imf", "sdp", "rtsp"))
 PICTURES = frozenset({"mjpeg", "png", "bmp", "webp", "tiff"})  # codecs of covers that no container marks as such
@@ -171,7 +171,8 @@ def _read(request: _Request, window: Window) -> _Reading:
         for frame in _frames(container, stream, window, reading):
             if reading.found == 0 and orientation_of(frame).transposed:
                 reading.info = replace(reading.info, width=reading.info.height, height=reading.info.width)
-            reading.collector.show(reading.found, frame)
+            if reading.collector.wants(reading.found):
+                reading.collector.show(reading.found, frame)
             reading.found += 1
             reading.concealed += frame.is_corrupt
         _settle(container, stream, window, reading)
@@ -205,8 +206,9 @@ def _frames(container: InputContainer, stream: VideoStream, window: Window, read
     If none begins in the window, that is the frame which is still shown.
     """
     held: tuple[float, VideoFrame] | None = None
+    seconds = clock(stream, window.stamped)
     for frame in chain.from_iterable(_batches(container, stream, reading)):
-        time = seconds(stream, frame.pts, reading.place, window.stamped)
+        time = seconds(frame.pts, reading.place)
         reading.place += 1
         if window.before(time):
             held = time, frame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
@@ -52,11 +52,22 @@ class Window:
         return self.end is not None and seconds >= self.end
 
 
-def seconds(stream: VideoStream, stamp: int | None, place: int, stamped: bool) -> float:
-    """Return the time of a frame from the beginning of its stream, by its timestamp or else by its place."""
-    if not stamped or stamp is None or stream.time_base is None:
-        return float(place / rate_of(stream))
-    return float((stamp - (stream.start_time or 0)) * stream.time_base)
+def clock(stream: VideoStream, stamped: bool = True) -> Callable[[int | None, int], float]:
+    """Return the function that tells the seconds from the beginning of `stream` to a frame: `seconds(stamp, place)`.
+
+    It goes by the timestamp or else by the place. Integers are divided, as `Fraction` does at ten times the price: it
+    is asked for every frame of every video.
+    """
+    rate, base, origin = rate_of(stream), stream.time_base, stream.start_time or 0
+    of_second, frames = rate.denominator, rate.numerator
+    ticks, unit = (base.numerator, base.denominator) if stamped and base is not None else (0, 0)
+
+    def seconds(stamp: int | None, place: int) -> float:
+        if stamp is None or not unit:
+            return place * of_second / frames
+        return (stamp - origin) * ticks / unit
+
+    return seconds
 
 
 def lasting(stream: VideoStream, duration: int | None) -> float:
@@ -110,15 +121,15 @@ def locate(container: InputContainer, stream: VideoStream, start: float | None, 
         return _by_place(container, stream, start, end)
     seek = _anchor(container, stream, start) if start else None
     container.seek(seek if seek is not None else stream.start_time or 0, stream=stream)
-    window = Window(start, end, True, seek)
+    window, seconds = Window(start, end, True, seek), clock(stream)
     inside = 0
     for packet in packets(container, stream):
-        if packet is None or (packet.dts is not None and window.after(seconds(stream, packet.dts, 0, True))):
+        if packet is None or (packet.dts is not None and window.after(seconds(packet.dts, 0))):
             break
         if packet.pts is None:  # nothing but the order of its frames is known
             container.seek(stream.start_time or 0, stream=stream)
             return _by_place(container, stream, start, end)
-        time = seconds(stream, packet.pts, 0, True)
+        time = seconds(packet.pts, 0)
         inside += not packet.is_discard and not window.before(time) and not window.after(time)
     return Window(start, end, True, seek, inside)
 
@@ -139,6 +150,7 @@ def _anchor(container: InputContainer, stream: VideoStream, start: float) -> int
     """
     if stream.time_base is None or container.format.name in UNSEEKABLE:
         return None
+    seconds = clock(stream)
     for back in STEPS_BACK:
         if start - back <= 0:
             return None
@@ -152,7 +164,7 @@ def _anchor(container: InputContainer, stream: VideoStream, start: float) -> int
             if packet is None or packet.pts is None:
                 return None
             if packet.is_keyframe:
-                if seconds(stream, packet.pts, 0, True) <= start:
+                if seconds(packet.pts, 0) <= start:
                     return stamp
                 break
     return None

@@ -8,6 +8,7 @@ import pytest
 
 from maxi_core.video.sampling import segment_middles, uniform, union
 from maxi_core.video.skips import VideoError
+from maxi_core.video.window import clock
 from tests.video.clips import MATRIX, Coding, Image, number_in, numbers_in, write_numbered
 from tests.video.decoding import decode
 
@@ -120,6 +121,19 @@ def test_windows_deep_in_a_long_video_are_right(tmp_path: Path, name: str) -> No
     for start in (10.0, 20.0, 39.0):
         decoded = decode("pyav", clip, lambda n: segment_middles(n, 8), start=start, end=start + 1)
         assert numbers_in(decoded.pixels) == [int(start * 25) + i for i in segment_middles(25, 8)]
+
+
+def test_the_clock_tells_the_very_times_that_fractions_give(matrix: dict[str, Path]) -> None:
+    for name in ("h264", "vp9", "ts", "mpeg4-b-avi"):
+        with av.open(str(matrix[name])) as container:
+            stream = container.streams.video[0]
+            assert stream.time_base and stream.average_rate
+            by_stamp, by_place = clock(stream), clock(stream, stamped=False)
+            for packet in container.demux(stream):
+                since = (packet.pts or 0) - (stream.start_time or 0)
+                assert packet.pts is None or by_stamp(packet.pts, 7) == float(since * stream.time_base)
+            assert [by_place(1, place) for place in range(9)] == [float(i / stream.average_rate) for i in range(9)]
+            assert by_stamp(None, 7) == by_place(0, 7)
 
 
 def test_a_window_behind_the_end_is_an_error_that_tells_the_length(good: Path) -> None:

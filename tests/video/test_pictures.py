@@ -35,6 +35,7 @@ def test_a_clip_that_says_it_is_rotated_is_turned_upright(
     decoded = decode(decoder, clip, lambda n: (0,), threads=1)
     assert decoded.pixels.shape == (1, 160, 96, 3) if rotation != 180 else (1, 96, 160, 3)
     assert colours_in(decoded.pixels[0]) == UPRIGHT
+    assert decoded.pixels.flags.c_contiguous  # as frames that were not turned
     assert decoded.info is not None
     if decoder == "pyav":
         assert (decoded.info.height, decoded.info.width) == decoded.pixels.shape[1:3]
