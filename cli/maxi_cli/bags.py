@@ -50,6 +50,8 @@ def report(job: "Job", made: "Made", *, json: bool) -> None:
 
 def report_share(job: "Job", share: "Share", *, json: bool) -> None:
     """Print what became of a share, and of the run if this was the last one."""
+    from maxi_core.bags.shard import some
+
     missing = [str(shard) for shard in share.missing]
     if json:
         whole = as_json(job, share.made) if share.made else None
@@ -63,7 +65,7 @@ def report_share(job: "Job", share: "Share", *, json: bool) -> None:
     if share.made:
         show_made(job, share.made)
     elif missing:
-        console.print(f"to be done: {', '.join(missing)}; the last one makes the bags", soft_wrap=True)
+        console.print(f"to be done: {some(missing)}; the last one makes the bags", soft_wrap=True)
     else:
         shown = os.path.relpath(job.out)
         console.print(visible(f"another process makes the bags; if it dies: maxi merge {shown}"), soft_wrap=True)
@@ -161,7 +163,15 @@ def bags(
     part = shard_of_environment(os.environ) if shard is None else parse_shard(shard)
     recipe = _recipe(settings, sources, without)
     with plugins_at_work():
-        job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, dry=dry_run)
+        job = make_job(
+            settings.catalog,
+            recipe,
+            tuple(sys.argv),
+            strict=strict,
+            overwrite=overwrite,
+            dry=dry_run,
+            shared=part is not None,
+        )
     if not quiet:
         who = ", ".join(source.label for source in job.sources.every())
         announce(
@@ -240,7 +250,7 @@ def merge(
     aliases = {"bags.out": run, **settings.aliases}
     recipe = read_recipe(settings.catalog, settled, None, aliases, sources=True, typed=False)
     with plugins_at_work():
-        job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite)
+        job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, shared=True)
     with goes_on(), plugins_at_work(), log_to(job.out / "run.log"):
         made = run_merge(job, progress(quiet=quiet))
     report(job, made, json=json)

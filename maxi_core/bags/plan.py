@@ -1,9 +1,12 @@
 """From a settled recipe to a job."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 from maxi_core.bags.askers import Sources, store_about, store_name
 from maxi_core.bags.run import Job
+from maxi_core.bags.shard import FOLDER
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.plugin.calls import inject
 from maxi_core.plugin.catalog import Catalog
@@ -14,6 +17,7 @@ from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOption
 from maxi_core.system.files import maxi_home
 from maxi_core.system.store import Store, digest
 from maxi_core.types import Dictionary
+from maxi_core.video.listing import listed
 
 # The dictionary after an injector, which is asked once for all runs, since it may read a million captions.
 
@@ -43,6 +47,14 @@ def injected(
         return made
 
 
+def _asked(section: BagsSection, video: VideoOptions) -> dict[str, object]:
+    """Return what was typed for the videos, and where that is from here."""
+    typed = [section.videos] if isinstance(section.videos, str) else list(section.videos or ())
+    places = [*typed, str(section.root or "")]
+    cut = {"clip_seconds": video.clip_seconds, "allow_outside_root": video.allow_outside_root}
+    return {"typed": places, "at": list(map(os.path.realpath, places)), **cut}
+
+
 def make_job(
     catalog: Catalog,
     recipe: Recipe,
@@ -51,11 +63,13 @@ def make_job(
     strict: bool = False,
     overwrite: bool = False,
     dry: bool = False,
+    shared: bool = False,
 ) -> Job:
     """Find the videos, read the dictionary and make the sources that the recipe names.
 
     Raises UsageError for anything that is not there, in one line; no source is asked anything but an injector, whose
-    answer is kept unless it is a `dry` run.
+    answer is kept unless it is a `dry` run. `shared` says that this is a share of a run: its list of videos is kept
+    beside the shares, so that the next one need not look for them.
     """
     recipe.require(("bags.videos", "bags.dictionary", "bags.out"))
     section, video = recipe.core("bags", BagsSection), recipe.core("video", VideoOptions)
@@ -64,9 +78,15 @@ def make_job(
     assert section.out is not None
     video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
     settled = recipe.to_toml()  # what it cannot hold is an error now
-    videos = videos_of(
-        catalog, section.videos, section.root, video.clip_seconds, allow_outside_root=video.allow_outside_root
+    find = partial(
+        videos_of,
+        catalog,
+        section.videos,
+        section.root,
+        video.clip_seconds,
+        allow_outside_root=video.allow_outside_root,
     )
+    videos = listed(section.out / FOLDER, _asked(section, video), find, write=not dry) if shared else find()
     made = [recipe.make(catalog, name) for _, name in sources_of(recipe.core("sources", SourcesSection))]
     augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
     dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)

@@ -1,6 +1,5 @@
 """A run folder: one writer at a time, files that are whole or not there, and what it was made of (method.md, files)."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -257,12 +256,9 @@ def _make(job: Job, manifest: dict[str, object], progress: NewProgress) -> tuple
 
 def made_of(job: Job) -> dict[str, str]:
     """Return what must be the same for a run to go on in its folder, as texts that a person can compare."""
-    seen = hashlib.sha256()
-    for video in job.videos:
-        seen.update(f"{video.id}\0{video.start}\0{video.end}\n".encode(errors="surrogatepass"))
     entries = digest(job.dictionary.entries)
     return {
-        "videos": f"{len(job.videos)}, {seen.hexdigest()[:12]}",
+        "videos": f"{len(job.videos)}, {job.videos.checksum[:12]}",
         "dictionary": f"{job.dictionary.name} ({len(job.dictionary.entries)} entries, {entries[:12]})",
         "matcher": store_name(store_about(job.sources.matcher, job.sources.reading)),
         "maxi": __version__,

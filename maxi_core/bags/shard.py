@@ -1,15 +1,26 @@
-"""Which share of the videos a worker answers: `--shard i/n`, or RANK and WORLD_SIZE."""
+"""Which share of the videos a worker answers: `--shard i/n`, or RANK and WORLD_SIZE; and which are done.
 
-from collections.abc import Mapping
+Done shares stand in a log to which each adds one line. On one machine no line is lost; on a disk that machines share
+that needs file locks over the network. A line that is lost or torn costs no work: `maxi merge` looks at the files of the
+shares that are missing in the log.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from maxi_core.errors import UsageError
-from maxi_core.system.locks import holder_of
+from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.files import parsed_json
+from maxi_core.system.locks import exclusive, holder_of
+from maxi_core.texts import counted
 from maxi_core.video.inputs import VideoList
 
 FOLDER = "shards"  # in the run folder
+DONE = "done.jsonl"  # in the folder of the shares: one line for each that is done
 
 
 @dataclass(frozen=True, order=True)
@@ -33,13 +44,10 @@ class Shard:
         return f"{self.name}.lock"
 
     def share(self, videos: VideoList) -> VideoList:
-        """Return every `of`-th video, from the `number`-th on."""
-        count = len(range(self.number - 1, len(videos), self.of))
-        return VideoList(count, lambda: islice(iter(videos), self.number - 1, None, self.of))
-
-    def others(self) -> list["Shard"]:
-        """Return all shards of as many, this one too."""
-        return [Shard(self.of, number) for number in range(1, self.of + 1)]
+        """Return the `number`-th of `of` parts that follow one another; the first ones may be longer by one."""
+        each, longer = divmod(len(videos), self.of)
+        start = (self.number - 1) * each + min(self.number - 1, longer)
+        return videos.part(start, start + each + (self.number <= longer))
 
 
 def parse_shard(text: str) -> Shard:
@@ -58,6 +66,46 @@ def shard_of_environment(env: Mapping[str, str]) -> Shard | None:
     if not (rank.isascii() and rank.isdigit() and size.isascii() and size.isdigit() and int(rank) < int(size)):
         raise UsageError(f"RANK={rank} and WORLD_SIZE={size} name no share", "RANK is 0 to WORLD_SIZE - 1")
     return Shard(int(size), int(rank) + 1) if int(size) > 1 else None
+
+
+def note_done(folder: Path, shard: Shard, record: Mapping[str, object]) -> None:
+    """Add a share to the log of those that are done, as one line that is written in one piece; raises MaxiError."""
+    path = folder / FOLDER / DONE
+    line = json.dumps({"shard": str(shard), **record}).encode() + b"\n"
+    try:
+        with ExitStack() as stack:
+            log = stack.enter_context(path.open("ab+", buffering=0))
+            with suppress(OSError):  # a file system without locks
+                stack.enter_context(exclusive(log))
+            if (size := log.seek(0, os.SEEK_END)) and os.pread(log.fileno(), 1, size - 1) != b"\n":
+                line = b"\n" + line  # behind a line that was torn
+            if log.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(log.fileno())
+    except OSError as error:
+        raise MaxiError(
+            f"cannot write {path} ({counted(len(line), 'byte')}): {error.strerror or error}",
+            "make room there; the same command goes on from here",
+        ) from error
+
+
+def missing(folder: Path, key: str, of: int) -> tuple[Shard, ...]:
+    """Return the shares of as many that the log does not name as done with what `key` stands for."""
+    done = set()
+    with suppress(OSError), (folder / FOLDER / DONE).open("rb") as log:
+        for line in log:
+            with suppress(ValueError, KeyError, TypeError):  # torn, or of another maxi
+                record = parsed_json(line)
+                if record["share"] == key:
+                    done.add(record["shard"])
+    every = (Shard(of, number) for number in range(1, of + 1))
+    return tuple(shard for shard in every if str(shard) not in done)
+
+
+def some(shards: Sequence[object], most: int = 20) -> str:
+    """Return the names of shares for a message, of many the first."""
+    named = ", ".join(map(str, shards[:most]))
+    return named if len(shards) <= most else f"{named} and {len(shards) - most} more"
 
 
 def begun(folder: Path) -> set[Shard]:

@@ -5,7 +5,6 @@ which entries are expanded, the bags, their filters) is left to the merge, which
 that knows the answers, so its files are those of one process to the byte.
 """
 
-import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,15 +12,15 @@ from pathlib import Path
 from maxi_core.bags.askers import store_about, store_name
 from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, answer_share
 from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
-from maxi_core.bags.shard import FOLDER, Shard, at_work, begun
+from maxi_core.bags.shard import FOLDER, Shard, at_work, begun, missing, note_done, some
 from maxi_core.errors import UsageError
 from maxi_core.plugin.roles import Expander, Filter
-from maxi_core.system.files import parsed_json, utc_stamp, write_text
+from maxi_core.system.files import utc_stamp, write_text
 from maxi_core.system.locks import InUseError, holder_of, locked
 from maxi_core.system.store import digest
 from maxi_core.texts import counted
 
-SCHEMA = 1
+SCHEMA = 2  # 1: of shares that took every n-th video
 RECIPE = "recipe.toml"  # in the folder of the shares: what `maxi merge` makes the bags by
 
 
@@ -53,11 +52,10 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
             answer_share(shard.share(job.videos), job.dictionary, job.sources, stages, tally)
         finally:
             skips.write(folder / f"{shard.name}.skipped.jsonl")
-        record = {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **asdict(tally)}
-        write_text(folder / f"{shard.name}.json", json.dumps(record, indent=2) + "\n")
-    missing = _missing(job.out, key, shard.of)
-    share = Share(shard, tally, tuple(skips.records), missing)
-    if missing or at_work(job.out):  # whoever is still at work will find all shares done
+        note_done(job.out, shard, {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **asdict(tally)})
+    left = missing(job.out, key, shard.of)
+    share = Share(shard, tally, tuple(skips.records), left)
+    if left or at_work(job.out):  # whoever is still at work will find all shares done
         return share
     try:
         return replace(share, made=run_job(job, progress))
@@ -68,33 +66,19 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
 def merge(job: Job, progress: NewProgress = Unwatched) -> Made:
     """Make the bags of a run whose shares are all done; raises UsageError that names those that are not."""
     key = _key(job)
-    missing = [_missing(job.out, key, of) for of in sorted({shard.of for shard in begun(job.out)})]
-    if not missing:
+    every = [missing(job.out, key, of) for of in sorted({shard.of for shard in begun(job.out)})]
+    if not every:
         raise UsageError(f"no share of {job.out} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
-    if left := min(missing, key=len):
-        which = ", ".join(str(shard) for shard in left)
+    if left := min(every, key=len):
         raise UsageError(
-            f"{len(left)} of {counted(left[0].of, 'share')} of {job.out} are not done: {which}",
+            f"{len(left)} of {counted(left[0].of, 'share')} of {job.out} are not done: {some(left)}",
             f"run them (again): maxi bags ... --shard {left[0]}",
         )
     return run_job(job, progress)
-
-
-def _missing(folder: Path, key: str, of: int) -> tuple[Shard, ...]:
-    """Return the shares of as many that are not done with what `key` stands for."""
-    return tuple(shard for shard in Shard(of, 1).others() if not _done(folder, key, shard))
-
-
-def _done(folder: Path, key: str, shard: Shard) -> bool:
-    try:
-        record = parsed_json((folder / FOLDER / f"{shard.name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and record.get("share") == key
 
 
 def _key(job: Job) -> str:
     """Return what the answers of a share depend on: another video, source or option makes a share to be done anew."""
     sources = [source for source in job.sources.every() if not isinstance(source, (Expander, Filter))]
     stores = [store_name(store_about(source, job.sources.reading)) for source in sources]
-    return digest(made_of(job), stores, os.fspath(job.store.absolute()))
+    return digest(SCHEMA, made_of(job), stores, os.fspath(job.store.absolute()))

@@ -85,10 +85,23 @@ SHOWN = 5  # endings and hidden names in a message
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What was not taken in a folder: how many files by their ending, and which hidden files and folders."""
+    """What was not taken in a folder: how many files by their ending, and which hidden files and folders.
+
+    `watched` are the folders that were entered and the archives in them, in the state (size and time of the last
+    change) that they had before that.
+    """
 
     endings: Counter[str] = field(default_factory=Counter)
     hidden: Counter[str] = field(default_factory=Counter)
+    watched: dict[str, list[int]] = field(default_factory=dict)
+
+    def watch(self, path: Path) -> None:
+        """Note the state of a folder or archive; one that is not there is noted as what nothing is."""
+        try:
+            found = path.stat()
+            self.watched[str(path)] = [found.st_size, found.st_mtime_ns]
+        except OSError:
+            self.watched[str(path)] = []
 
     def __str__(self) -> str:
         """Return it in words, or an empty string if there is nothing."""
@@ -155,7 +168,9 @@ def _below(top: str, root: Root, passed: PassedOver, archives: list[str], *, fol
     entered, waiting = {os.path.realpath(top)}, deque([""])
     while waiting:  # not recursive: folders may lie deeper than Python's stack
         inside = waiting.popleft()
-        for entry in _listed(Path(top, inside)):
+        folder = Path(top, inside)
+        passed.watch(folder)
+        for entry in _listed(folder):
             if is_hidden(entry.name):
                 passed.hidden[_hidden_as(entry.name)] += 1
                 continue
@@ -169,6 +184,7 @@ def _below(top: str, root: Root, passed: PassedOver, archives: list[str], *, fol
                 yield path
             elif holds:
                 archives.append(path)
+                passed.watch(Path(entry.path))
             elif not is_folder:
                 passed.endings[_ending(entry.name)] += 1
             if is_folder and (not link or follow):

@@ -1,12 +1,14 @@
 """Which videos: a folder, one file, or a list of any of the usual kinds becomes `Video`s with ids that stay."""
 
+import hashlib
 import logging
 import os
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, islice, pairwise
 from pathlib import Path, PurePosixPath
 
 from maxi_core.errors import UsageError
@@ -20,23 +22,57 @@ from maxi_core.video.skips import VideoError
 
 log = logging.getLogger("maxi")
 
+MANY = 100_000  # ids, from which on sorting them is worth the import of NumPy
+
 __all__ = ["VideoList", "find_videos", "parse_list_line"]
 
 
 class VideoList:
     """The videos of a run: their number is known, and they can be gone through any number of times.
 
-    A list of a million lines is checked once and then read from its file as it is needed, not held in memory.
+    A list of a million lines is checked once and then read from its file as it is needed, not held in memory. `since`
+    goes through them from a place on, where that can be done without all before it. `watched` are the files and folders
+    that decide which videos they are, each in the state it had (`state_of`); None if that cannot be said.
     """
 
-    def __init__(self, count: int, make: Callable[[], Iterator[Video]]) -> None:
-        self._count, self._make = count, make
+    def __init__(
+        self,
+        count: int,
+        make: Callable[[], Iterator[Video]],
+        *,
+        since: Callable[[int], Iterator[Video]] | None = None,
+        watched: Mapping[str, list[int]] | None = None,
+        checksum: str = "",
+    ) -> None:
+        self._count, self._make, self._since = count, make, since
+        self.watched = watched
+        if checksum:
+            self.checksum = checksum
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Video]:
         return self._make()
+
+    def part(self, start: int, stop: int) -> "VideoList":
+        """Return the videos from one place to before another."""
+        since = self._since or (lambda place: islice(self._make(), place, None))
+        return VideoList(stop - start, lambda: islice(since(start), stop - start))
+
+    @cached_property
+    def checksum(self) -> str:
+        """The SHA-256 over the ids and windows, in their order."""
+        seen = hashlib.sha256()
+        for video in self:
+            seen.update(f"{video.id}\0{video.start}\0{video.end}\n".encode(errors="surrogatepass"))
+        return seen.hexdigest()
+
+
+def state_of(path: Path | str) -> list[int]:
+    """Return size and time of the last change of a file or folder; raises OSError."""
+    found = os.stat(path)  # noqa: PTH116 (of a string: there may be many)
+    return [found.st_size, found.st_mtime_ns]
 
 
 def find_videos(
@@ -89,7 +125,8 @@ def cut(videos: Iterable[Video], clip_seconds: float) -> VideoList:
     whole: reading it says why. Opens every file, and imports PyAV.
     """
     windows = [window for video in videos for window in _windows(video, clip_seconds)]
-    return VideoList(len(windows), lambda: iter(windows))
+    watched = videos.watched if isinstance(videos, VideoList) else None
+    return VideoList(len(windows), lambda: iter(windows), watched=watched)
 
 
 def _windows(video: Video, clip_seconds: float) -> Iterator[Video]:
@@ -135,10 +172,12 @@ def _several(sources: list[Path], root: Path | str | None, allow_outside: bool) 
     count = Counter(video.id for part in parts for video in part)
     if twice := [name for name, times in count.items() if times > 1]:
         raise UsageError(f"the video '{excerpt(twice[0])}' is named twice", "name it once")
+    states = [part.watched for part in parts]
+    watched = None if None in states else {path: state for part in states if part for path, state in part.items()}
     if lists:
-        return VideoList(count.total(), lambda: chain.from_iterable(parts))
+        return VideoList(count.total(), lambda: chain.from_iterable(parts), watched=watched)
     videos = sorted(chain.from_iterable(parts), key=lambda video: video.id)
-    return VideoList(len(videos), lambda: iter(videos))
+    return VideoList(len(videos), lambda: iter(videos), watched=watched)
 
 
 def _in_folder(folder: Path, root: Root, *, follow: bool) -> VideoList:
@@ -150,7 +189,8 @@ def _in_folder(folder: Path, root: Root, *, follow: bool) -> VideoList:
     names = scan(folder, root, follow=follow, passed=passed)
     if str(passed):
         log.warning("%s: passed over %s", excerpt(str(folder), 300), passed)
-    return VideoList(len(names), lambda: (Video(str(prefix / name), folder / name) for name in names))
+    every = (lambda: (Video(str(prefix / name), folder / name) for name in names))
+    return VideoList(len(names), every, watched=passed.watched)
 
 
 def _is_video(path: Path) -> bool:
@@ -178,37 +218,42 @@ def _is_list(path: Path) -> bool:
 
 
 def _in_archive(archive: Path, root: Root) -> VideoList:
-    passed = PassedOver()
+    passed, watched = PassedOver(), _watched(archive)
     names = videos_in(archive, passed)
     if str(passed):
         log.warning("%s: passed over %s", excerpt(str(archive), 300), passed)
     prefix, place = root.place(str(archive.absolute()))
-    return VideoList(len(names), lambda: (Video(f"{prefix}/{name}", Path(place, name)) for name in names))
+    every = (lambda: (Video(f"{prefix}/{name}", Path(place, name)) for name in names))
+    return VideoList(len(names), every, watched=watched)
+
+
+def _watched(path: Path) -> dict[str, list[int]] | None:
+    try:
+        return {str(path): state_of(path)}
+    except OSError:  # whoever reads it says so
+        return None
 
 
 def _one(path: Path, root: Root) -> VideoList:
     name, place = root.place(str(path.absolute()))
-    return VideoList(1, lambda: iter([Video(name, Path(place))]))
+    return VideoList(1, lambda: iter([Video(name, Path(place))]), watched={})
 
 
 def _in_list(source: Path, root: Root) -> VideoList:
-    seen: set[int] = set()  # hashes, since a million names weigh more
-    count = 0
-    rows = partial(read_rows, source)
+    seen = array("q")  # hashes of the ids: ten million are 80 MB
+    rows, watched = partial(read_rows, source), _watched(source)
     if is_annotations(source):  # read at once, and with ids that files have yet to be found for
-        files = _Files(root)
+        files, watched = _Files(root), None
         held = [_found(row, files) for row in rows()]
         rows = partial(iter, held)
     for row in rows():
-        count += 1
         try:
-            name = _id(row, root.place(row.path)[0])
+            seen.append(hash(_id(row, root.place(row.path)[0])))
         except OutsideError as error:
             raise wrong(source, row.line, error.problem, error.fix) from None
-        if hash(name) in seen:
-            _refuse_twice(source, root, row.line, name, rows())
-        seen.add(hash(name))
-    return VideoList(count, lambda: (_video(row, root) for row in rows()))
+    if twice := _repeated(seen):
+        _refuse_twice(source, root, twice, rows())
+    return VideoList(len(seen), lambda: (_video(row, root) for row in rows()), watched=watched)
 
 
 class _Files:
@@ -246,11 +291,24 @@ def _id(row: Row, name: str) -> str:
     return row.id or with_window(name, row.start, row.end)
 
 
-def _refuse_twice(source: Path, root: Root, line: int, name: str, rows: Iterable[Row]) -> None:
-    """Raise UsageError if an earlier line has this very id; the set of hashes alone might be mistaken."""
+def _repeated(numbers: "array[int]") -> frozenset[int]:
+    if len(numbers) < MANY:
+        ordered = sorted(numbers)
+        return frozenset(one for one, after in pairwise(ordered) if one == after)
+    import numpy as np
+
+    held = np.sort(np.frombuffer(numbers, np.int64))
+    return frozenset(held[1:][held[1:] == held[:-1]].tolist())
+
+
+def _refuse_twice(source: Path, root: Root, hashes: frozenset[int], rows: Iterable[Row]) -> None:
+    """Raise UsageError if two lines have one id; the `hashes` of ids that are equal alone might be mistaken."""
+    seen: dict[str, int] = {}
     for row in rows:
-        if row.line >= line:
-            return
-        if _id(row, root.place(row.path)[0]) == name:
+        name = _id(row, root.place(row.path)[0])
+        if hash(name) not in hashes:
+            continue
+        if name in seen:
             fix = "take one of them out, or give each its own id"
-            raise wrong(source, line, f"the id '{excerpt(name)}' is already on line {row.line}", fix)
+            raise wrong(source, row.line, f"the id '{excerpt(name)}' is already on line {seen[name]}", fix)
+        seen[name] = row.line

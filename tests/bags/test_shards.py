@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from maxi_core.bags.shard import Shard, parse_shard, shard_of_environment
+from maxi_core.bags.shard import Shard, missing, note_done, parse_shard, shard_of_environment, some
 from maxi_core.errors import ExitCode, UsageError
 from maxi_core.video.inputs import find_videos
 from tests.conftest import Ran
@@ -143,6 +144,22 @@ def test_shares_are_disjoint_whole_and_in_order(many) -> None:
     parts = [Shard(5, number).share(videos) for number in range(1, 6)]
     assert [len(part) for part in parts] == [len(list(part)) for part in parts] == [5, 5, 4, 4, 4]
     assert sorted(video.id for part in parts for video in part) == sorted(video.id for video in videos)
+
+
+def test_a_torn_line_in_the_log_of_done_shares_costs_that_share_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    log = tmp_path / "shards" / "done.jsonl"
+    log.write_bytes(b'{"shard": "1/4", "sha')
+    writers = [Thread(target=note_done, args=(tmp_path, Shard(4, number), {"share": "k"})) for number in (2, 3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    note_done(tmp_path, Shard(4, 4), {"share": "another"})
+    with log.open("ab") as file:
+        file.write(b"[1]\n")
+    assert missing(tmp_path, "k", 4) == (Shard(4, 1), Shard(4, 4))
+    assert some(missing(tmp_path, "k", 40), 2) == "1/40, 2/40 and 38 more"
 
 
 def test_a_dry_run_of_a_share_counts_the_share(many) -> None:
