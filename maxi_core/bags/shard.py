@@ -1,8 +1,7 @@
 """Which share of the videos a worker answers: `--shard i/n`, or RANK and WORLD_SIZE; and which are done.
 
 Done shares stand in a log to which each adds one line. On one machine no line is lost; on a disk that machines share
-that needs file locks over the network. A line that is lost or torn costs no work: `maxi merge` looks at the files of the
-shares that are missing in the log.
+that needs file locks over the network. A line that is lost or torn costs no answer: that share is run again.
 """
 
 import errno

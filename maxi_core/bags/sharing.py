@@ -7,7 +7,6 @@ that knows the answers, so its files are those of one process to the byte.
 
 import os
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from maxi_core.bags.askers import store_about, store_name
 from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, answer_share

@@ -24,6 +24,7 @@ from typing import BinaryIO
 from maxi_core.errors import MaxiError
 from maxi_core.system.files import sweep, write_text
 from maxi_core.system.secrets import masked
+from maxi_core.system.store_index import ENDING, LEAST, Index, add_index, covered, open_indexes
 from maxi_core.texts import counted
 
 log = logging.getLogger("maxi")
@@ -31,6 +32,7 @@ log = logging.getLogger("maxi")
 SCHEMA = 1
 ABOUT = "about.json"  # in each folder: what its answers depend on, for people
 SPEED = "speed.json"  # in each folder: how many answers took how many seconds, in the last run that asked
+KEY = b'{"key": "'  # how each line begins
 CHECKED = "order-checked"  # in a folder whose source was seen to answer each question of a batch at its place
 _names = count()
 
@@ -44,29 +46,33 @@ def digest(*parts: object) -> str:
 class Store:
     """The answers of one source in one set-up: looked up by the digest of the question, added one line at a time.
 
-    Only places are held in memory, about 150 bytes for each answer. A torn or damaged line is a miss. `costly` answers
-    are forced to the disk one by one, others every `SYNC_EVERY`.
+    Where the answers lie is found in indexes on the disk (`store_index`); of those that no index has yet, and of our
+    own, the places are held in memory, about 150 bytes for each. A torn or damaged line is a miss. `costly` answers are
+    forced to the disk one by one, others every `SYNC_EVERY`.
     """
 
     SYNC_EVERY = 64
     OPEN_AT_ONCE = 32  # segments, of any number: a process may have about a thousand files open
+    REMEMBERED = 4096  # answers that were looked up last
 
     def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
         self.folder, self.costly = folder, costly
         self._about = about
         self._sync_every = 1 if costly else self.SYNC_EVERY
-        self._places: dict[bytes, tuple[int, int]] = {}  # digest -> segment, place in it
-        self._segments: list[Path] = []
-        self._open: dict[int, BinaryIO] = {}  # the last used at the end
+        self._places: dict[bytes, tuple[str, int]] = {}  # digest -> segment, place in it
+        self._own_places: dict[bytes, tuple[str, int]] = {}  # of answers that were put now
+        self._recent: dict[bytes, object] = {}  # answers that were looked up, the last ones
+        self._open: dict[str, BinaryIO] = {}  # segments by name, the last used at the end
         self._own: FileIO | None = None
+        self._own_name = ""
         self._unsynced = 0
         self._checked = (folder / CHECKED).exists()
         sweep(folder)
-        for path in sorted(folder.glob("*.jsonl")):
-            self._read(path)
+        self._indexes = self._learn()
 
     def __len__(self) -> int:
-        return len(self._places)
+        """Return how many answers there are; one that two processes gave may count twice."""
+        return len(self._places.keys() | self._own_places.keys()) + sum(index.count for index in self._indexes)
 
     @property
     def checked(self) -> bool:
@@ -95,24 +101,40 @@ class Store:
             return None
 
     def __contains__(self, key: str) -> bool:
-        return bytes.fromhex(key) in self._places
+        name = bytes.fromhex(key)
+        return name in self._own_places or name in self._recent or self._look_up(key, name)
 
     def get(self, key: str) -> object | None:
-        """Return the answer kept under `key`, or None; a row that was damaged or lost since it was read is a miss."""
+        """Return the answer kept under `key`, or None; a row that is damaged or lost is a miss."""
         name = bytes.fromhex(key)
-        place = self._places.get(name)
-        if place is None:
-            return None
-        try:
-            segment = self._opened(place[0])
-            segment.seek(place[1])
-            row = _row(segment.readline())
-        except OSError:
-            row = None
-        if row is None or row["key"] != key:
-            del self._places[name]
-            return None
-        return row["answer"]
+        return self._recent[name] if name in self._recent or self._look_up(key, name) else None
+
+    def _look_up(self, key: str, name: bytes) -> bool:
+        """Read an answer, and hold it for whoever wants it next; returns whether there is one."""
+        for segment, place in self._candidates(name):
+            try:
+                file = self._opened(segment)
+                file.seek(place)
+                row = _row(file.readline())
+            except OSError:
+                row = None
+            if row is not None and row["key"] == key:
+                if len(self._recent) >= self.REMEMBERED:
+                    del self._recent[next(iter(self._recent))]
+                self._recent[name] = row["answer"]
+                return True
+        self._own_places.pop(name, None)
+        self._places.pop(name, None)
+        return False
+
+    def _candidates(self, name: bytes) -> Iterator[tuple[str, int]]:
+        """Yield where the answer of a digest may lie."""
+        for places in (self._own_places, self._places):
+            if (place := places.get(name)) is not None:
+                yield place
+        for index in self._indexes:
+            with suppress(OSError, LookupError):  # a damaged index is a miss
+                yield from index.find(name)
 
     def put(self, key: str, question: object, answer: object) -> None:
         """Keep an answer; raises MaxiError with the path if it cannot be written."""
@@ -134,16 +156,17 @@ class Store:
                 f"cannot keep an answer of {counted(len(line), 'byte')} in {self.folder}: {error.strerror or error}",
                 "make room or choose another --store; the same command goes on from here",
             ) from error
-        self._places[bytes.fromhex(key)] = (len(self._segments) - 1, place)  # our own is the last
+        self._own_places[bytes.fromhex(key)] = (self._own_name, place)
+        self._recent.pop(bytes.fromhex(key), None)
 
     def close(self) -> None:
         """Force what is written to the disk and close the segments."""
         with suppress(OSError):
             self._sync()
         self._end()
-        for segment in self._open.values():
-            segment.close()
-        self._open = {}
+        for file in (*self._open.values(), *self._indexes):
+            file.close()
+        self._open, self._indexes = {}, []
 
     def __enter__(self) -> "Store":
         return self
@@ -151,24 +174,45 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _read(self, path: Path) -> None:
-        """Learn the places of a segment; one that cannot be read, as a colleague's that is private, holds nothing."""
-        self._segments.append(path)
-        if not path.is_file():
-            return
-        try:
-            with path.open("rb") as segment:
-                for place, line in _lines(segment):
-                    row = _row(line)
-                    if row is not None:
-                        self._places[bytes.fromhex(str(row["key"]))] = (len(self._segments) - 1, place)
-        except OSError as error:
-            log.warning("answers in %s cannot be read and count as not there: %s", path, error.strerror or error)
+    def _learn(self) -> list[Index]:
+        """Learn the places of what no index has, and index them if they are many; returns the indexes."""
+        sizes, paths = _listing(self.folder)
+        indexes = open_indexes(paths)
+        known = covered(indexes)
+        new = {name: size for name, size in sorted(sizes.items()) if size > known.get(name, 0)}
+        pieces = [(name, start, self._scan(name, start)) for name in new for start in (known.get(name, 0),)]
+        if len(self._places) >= LEAST and add_index(self.folder, self._places, pieces):
+            for index in indexes:
+                index.close()
+            indexes = open_indexes(_listing(self.folder)[1])
+            known = covered(indexes)
+            if all(known.get(name, 0) >= end for name, _, end in pieces):  # else the places in memory serve
+                self._places = {}
+        return indexes
 
-    def _opened(self, number: int) -> BinaryIO:
+    def _scan(self, name: str, place: int) -> int:
+        """Learn the places of a segment from one on, and return where its last whole line ends.
+
+        One that cannot be read, as a colleague's that is private, holds nothing. Whether a line is damaged is seen
+        when it is wanted.
+        """
+        try:
+            with (self.folder / name).open("rb") as segment:
+                segment.seek(place)
+                for line in segment:
+                    if line.startswith(KEY) and line.endswith(b"}\n"):
+                        with suppress(ValueError):
+                            self._places[bytes.fromhex(line[len(KEY) : len(KEY) + 32].decode())] = (name, place)
+                    place += len(line) if line.endswith(b"\n") else 0
+        except OSError as error:
+            path = self.folder / name
+            log.warning("answers in %s cannot be read and count as not there: %s", path, error.strerror or error)
+        return place
+
+    def _opened(self, name: str) -> BinaryIO:
         """Return a segment to be read, and close the one that was not used for longest if there are too many."""
-        segment = self._open.pop(number, None) or self._segments[number].open("rb")
-        self._open[number] = segment
+        segment = self._open.pop(name, None) or (self.folder / name).open("rb")
+        self._open[name] = segment
         if len(self._open) > self.OPEN_AT_ONCE:
             self._open.pop(next(iter(self._open))).close()
         return segment
@@ -182,8 +226,7 @@ class Store:
         name = (
             f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}-{next(_names)}-{os.urandom(4).hex()}.jsonl"
         )
-        self._own = (self.folder / name).open("xb", buffering=0)
-        self._segments.append(self.folder / name)
+        self._own, self._own_name = (self.folder / name).open("xb", buffering=0), name
         return self._own
 
     def _end(self) -> None:
@@ -197,11 +240,18 @@ class Store:
         self._unsynced = 0
 
 
-def _lines(segment: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    for line in segment:
-        yield place, line
-        place += len(line)
+def _listing(folder: Path) -> tuple[dict[str, int], list[Path]]:
+    """Return the bytes of each segment by its name, and the indexes."""
+    sizes, indexes = {}, []
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(ENDING):
+                indexes.append(Path(entry.path))
+            elif entry.name.endswith(".jsonl"):
+                with suppress(OSError):
+                    if entry.is_file():
+                        sizes[entry.name] = entry.stat().st_size
+    return sizes, sorted(indexes)
 
 
 def _row(line: bytes) -> dict[str, object] | None:

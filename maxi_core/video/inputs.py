@@ -189,8 +189,9 @@ def _in_folder(folder: Path, root: Root, *, follow: bool) -> VideoList:
     names = scan(folder, root, follow=follow, passed=passed)
     if str(passed):
         log.warning("%s: passed over %s", excerpt(str(folder), 300), passed)
-    every = (lambda: (Video(str(prefix / name), folder / name) for name in names))
-    return VideoList(len(names), every, watched=passed.watched)
+    return VideoList(
+        len(names), lambda: (Video(str(prefix / name), folder / name) for name in names), watched=passed.watched or None
+    )
 
 
 def _is_video(path: Path) -> bool:
@@ -223,8 +224,9 @@ def _in_archive(archive: Path, root: Root) -> VideoList:
     if str(passed):
         log.warning("%s: passed over %s", excerpt(str(archive), 300), passed)
     prefix, place = root.place(str(archive.absolute()))
-    every = (lambda: (Video(f"{prefix}/{name}", Path(place, name)) for name in names))
-    return VideoList(len(names), every, watched=watched)
+    return VideoList(
+        len(names), lambda: (Video(f"{prefix}/{name}", Path(place, name)) for name in names), watched=watched
+    )
 
 
 def _watched(path: Path) -> dict[str, list[int]] | None:

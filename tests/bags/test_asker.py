@@ -348,10 +348,11 @@ def test_a_reason_that_is_no_text_becomes_one_line(tmp_path: Path) -> None:
 
 
 def test_a_kept_answer_that_is_lost_while_it_is_needed_is_one_line(tmp_path: Path) -> None:
-    ask(says, tmp_path)
     with Store(tmp_path, {}) as store:
+        store.REMEMBERED = 1
         asker = asking(says, store, Sample())
-        next(tmp_path.glob("*.jsonl")).unlink()
+        list(ask_texts(asker, QUESTIONS))
+        next(tmp_path.glob("*.jsonl")).write_bytes(b"")
         with pytest.raises(MaxiError, match="the store lost what 'test' had answered: .*; run the same command again"):
             list(ask_texts(asker, QUESTIONS))
 

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.errors import MaxiError
+from maxi_core.system import store as store_module
+from maxi_core.system import store_index
 from maxi_core.system.store import Store, digest
 
 
@@ -144,3 +146,54 @@ def test_only_places_are_held_in_memory(tmp_path: Path) -> None:
         grown = psutil.Process().memory_info().rss - before
     assert segment(tmp_path).stat().st_size > 100e6
     assert grown < 20e6
+
+
+def filled(folder: Path, numbers: range) -> None:
+    with open_store(folder) as store:
+        for number in numbers:
+            store.put(digest(number), number, number)
+
+
+def test_answers_are_found_through_indexes_that_are_made_into_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (store_index, store_module):
+        monkeypatch.setattr(module, "LEAST", 8)
+    for start in range(0, 600, 8):
+        filled(tmp_path, range(start, start + 8))
+    with open_store(tmp_path) as store:
+        assert len(store._places) <= 8, "places are held that an index has"
+        assert len(store) == 600
+        assert [store.get(digest(number)) for number in range(601)] == [*range(600), None]
+        assert [digest(number) in store for number in (0, 599, 600)] == [True, True, False]
+    indexes = list(tmp_path.glob("*.index"))
+    assert len(indexes) <= 15
+    for damage in (b"", b"x" * 100, indexes[0].read_bytes()[:-9], indexes[0].read_bytes()[28:]):
+        indexes[0].write_bytes(damage)
+        with open_store(tmp_path) as store:
+            assert [store.get(digest(number)) for number in range(600)] == list(range(600))
+    for path in tmp_path.glob("*.index"):
+        path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()[:280]) + path.read_bytes()[280:])
+    with open_store(tmp_path) as store:  # a wrong row is a miss, and never the answer to another question
+        assert all(store.get(digest(number)) in (number, None) for number in range(600))
+
+
+def test_a_segment_that_grows_or_is_torn_after_it_was_indexed_is_read_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (store_index, store_module):
+        monkeypatch.setattr(module, "LEAST", 8)
+    with open_store(tmp_path) as store:
+        for number in range(20):
+            store.put(digest(number), number, number)
+        with open_store(tmp_path) as other:
+            assert (other.get(digest(19)), len(other._places)) == (19, 0)
+        store.put(digest(20), 20, 20)
+        with open_store(tmp_path) as other:
+            assert (other.get(digest(20)), len(other._places)) == (20, 1)
+    segment(tmp_path).write_bytes(segment(tmp_path).read_bytes()[:500])
+    with open_store(tmp_path) as store:
+        assert store.get(digest(0)) == 0
+        assert digest(19) not in store
+        store.put(digest(19), 19, "again")
+        assert store.get(digest(19)) == "again"
