@@ -6,16 +6,17 @@ another source costs only that source.
 
 from array import array
 from collections import ChainMap, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, islice
+from itertools import compress, islice, tee
 from pathlib import Path
 from typing import Any, Protocol
 
+from maxi_core.bags.answered import Answered, Answers
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, Sources, open_askers
 from maxi_core.bags.bag import compose
-from maxi_core.bags.filtering import keep_best
+from maxi_core.bags.filtering import kept_best
 from maxi_core.bags.in_order import ask_clips, ask_texts
 from maxi_core.bags.passes import one_pass
 from maxi_core.errors import MaxiError
@@ -133,37 +134,133 @@ def make_bags(
             tally.passes = stages.passes or (1 if one_pass(videos, askers, sources, keep) else 2)
             stages.decided(tally.passes)
             first = _match(videos, askers, reading, stages, tally)
-            kept = keep_best(first.scores, keep) if first.scores else []
-            tally.kept, tally.threshold = sum(kept), min(compress(first.scores, kept), default=0.0)
-            entries = first.entries_of(kept)
-            phrases = _expand(entries, askers.expanders, stages, tally)
-            matches = _matches(videos, askers.matcher, first, reading)
-            survivors = (match.video for match in compress(matches, kept))
-            captioned = _caption(survivors, askers.captioners, reading, stages, tally)
-            augment = _augment(askers.augmenter, stages, tally)
-            known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)])
-            described = _in_chunks(captioned, augment)
 
-            def bags() -> Iterator[TextBag]:
-                for match, use in zip(_matches(videos, askers.matcher, first, reading), kept, strict=True):
-                    if use:
-                        captions, forms = next(described)
-                        every = None if known is None or forms is None else ChainMap(forms, known)
-                        said = phrases.get(match.entry, {})
-                        yield compose(match, said, captions, every, askers.matcher.name, shortened=sources.shortened)
-                    else:
-                        yield TextBag(match, kept=False)
+            def described(kept: bytes) -> tuple[Iterator[Match], Iterator[Described]]:
+                survivors = (match.video for match in compress(_matches(videos, askers.matcher, first, reading), kept))
+                captioned = _caption(survivors, askers.captioners, reading, stages, tally)
+                return _matches(videos, askers.matcher, first, reading), ((captions, None) for captions in captioned)
 
-            made = bags()
-            for one in askers.filters:
-                made = _filter(made, one, reading, stages, tally)
-            yield from made
+            yield from _bags(first, described, askers, sources, keep, stages, tally)
         finally:
             _count_asked(askers, tally)
 
 
-def answer_share(videos: VideoList, dictionary: Dictionary, sources: Sources, stages: Stages, tally: Tally) -> None:
-    """Match and caption every video of a share, and augment its captions, so that the store has it all.
+Described = tuple[Mapping[str, list[str]], Mapping[str, list[Form]] | None]  # captions, and their forms if known
+
+
+def _bags(
+    first: "_Matched",
+    described: Callable[[bytes], tuple[Iterator[Match], Iterator[Described]]],
+    askers: Askers,
+    sources: Sources,
+    keep: float,
+    stages: Stages,
+    tally: Tally,
+) -> Iterator[TextBag]:
+    """Yield the bags of videos that are matched; `described` gives all matches again, and the captions of the kept."""
+    kept = kept_best(first.scores, keep)
+    tally.kept, tally.threshold = sum(kept), min(compress(first.scores, kept), default=0.0)
+    entries = first.entries_of(kept)
+    phrases = _expand(entries, askers.expanders, stages, tally)
+    augment = _augment(askers.augmenter, stages, tally)
+    known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)], {})
+    matches, captioned = described(kept)
+    in_chunks = _in_chunks(captioned, augment)
+
+    def bags() -> Iterator[TextBag]:
+        for match, use in zip(matches, kept, strict=True):
+            if use:
+                captions, forms = next(in_chunks)
+                every = None if known is None or forms is None else ChainMap(forms, known)
+                said = phrases.get(match.entry, {})
+                yield compose(match, said, captions, every, askers.matcher.name, shortened=sources.shortened)
+            else:
+                yield TextBag(match, kept=False)
+
+    made = bags()
+    for one in askers.filters:
+        made = _filter(made, one, sources.reading, stages, tally)
+    yield from made
+
+
+def merge_bags(
+    answers: Answers, dictionary: Dictionary, sources: Sources, keep: float, stages: Stages, tally: Tally
+) -> Iterator[TextBag]:
+    """Yield what `make_bags` does, of what shares have left; what failed in them is asked again.
+
+    Nothing is held of a video but its score and entry, and what failed.
+    """
+    reading = sources.reading
+    with open_askers(sources, dictionary, stages.store, strict=stages.strict) as askers:
+        try:
+            tally.passes = stages.passes or 1
+            stages.decided(tally.passes)
+            unmatched = (one.video for one in answers.unmatched() if one.match is None)
+            failed = {video.id: match for video, (match,) in ask_clips([askers.matcher], unmatched, reading)}
+            unknown: dict[int, Video] = {}  # by the number of its match, whose captions failed
+
+            def matched() -> Iterator[tuple[Match, Answered]]:
+                for one in answers:
+                    match = one.match or failed[one.video.id]
+                    if isinstance(match, Match):
+                        yield match, one
+
+            def described(kept: bytes) -> tuple[Iterator[Match], Iterator[Described]]:
+                survivors = (video for number, video in unknown.items() if kept[number])
+                again = _caption(survivors, askers.captioners, reading, stages, tally)
+                left, right = tee(matched())
+                return (match for match, _ in left), captions(compress(enumerate(right), kept), again)
+
+            def captions(
+                survivors: Iterator[tuple[int, tuple[Match, Answered]]], again: Iterator[dict[str, list[str]]]
+            ) -> Iterator[Described]:
+                for number, (_, one) in survivors:
+                    if number in unknown:
+                        yield next(again), None
+                        continue
+                    assert one.said is not None
+                    for captioner in askers.captioners:
+                        tally.of(captioner.name).count(one.said[captioner.name])
+                    yield one.said, one.forms
+
+            first = _gather(answers, failed, unknown, askers, stages, tally)
+            yield from _bags(first, described, askers, sources, keep, stages, tally)
+        finally:
+            _count_asked(askers, tally)
+
+
+def _gather(
+    answers: Answers,
+    failed: Mapping[str, Match | Failed],
+    unknown: dict[int, Video],
+    askers: Askers,
+    stages: Stages,
+    tally: Tally,
+) -> "_Matched":
+    """Return the matches of all shares; fills `unknown` with the videos that lack a caption."""
+    found, names = _Matched(), {captioner.name for captioner in askers.captioners}
+    bar, heard = stages.progress("merging", len(answers)), tally.of(askers.matcher.name)
+    for one in bar.follow(answers):
+        tally.videos += 1
+        match = one.match or failed[one.video.id]
+        heard.count(match)
+        found.which.append(isinstance(match, Match))
+        if not isinstance(match, Match):
+            bar.skip()
+            stages.skip(one.video.id, match, "match", askers.matcher.name)
+            continue
+        stages.use()
+        if one.said is None or not names <= one.said.keys():
+            unknown[len(found.scores)] = one.video
+        found.add(match)
+    tally.matched = len(found.scores)
+    return found
+
+
+def answer_share(
+    videos: VideoList, dictionary: Dictionary, sources: Sources, stages: Stages, tally: Tally
+) -> Iterator[Answered]:
+    """Match and caption every video of a share, and augment its captions, so that the store has it all; yield it.
 
     Which matches are kept only all shares together tell; so does which entries are expanded.
     """
@@ -175,8 +272,23 @@ def answer_share(videos: VideoList, dictionary: Dictionary, sources: Sources, st
             tally.kept = tally.matched
             matched = (match.video for match in _matches(videos, askers.matcher, first, reading))
             captioned = _caption(matched, askers.captioners, reading, stages, tally)
-            for _ in _in_chunks(captioned, _augment(askers.augmenter, stages, tally)):
-                pass
+            unknown = ((captions, None) for captions in captioned)
+            described = _in_chunks(unknown, _augment(askers.augmenter, stages, tally))
+            augmenter = tally.of(askers.augmenter.name) if askers.augmenter else Heard()
+            matches, failed, number = _matches(videos, askers.matcher, first, reading), 0, 0
+            for video, which in zip(videos, first.which, strict=True):
+                if not which:
+                    yield Answered(video)
+                    continue
+                if number % CHUNK == 0:
+                    failed = augmenter.failed
+                captions, forms = next(described)
+                number += 1
+                if forms is not None and augmenter.failed == failed:
+                    own = {text: forms[text] for texts in captions.values() for text in texts}
+                    yield Answered(video, next(matches), captions, own)
+                else:
+                    yield Answered(video, next(matches), captions)
         finally:
             _count_asked(askers, tally)
 
@@ -190,12 +302,17 @@ def _count_asked(askers: Askers, tally: Tally) -> None:
 class _Matched:
     """The matches of a first pass over the videos, in little memory: which have one, and its score and entry."""
 
-    which: bytearray
-    scores: "array[float]"
-    places: "array[int]"
-    entries: dict[str, int]
+    which: bytearray = field(default_factory=bytearray)
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    places: "array[int]" = field(default_factory=lambda: array("i"))
+    entries: dict[str, int] = field(default_factory=dict)
 
-    def entries_of(self, kept: Sequence[bool]) -> list[str]:
+    def add(self, match: Match) -> None:
+        """Note one match."""
+        self.scores.append(match.score)
+        self.places.append(self.entries.setdefault(match.entry, len(self.entries)))
+
+    def entries_of(self, kept: Sequence[int]) -> list[str]:
         """Return the entries of the matches that are kept, in the order in which they were first matched."""
         used = set(compress(self.places, kept))
         return [entry for entry, place in self.entries.items() if place in used]
@@ -203,7 +320,7 @@ class _Matched:
 
 def _match(videos: VideoList, askers: Askers, reading: VideoOptions, stages: Stages, tally: Tally) -> _Matched:
     """Match every video; in one pass, also have it captioned while its frames are there."""
-    found = _Matched(bytearray(), array("d"), array("l"), {})
+    found = _Matched()
     matcher, captioners = askers.matcher, askers.captioners if tally.passes == 1 else ()
     bar = stages.progress("matching and captioning" if captioners else "matching", len(videos))
     for video, (match, *_) in bar.follow(ask_clips([matcher, *captioners], videos, reading)):
@@ -215,8 +332,7 @@ def _match(videos: VideoList, askers: Askers, reading: VideoOptions, stages: Sta
             stages.skip(video.id, match, "match", matcher.name)
             continue
         stages.use()
-        found.scores.append(match.score)
-        found.places.append(found.entries.setdefault(match.entry, len(found.entries)))
+        found.add(match)
     tally.matched = len(found.scores)
     return found
 
@@ -277,19 +393,21 @@ def _caption(
         yield captions
 
 
-Augment = Callable[[Iterable[str]], dict[str, list[Form]] | None]
+Augment = Callable[[Iterable[str], Mapping[str, list[Form]]], dict[str, list[Form]] | None]
 
 
 def _augment(augmenter: Asker[str, list[Form]] | None, stages: Stages, tally: Tally) -> Augment:
-    """Return the augmenter as a function: texts -> text -> forms; it gives None where there is no augmenter."""
+    """Return the augmenter as a function: texts, and the forms of some -> text -> forms; None without an augmenter."""
     if augmenter is None:
-        return lambda _: None
+        return lambda *_: None
 
     failed: set[str] = set()
 
-    def augment(texts: Iterable[str]) -> dict[str, list[Form]]:
-        found: dict[str, list[Form]] = {}
-        for text, answer in ask_texts(augmenter, dict.fromkeys(texts)):
+    def augment(texts: Iterable[str], known: Mapping[str, list[Form]]) -> dict[str, list[Form]]:
+        found = dict(known)
+        for forms in known.values():
+            tally.of(augmenter.name).count(forms)
+        for text, answer in ask_texts(augmenter, (text for text in dict.fromkeys(texts) if text not in known)):
             tally.of(augmenter.name).count(answer)
             if isinstance(answer, Failed) and text not in failed:  # which may come again in every chunk
                 failed.add(text)
@@ -301,12 +419,13 @@ def _augment(augmenter: Asker[str, list[Form]] | None, stages: Stages, tally: Ta
 
 
 def _in_chunks(
-    captioned: Iterator[dict[str, list[str]]], augment: Augment
-) -> Iterator[tuple[dict[str, list[str]], dict[str, list[Form]] | None]]:
+    captioned: Iterator[Described], augment: Augment
+) -> Iterator[tuple[Mapping[str, list[str]], dict[str, list[Form]] | None]]:
     """Yield the captions of each video with the forms of its chunk."""
     while chunk := list(islice(captioned, CHUNK)):
-        forms = augment(text for captions in chunk for texts in captions.values() for text in texts)
-        for captions in chunk:
+        known = {text: forms for _, some in chunk if some for text, forms in some.items()}
+        forms = augment((t for said, some in chunk if some is None for texts in said.values() for t in texts), known)
+        for captions, _ in chunk:
             yield captions, forms
 
 

@@ -1,14 +1,16 @@
 """A run folder: one writer at a time, files that are whole or not there, and what it was made of (method.md, files)."""
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from maxi_core.bags.answered import Answers
 from maxi_core.bags.askers import Sources, store_about, store_name
 from maxi_core.bags.bag import read_bags, to_line
 from maxi_core.bags.manifest import BAGS, MANIFEST, finished, read_manifest
-from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, make_bags
+from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, make_bags, merge_bags
 from maxi_core.bags.shard import at_work
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.calls import notes
@@ -144,7 +146,7 @@ class Made:
     """What a run made: the counts, the sizes of the bags that were kept, and what was left out by stage."""
 
     tally: Tally
-    sizes: tuple[int, ...] = ()
+    sizes: Sequence[int] = ()
     skipped: tuple[dict[str, object], ...] = field(default_factory=tuple)
 
 
@@ -165,18 +167,20 @@ class Skips:
         write_lines(path, map(skip_line, self.records))
 
 
-def run_job(job: Job, progress: NewProgress = Unwatched) -> Made:
+def run_job(job: Job, progress: NewProgress = Unwatched, answers: Answers | None = None) -> Made:
     """Make the bags and write bags.jsonl, skipped.jsonl, dictionary.txt, recipe.toml and manifest.json into the folder.
 
-    The same command goes on where a stopped one was. Raises InUseError if another process has the folder, UsageError if
-    the folder was made of other videos, another dictionary, another matcher or by another maxi (unless `overwrite`),
-    and TooManySkippedError when more videos cannot be matched than `max_skipped`.
+    The same command goes on where a stopped one was. `answers` are what the shares of the run have left.
+
+    Raises InUseError if another process has the folder, UsageError if the folder was made of other videos, another
+    dictionary, another matcher or by another maxi (unless `overwrite`), and TooManySkippedError when more videos cannot
+    be matched than `max_skipped`.
     """
     with locked(job.out):
         if busy := at_work(job.out):
             raise InUseError(f"{job.out} is in use by {busy}", "wait for it, or choose another --out")
         manifest = begin(job)
-        made, checksum = _make(job, manifest, progress)
+        made, checksum = _make(job, manifest, progress, answers)
         write_text(job.out / RECIPE, job.recipe)
         write_lines(job.out / ENTRIES, job.dictionary.entries)
         noted = {source.label: found for source in job.sources.every() if (found := notes(source))}
@@ -216,8 +220,8 @@ def begin(job: Job) -> dict[str, object]:
     return manifest
 
 
-def _make(job: Job, manifest: dict[str, object], progress: NewProgress) -> tuple[Made, str]:
-    tally, sizes, skips = Tally(), list[int](), Skips(job.max_skipped)
+def _make(job: Job, manifest: dict[str, object], progress: NewProgress, answers: Answers | None) -> tuple[Made, str]:
+    tally, sizes, skips = Tally(), array("i"), Skips(job.max_skipped)
     passes = manifest.get("passes")
 
     def decided(passes: int) -> None:
@@ -237,7 +241,8 @@ def _make(job: Job, manifest: dict[str, object], progress: NewProgress) -> tuple
     )
 
     def lines() -> Iterator[str]:
-        for bag in make_bags(job.videos, job.dictionary, job.sources, job.keep, stages, tally):
+        said = job.dictionary, job.sources, job.keep, stages, tally
+        for bag in make_bags(job.videos, *said) if answers is None else merge_bags(answers, *said):
             if bag.kept:
                 sizes.append(len(bag.texts))
             yield to_line(bag)
@@ -251,7 +256,7 @@ def _make(job: Job, manifest: dict[str, object], progress: NewProgress) -> tuple
             skips.write(job.out / SKIPPED)
         raise
     skips.write(job.out / SKIPPED)
-    return Made(tally, tuple(sizes), tuple(skips.records)), checksum
+    return Made(tally, sizes, tuple(skips.records)), checksum
 
 
 def made_of(job: Job) -> dict[str, str]:

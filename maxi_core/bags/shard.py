@@ -7,10 +7,11 @@ that needs file locks over the network. A line that is lost or torn costs no ans
 import errno
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import parsed_json
@@ -88,17 +89,20 @@ def note_done(folder: Path, shard: Shard, record: Mapping[str, object]) -> None:
         ) from error
 
 
-def missing(folder: Path, key: str, of: int) -> tuple[Shard, ...]:
-    """Return the shares of as many that the log does not name as done with what `key` stands for."""
-    done = set()
+def done_with(folder: Path, key: str) -> dict[Shard, dict[str, Any]]:
+    """Return the records of the shares that were last done with what `key` stands for."""
+    last: dict[str, dict[str, Any]] = {}
     with suppress(OSError), (folder / FOLDER / DONE).open("rb") as log:
         for line in log:
             with suppress(ValueError, KeyError, TypeError):  # torn, or of another maxi
                 record = parsed_json(line)
-                if record["share"] == key:
-                    done.add(record["shard"])
-    every = (Shard(of, number) for number in range(1, of + 1))
-    return tuple(shard for shard in every if str(shard) not in done)
+                last[record["shard"]] = {name: record[name] for name in ("share", "videos", "matched")}
+    return {parse_shard(name): record for name, record in last.items() if record["share"] == key}
+
+
+def missing(done: Collection[Shard], of: int) -> tuple[Shard, ...]:
+    """Return the shares of as many that are not done."""
+    return tuple(shard for number in range(1, of + 1) if (shard := Shard(of, number)) not in done)
 
 
 def some(shards: Sequence[object], most: int = 20) -> str:

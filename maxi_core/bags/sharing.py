@@ -6,15 +6,17 @@ that knows the answers, so its files are those of one process to the byte.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
+from maxi_core.bags.answered import Answers, answers_of, to_lines
 from maxi_core.bags.askers import store_about, store_name
 from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, answer_share
 from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
-from maxi_core.bags.shard import FOLDER, Shard, at_work, begun, missing, note_done, some
+from maxi_core.bags.shard import FOLDER, Shard, at_work, begun, done_with, missing, note_done, some
 from maxi_core.errors import UsageError
 from maxi_core.plugin.roles import Expander, Filter
-from maxi_core.system.files import utc_stamp, write_text
+from maxi_core.system.files import utc_stamp, write_lines, write_text
 from maxi_core.system.locks import InUseError, holder_of, locked
 from maxi_core.system.store import digest
 from maxi_core.texts import counted
@@ -48,16 +50,18 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
         key, tally, skips = _key(job), Tally(), Skips(job.max_skipped)
         stages = Stages(job.store, progress, skips.skip, skips.videos.use, job.strict)
         try:
-            answer_share(shard.share(job.videos), job.dictionary, job.sources, stages, tally)
+            answered = answer_share(shard.share(job.videos), job.dictionary, job.sources, stages, tally)
+            write_lines(answers_of(job.out, shard), to_lines(key, answered))
         finally:
             skips.write(folder / f"{shard.name}.skipped.jsonl")
         note_done(job.out, shard, {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **asdict(tally)})
-    left = missing(job.out, key, shard.of)
+    done = done_with(job.out, key)
+    left = missing(done, shard.of)
     share = Share(shard, tally, tuple(skips.records), left)
     if left or at_work(job.out):  # whoever is still at work will find all shares done
         return share
     try:
-        return replace(share, made=run_job(job, progress))
+        return replace(share, made=run_job(job, progress, _answers(job, key, shard.of, done)))
     except InUseError:  # another one that finished at the same time makes the bags
         return share
 
@@ -65,7 +69,8 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
 def merge(job: Job, progress: NewProgress = Unwatched) -> Made:
     """Make the bags of a run whose shares are all done; raises UsageError that names those that are not."""
     key = _key(job)
-    every = [missing(job.out, key, of) for of in sorted({shard.of for shard in begun(job.out)})]
+    done = done_with(job.out, key)
+    every = [missing(done, of) for of in sorted({shard.of for shard in begun(job.out)})]
     if not every:
         raise UsageError(f"no share of {job.out} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
     if left := min(every, key=len):
@@ -73,11 +78,18 @@ def merge(job: Job, progress: NewProgress = Unwatched) -> Made:
             f"{len(left)} of {counted(left[0].of, 'share')} of {job.out} are not done: {some(left)}",
             f"run them (again): maxi bags ... --shard {left[0]}",
         )
-    return run_job(job, progress)
+    of = next(of for of in sorted({shard.of for shard in begun(job.out)}) if not missing(done, of))
+    return run_job(job, progress, _answers(job, key, of, done))
+
+
+def _answers(job: Job, key: str, of: int, done: Mapping[Shard, Mapping[str, object]]) -> Answers:
+    failed = [shard for shard, record in sorted(done.items()) if record["matched"] != record["videos"]]
+    return Answers(job.out, key, of, len(job.videos), [shard for shard in failed if shard.of == of])
 
 
 def _key(job: Job) -> str:
     """Return what the answers of a share depend on: another video, source or option makes a share to be done anew."""
     sources = [source for source in job.sources.every() if not isinstance(source, (Expander, Filter))]
     stores = [store_name(store_about(source, job.sources.reading)) for source in sources]
-    return digest(SCHEMA, made_of(job), stores, os.fspath(job.store.absolute()))
+    labels = [source.label for source in sources]
+    return digest(SCHEMA, made_of(job), stores, labels, os.fspath(job.store.absolute()))

@@ -10,8 +10,11 @@ from threading import Thread
 
 import pytest
 
-from maxi_core.bags.shard import Shard, missing, note_done, parse_shard, shard_of_environment, some
+from maxi_core.bags.answered import Answered, Answers, answers_of, to_lines
+from maxi_core.bags.shard import Shard, done_with, missing, note_done, parse_shard, shard_of_environment, some
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.system.files import write_lines
+from maxi_core.types import Form, Match, Video
 from maxi_core.video.inputs import find_videos
 from tests.conftest import Ran
 
@@ -150,7 +153,10 @@ def test_a_torn_line_in_the_log_of_done_shares_costs_that_share_and_no_other(tmp
     (tmp_path / "shards").mkdir()
     log = tmp_path / "shards" / "done.jsonl"
     log.write_bytes(b'{"shard": "1/4", "sha')
-    writers = [Thread(target=note_done, args=(tmp_path, Shard(4, number), {"share": "k"})) for number in (2, 3)]
+    writers = [
+        Thread(target=note_done, args=(tmp_path, Shard(4, number), {"share": "k", "videos": 1, "matched": 1}))
+        for number in (2, 3)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -158,8 +164,36 @@ def test_a_torn_line_in_the_log_of_done_shares_costs_that_share_and_no_other(tmp
     note_done(tmp_path, Shard(4, 4), {"share": "another"})
     with log.open("ab") as file:
         file.write(b"[1]\n")
-    assert missing(tmp_path, "k", 4) == (Shard(4, 1), Shard(4, 4))
-    assert some(missing(tmp_path, "k", 40), 2) == "1/40, 2/40 and 38 more"
+    done = done_with(tmp_path, "k")
+    assert missing(done, 4) == (Shard(4, 1), Shard(4, 4))
+    assert some(missing(done, 40), 2) == "1/40, 2/40 and 38 more"
+
+
+@pytest.mark.parametrize("damage", ["another key", "torn", "fewer", "gone"])
+def test_answers_of_a_share_that_are_not_as_it_left_them_are_named_with_the_share(tmp_path: Path, damage: str) -> None:
+    videos = [Video(f"{place}\udcff.mp4", Path(f"v/{place}\udcff.mp4"), None, 2.5) for place in range(4)]
+    matched = [
+        Answered(video, Match(video, "waving", 0.5, (("waving", 0.5),)), {"a": ["b"]}, {"b": [Form("c", "verb", "c")]})
+        for video in videos[:3]
+    ]
+    (tmp_path / "shards").mkdir()
+    said = ([*matched[:2]], [matched[2], Answered(videos[3])])
+    for number, answered in enumerate(said, 1):
+        write_lines(answers_of(tmp_path, Shard(2, number)), to_lines("k", answered))
+    answers = Answers(tmp_path, "k", 2, 4, [Shard(2, 2)])
+    assert list(answers) == [*said[0], *said[1]]
+    assert list(answers.unmatched()) == said[1]
+    path = answers_of(tmp_path, Shard(2, 2))
+    if damage == "another key":
+        write_lines(path, to_lines("other", said[1]))
+    elif damage == "torn":
+        path.write_bytes(path.read_bytes()[:-9])
+    elif damage == "fewer":
+        write_lines(path, to_lines("k", said[1][:1]))
+    else:
+        path.unlink()
+    with pytest.raises(UsageError, match="run its shares again" if damage == "fewer" else "--shard 2/2"):
+        list(answers)
 
 
 def test_a_dry_run_of_a_share_counts_the_share(many) -> None:
