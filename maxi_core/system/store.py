@@ -164,8 +164,10 @@ class Store:
         with suppress(OSError):
             self._sync()
         self._end()
-        for file in (*self._open.values(), *self._indexes):
-            file.close()
+        for segment in self._open.values():
+            segment.close()
+        for index in self._indexes:
+            index.close()
         self._open, self._indexes = {}, []
 
     def __enter__(self) -> "Store":

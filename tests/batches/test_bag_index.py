@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,6 @@ from maxi_core.bags.filtering import best_places, keep_best
 from maxi_core.batches import bag_index as index_file
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.errors import UsageError
-from maxi_core.system.files import maxi_home
 from tests.batches.runs import bag, write_run
 
 
@@ -76,20 +77,19 @@ def test_a_share_that_the_run_has_no_texts_for_is_refused_in_one_line(tmp_path: 
         open_bags(run, keep=0.0)
 
 
-def index_of_home() -> Path:
-    (found,) = (maxi_home() / "index").glob("*.bags")
-    return found
+def index_beside(run: Path) -> Path:
+    return run / "bags.index"
 
 
 def test_the_index_is_made_once_and_anew_when_the_bags_change(tmp_path: Path) -> None:
     run = write_run(tmp_path, [bag("a", "waving", 0.3)])
     assert len(open_bags(run)) == 1
-    made = index_of_home().stat().st_ino
+    made = index_beside(run).stat().st_ino
     assert len(open_bags(run)) == 1
-    assert index_of_home().stat().st_ino == made
+    assert index_beside(run).stat().st_ino == made
     write_run(tmp_path, [bag("a", "waving", 0.3), bag("b", "kicking", 0.3)])
     assert len(open_bags(run)) == 2
-    assert index_of_home().stat().st_ino != made
+    assert index_beside(run).stat().st_ino != made
     size = (run / "bags.jsonl").stat().st_size
     write_run(tmp_path, [bag("a", "boxing", 0.3), bag("b", "kicking", 0.3)])
     assert (run / "bags.jsonl").stat().st_size == size
@@ -100,7 +100,7 @@ def test_the_index_is_made_once_and_anew_when_the_bags_change(tmp_path: Path) ->
 def test_a_broken_index_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
     run = write_run(tmp_path, [bag("a", "waving", 0.3), bag("b", "kicking", 0.1)])
     open_bags(run)
-    path = index_of_home()
+    path = index_beside(run)
     path.write_bytes(path.read_bytes()[24:] if damage is None else damage)
     assert open_bags(run)[1].matched == "kicking"
 
@@ -129,6 +129,40 @@ def test_processes_that_want_the_index_at_once_make_it_once(tmp_path: Path, monk
     for thread in threads:
         thread.join()
     assert len(made) == 1
+
+
+def test_bags_that_are_as_maxi_wrote_them_have_the_index_that_reading_them_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["a", 'b"', "c\\", "\udcff.mp4", "é", '"match": {"entry": "x", "score": 1, "top": ', '{"text": "']
+    texts = (["wave", "Waving"], ["WAVING"], ["ﬁne", "waving "], ['{"text": "'], [], ["x"])
+    bags = [
+        bag(name, entry, score, items, kept=kept)
+        for place, name in enumerate(names)
+        for entry, score in (("waving", 0.25), ("straße", -1e-7), ('a "b"', 0.0), ("fine", 3e-5))
+        for kept, items in ((False, []), (True, texts[place % len(texts)]))
+    ]
+    run = write_run(tmp_path, bags)
+    read = open_bags(run)._index
+    (run / "bags.index").unlink()
+    quick = Counter[bool]()
+
+    def quickly(line: bytes, way=index_file._quickly) -> object:
+        found = way(line)
+        quick[found is not None] += 1
+        return found
+
+    monkeypatch.setattr(index_file, "_quickly", quickly)
+    checksum = sha256((run / "bags.jsonl").read_bytes()).hexdigest()
+    (run / "manifest.json").write_text(json.dumps({"sha256": {"bags.jsonl": checksum}}))
+    found = open_bags(run)._index
+    assert (found.rows.tolist(), found.entries) == (read.rows.tolist(), read.entries)
+    assert quick[True] > 2
+    assert quick[False] > 20
+    with (run / "bags.jsonl").open("ab") as file:  # now the checksum is another, and every line is read
+        file.write(b'{"schema": 1, "match": {"entry": "a", "score": 1.0, "top": []}, "kept": true, "texts": [}\n')
+    with pytest.raises(UsageError, match=rf"bags.jsonl:{len(bags) + 1} is not a bag"):
+        open_bags(run)
 
 
 def test_a_line_that_is_no_bag_is_named(tmp_path: Path) -> None:
