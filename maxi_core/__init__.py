@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from maxi_core.errors import MaxiError, UsageError
     from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles
     from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, Row
+    from maxi_core.plugin.engine import Engine, Work
     from maxi_core.plugin.hookspecs import hookimpl
     from maxi_core.plugin.roles import (
         Augment,
@@ -39,6 +40,7 @@ _HOME = {
     **dict.fromkeys(["MaxiError", "UsageError"], "errors"),
     **dict.fromkeys(["Benchmark", "BenchmarkFiles"], "evaluation.benchmarks.benchmark"),
     **dict.fromkeys(["Annotations", "Listing", "Row"], "evaluation.benchmarks.lists"),
+    **dict.fromkeys(["Engine", "Work"], "plugin.engine"),
     "hookimpl": "plugin.hookspecs",
     **dict.fromkeys(["Options", "WorldPath"], "settings.options"),
     **dict.fromkeys(["Augment", "Augmenter", "Captioner", "Expander", "Filter"], "plugin.roles"),
@@ -64,6 +66,7 @@ __all__ = [
     "Decoder",
     "Dictionary",
     "Encoded",
+    "Engine",
     "Expander",
     "Failed",
     "Features",
@@ -91,6 +94,7 @@ __all__ = [
     "UsageError",
     "Video",
     "VideoError",
+    "Work",
     "World",
     "WorldPath",
     "__version__",

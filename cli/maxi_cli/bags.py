@@ -172,6 +172,8 @@ def bags(
             dry=dry_run,
             shared=part is not None,
         )
+    if part is not None and job.answer is not None:
+        raise UsageError("--shard and --engine both share out the videos", "give one of them")
     if not quiet:
         who = ", ".join(source.label for source in job.sources.every())
         announce(

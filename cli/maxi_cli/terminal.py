@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import UsageError
 from maxi_core.system.files import to_json
-from maxi_core.system.secrets import masked, without_secrets
+from maxi_core.system.secrets import MaskedStream, masked, without_secrets
 from maxi_core.texts import written_out
 
 if TYPE_CHECKING:
@@ -75,20 +75,6 @@ def show_json_list(head: Mapping[str, object], key: str, items: Iterable[Mapping
     for number, item in enumerate(items):
         sys.stdout.write((",\n  " if number else "\n  ") + to_json(masked(item)))
     sys.stdout.write("\n]}\n")
-
-
-class MaskedStream:
-    """A stream whose texts have no secrets: for what plugins and libraries print and warn of."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        """Write a text without secrets."""
-        return self._stream.write(without_secrets(text))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 @contextmanager

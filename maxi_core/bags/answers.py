@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
@@ -21,9 +21,11 @@ Answer = TypeVar("Answer")
 class Answers(Generic[Question, Answer]):
     """Answers by the key of their question, kept and looked up by any thread; what failed is asked again next time."""
 
-    def __init__(self, name: str, codec: Codec[Question, Answer], store: Store) -> None:
+    def __init__(
+        self, name: str, codec: Codec[Question, Answer], store: Store, failed: Mapping[str, Failed] | None = None
+    ) -> None:
         self._name, self.codec, self.store = name, codec, store
-        self._failed: dict[str, Failed] = {}
+        self.failed = dict(failed or {})  # by key, in this run; with those of its workers
         self._seconds: list[float] = []  # that each call took
         self._lock = Lock()  # over the files of the store
 
@@ -40,7 +42,7 @@ class Answers(Generic[Question, Answer]):
         self.store.note_speed(asked, sum(self._seconds) / at_once)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._failed or key in self.store
+        return key in self.failed or key in self.store
 
     def checked(self, question: Question, answer: object) -> tuple[object | Failed, str]:
         """Return an answer of the source as it is to be kept, and what is wrong with it, one of them empty."""
@@ -58,15 +60,15 @@ class Answers(Generic[Question, Answer]):
     def keep(self, question: Question, key: str, encoded: Any) -> None:
         """Keep an answer as the codec encodes it, or Failed; raises MaxiError if the store cannot be written."""
         if isinstance(encoded, Failed):
-            self._failed[key] = encoded
+            self.failed[key] = encoded
         else:
             with self._lock:
                 self.store.put(key, self.codec.describe(question), encoded)
 
     def of(self, question: Question, key: str) -> Answer | Failed:
         """Return the answer to a question; raises MaxiError if the store has lost it."""
-        if key in self._failed:
-            return self._failed[key]
+        if key in self.failed:
+            return self.failed[key]
         with self._lock:
             kept = self.store.get(key)
         if kept is None:

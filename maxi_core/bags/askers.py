@@ -1,6 +1,6 @@
 """The sources of a run, each with the part of the store in which its answers are kept."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,9 @@ from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import parsed_json
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import ABOUT, Store, digest
-from maxi_core.types import Clip, Dictionary, Form, Match, TextBag, Video
+from maxi_core.types import Clip, Dictionary, Failed, Form, Match, TextBag, Video
+
+Failures = Mapping[str, Mapping[str, Failed]]  # label of a source -> key of the question -> why it has no answer
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,18 @@ class Askers:
 
 
 @contextmanager
-def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict: bool) -> Iterator[Askers]:
+def open_askers(
+    sources: Sources,
+    dictionary: Dictionary,
+    store: Path,
+    *,
+    strict: bool,
+    failed: Failures | None = None,
+    kept_by: type[Store] = Store,
+) -> Iterator[Askers]:
     """Open the store for all sources, and close them and it in the end.
+
+    `failed` is what a worker of this run could not answer, which is not asked again; `kept_by` is the store's class.
 
     Each source is asked for its fingerprint first, so a missing key or model is seen before any work is done. A wrong
     one is seen before the first video is matched: sources of texts that can be tried at no cost (`probe`) are.
@@ -83,8 +95,9 @@ def open_askers(sources: Sources, dictionary: Dictionary, store: Path, *, strict
             costly: bool = False,
         ) -> Asker[Any, Any]:
             about = store_about(source, sources.reading, *more)
-            part = stack.enter_context(Store(store / store_name(about), about, costly=costly))
-            asker: Asker[Any, Any] = Asker(source, method, Answers(source.label, codec, part), strict=strict)
+            part = stack.enter_context(kept_by(store / store_name(about), about, costly=costly))
+            answers: Answers[Any, Any] = Answers(source.label, codec, part, (failed or {}).get(source.label))
+            asker: Asker[Any, Any] = Asker(source, method, answers, strict=strict)
             stack.callback(asker.close)
             return asker
 

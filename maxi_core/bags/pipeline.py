@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from maxi_core.bags.answered import Answered, Answers
 from maxi_core.bags.asker import Asker
-from maxi_core.bags.askers import Askers, Sources, open_askers
+from maxi_core.bags.askers import Askers, Failures, Sources, open_askers
 from maxi_core.bags.bag import compose
 from maxi_core.bags.filtering import kept_best
 from maxi_core.bags.in_order import ask_clips, ask_texts
@@ -118,6 +118,7 @@ class Stages:
     strict: bool = False
     passes: int | None = None
     decided: Callable[[int], None] = lambda _: None  # hears in how many passes, once it is decided
+    failed: Failures = field(default_factory=dict)  # what workers of this run could not answer
 
 
 def make_bags(
@@ -129,7 +130,7 @@ def make_bags(
     several times and never held; they are decoded once where that costs less than captions that nobody needs.
     """
     reading = sources.reading
-    with open_askers(sources, dictionary, stages.store, strict=stages.strict) as askers:
+    with open_askers(sources, dictionary, stages.store, strict=stages.strict, failed=stages.failed) as askers:
         try:
             tally.passes = stages.passes or (1 if one_pass(videos, askers, sources, keep) else 2)
             stages.decided(tally.passes)
@@ -264,33 +265,38 @@ def answer_share(
 
     Which matches are kept only all shares together tell; so does which entries are expanded.
     """
-    reading = sources.reading
     with open_askers(sources, dictionary, stages.store, strict=stages.strict) as askers:
         try:
-            tally.passes = 1 if one_pass(videos, askers, sources, 1.0) else 2
-            first = _match(videos, askers, reading, stages, tally)
-            tally.kept = tally.matched
-            matched = (match.video for match in _matches(videos, askers.matcher, first, reading))
-            captioned = _caption(matched, askers.captioners, reading, stages, tally)
-            unknown = ((captions, None) for captions in captioned)
-            described = _in_chunks(unknown, _augment(askers.augmenter, stages, tally))
-            augmenter = tally.of(askers.augmenter.name) if askers.augmenter else Heard()
-            matches, failed, number = _matches(videos, askers.matcher, first, reading), 0, 0
-            for video, which in zip(videos, first.which, strict=True):
-                if not which:
-                    yield Answered(video)
-                    continue
-                if number % CHUNK == 0:
-                    failed = augmenter.failed
-                captions, forms = next(described)
-                number += 1
-                if forms is not None and augmenter.failed == failed:
-                    own = {text: forms[text] for texts in captions.values() for text in texts}
-                    yield Answered(video, next(matches), captions, own)
-                else:
-                    yield Answered(video, next(matches), captions)
+            yield from answer_all(videos, askers, sources, stages, tally)
         finally:
             _count_asked(askers, tally)
+
+
+def answer_all(videos: VideoList, askers: Askers, sources: Sources, stages: Stages, tally: Tally) -> Iterator[Answered]:
+    """Do what `answer_share` does with askers that are open, and stay so."""
+    reading = sources.reading
+    tally.passes = 1 if one_pass(videos, askers, sources, 1.0) else 2
+    first = _match(videos, askers, reading, stages, tally)
+    tally.kept = tally.matched
+    matched = (match.video for match in _matches(videos, askers.matcher, first, reading))
+    captioned = _caption(matched, askers.captioners, reading, stages, tally)
+    unknown = ((captions, None) for captions in captioned)
+    described = _in_chunks(unknown, _augment(askers.augmenter, stages, tally))
+    augmenter = tally.of(askers.augmenter.name) if askers.augmenter else Heard()
+    matches, failed, number = _matches(videos, askers.matcher, first, reading), 0, 0
+    for video, which in zip(videos, first.which, strict=True):
+        if not which:
+            yield Answered(video)
+            continue
+        if number % CHUNK == 0:
+            failed = augmenter.failed
+        captions, forms = next(described)
+        number += 1
+        if forms is not None and augmenter.failed == failed:
+            own = {text: forms[text] for texts in captions.values() for text in texts}
+            yield Answered(video, next(matches), captions, own)
+        else:
+            yield Answered(video, next(matches), captions)
 
 
 def _count_asked(askers: Askers, tally: Tally) -> None:

@@ -4,12 +4,15 @@ import os
 from functools import partial
 from pathlib import Path
 
+from maxi_core.bags.answering import work_of
 from maxi_core.bags.askers import Sources, store_about, store_name
+from maxi_core.bags.by_engine import ByEngine
 from maxi_core.bags.run import Job
 from maxi_core.bags.shard import FOLDER
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.plugin.calls import inject
 from maxi_core.plugin.catalog import Catalog
+from maxi_core.plugin.engine import Engine
 from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injector, Matcher
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
@@ -87,24 +90,22 @@ def make_job(
         allow_outside_root=video.allow_outside_root,
     )
     videos = listed(section.out / FOLDER, _asked(section, video), find, write=not dry) if shared else find()
-    made = [recipe.make(catalog, name) for _, name in sources_of(recipe.core("sources", SourcesSection))]
-    augmenter = next((source for source in made if isinstance(source, Augmenter)), None)
+    sources = make_sources(catalog, recipe)
+    engine = recipe.make(catalog, section.engine)
+    assert isinstance(engine, Engine)
+    engine.check()
     dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)
     store = section.store or maxi_home() / "store"
-    for source in made:
-        if isinstance(source, Injector):
-            dictionary = injected(source, dictionary, augmenter, store, video, keep=not dry)
+    injector = recipe.core("sources", SourcesSection).injector
+    if injector != "none":
+        source = recipe.make(catalog, injector)
+        assert isinstance(source, Injector)
+        dictionary = injected(source, dictionary, sources.augmenter, store, video, keep=not dry)
+    work = work_of(catalog, recipe, dictionary, engine.cores(), strict=strict) if engine.apart else None
     return Job(
         videos,
         dictionary,
-        Sources(
-            next(source for source in made if isinstance(source, Matcher)),
-            tuple(source for source in made if isinstance(source, (Expander, Captioner))),
-            augmenter,
-            video,
-            section.shortened,
-            tuple(source for source in made if isinstance(source, Filter)),
-        ),
+        sources,
         section.out,
         store,
         section.keep,
@@ -113,4 +114,19 @@ def make_job(
         video.max_skipped,
         strict,
         overwrite,
+        ByEngine(engine, work) if work else None,
+    )
+
+
+def make_sources(catalog: Catalog, recipe: Recipe) -> Sources:
+    """Make the sources that a settled recipe names, but for an injector."""
+    named = sources_of(recipe.core("sources", SourcesSection))
+    made = [recipe.make(catalog, name) for part, name in named if part.key != Injector.role]
+    return Sources(
+        next(source for source in made if isinstance(source, Matcher)),
+        tuple(source for source in made if isinstance(source, (Expander, Captioner))),
+        next((source for source in made if isinstance(source, Augmenter)), None),
+        recipe.core("video", VideoOptions),
+        recipe.core("bags", BagsSection).shortened,
+        tuple(source for source in made if isinstance(source, Filter)),
     )

@@ -2,12 +2,12 @@
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from maxi_core.bags.answered import Answers
-from maxi_core.bags.askers import Sources, store_about, store_name
+from maxi_core.bags.askers import Failures, Sources, store_about, store_name
 from maxi_core.bags.bag import read_bags, to_line
 from maxi_core.bags.manifest import BAGS, MANIFEST, finished, read_manifest
 from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, make_bags, merge_bags
@@ -139,6 +139,15 @@ class Job:
     max_skipped: int | None = None
     strict: bool = False
     overwrite: bool = False
+    answer: "Callable[[Job, NewProgress], Outcome] | None" = None  # who answers into the store before bags are made
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What workers have answered into the store: how many questions of each source, and those that failed."""
+
+    asked: Mapping[str, int] = field(default_factory=dict)
+    failed: Failures = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,7 +189,8 @@ def run_job(job: Job, progress: NewProgress = Unwatched, answers: Answers | None
         if busy := at_work(job.out):
             raise InUseError(f"{job.out} is in use by {busy}", "wait for it, or choose another --out")
         manifest = begin(job)
-        made, checksum = _make(job, manifest, progress, answers)
+        outcome = job.answer(job, progress) if job.answer and answers is None else Outcome()
+        made, checksum = _make(job, manifest, progress, answers, outcome)
         write_text(job.out / RECIPE, job.recipe)
         write_lines(job.out / ENTRIES, job.dictionary.entries)
         noted = {source.label: found for source in job.sources.every() if (found := notes(source))}
@@ -220,7 +230,9 @@ def begin(job: Job) -> dict[str, object]:
     return manifest
 
 
-def _make(job: Job, manifest: dict[str, object], progress: NewProgress, answers: Answers | None) -> tuple[Made, str]:
+def _make(
+    job: Job, manifest: dict[str, object], progress: NewProgress, answers: Answers | None, outcome: Outcome
+) -> tuple[Made, str]:
     tally, sizes, skips = Tally(), array("i"), Skips(job.max_skipped)
     passes = manifest.get("passes")
 
@@ -238,6 +250,7 @@ def _make(job: Job, manifest: dict[str, object], progress: NewProgress, answers:
         job.strict,
         passes if isinstance(passes, int) else None,
         decided,
+        outcome.failed,
     )
 
     def lines() -> Iterator[str]:
@@ -256,6 +269,8 @@ def _make(job: Job, manifest: dict[str, object], progress: NewProgress, answers:
             skips.write(job.out / SKIPPED)
         raise
     skips.write(job.out / SKIPPED)
+    for name, asked in outcome.asked.items():
+        tally.of(name).asked += asked
     return Made(tally, sizes, tuple(skips.records)), checksum
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from maxi_core.errors import PluginError, nearest, with_article
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
+from maxi_core.plugin.engine import Engine
 from maxi_core.plugin.importing import PATIENCE, imported_apart
 from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, with_core_options
 from maxi_core.plugin.validation import check_core_options, check_methods
@@ -39,6 +40,7 @@ _ROLES: dict[str, tuple[type[Any], ...]] = {
     "maxi_register_objectives": (Objective,),
     "maxi_register_benchmarks": (Benchmark,),
     "maxi_register_worlds": (World,),
+    "maxi_register_engines": (Engine,),
 }
 
 
@@ -58,7 +60,7 @@ class Offer:
 
     @property
     def role(self) -> str:
-        """The role in one word: that of a source, or temporal, objective, decoder, benchmark, world."""
+        """The role in one word: that of a source, or temporal, objective, decoder, benchmark, world, engine."""
         role: str = self.cls.role
         return role
 

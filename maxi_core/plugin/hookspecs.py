@@ -11,6 +11,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.benchmarks.benchmark import Benchmark
+    from maxi_core.plugin.engine import Engine
     from maxi_core.plugin.roles import Source, Temporal, World
     from maxi_core.training.objective import Objective
     from maxi_core.video.decoders import Decoder
@@ -50,3 +51,8 @@ def maxi_register_benchmarks() -> "Iterable[type[Benchmark]]":  # type: ignore[e
 @hookspec
 def maxi_register_worlds() -> "Iterable[type[World]]":  # type: ignore[empty-body]
     """Return the worlds that this plugin offers: named bundles of videos, action names and models."""
+
+
+@hookspec
+def maxi_register_engines() -> "Iterable[type[Engine]]":  # type: ignore[empty-body]
+    """Return the engines that this plugin offers: who does the work of a run, here or on many machines."""

@@ -24,7 +24,7 @@ def check_methods(cls: type[Any], role: type[Any]) -> None:
         if not callable(method):
             raise PluginError(f"{where} is {found!r:.40}, not a method")
         for kind, is_kind in _KINDS.items():
-            if is_kind(inspect.unwrap(method)):
+            if is_kind(inspect.unwrap(method)) and not is_kind(as_role):
                 raise PluginError(f"{where} is {kind}: return {_ANSWERS.get(name, 'the answer')} instead")
         _check_arguments(where, name, found, method, as_role)
 

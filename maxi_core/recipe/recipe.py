@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, SecretStr
@@ -19,11 +19,12 @@ from pydantic import BaseModel, SecretStr
 from maxi_core.dictionaries import is_dictionary
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.catalog import FILE, Catalog, Offer
+from maxi_core.plugin.engine import Engine
 from maxi_core.plugin.roles import Source, core_options
 from maxi_core.plugin.world_paths import is_world, resolve_worlds
 from maxi_core.recipe.parts import MARK, PARTS, Instance, Part, find_instance, labelling
 from maxi_core.settings.options import Configured, Flag, Options, WorldPath, from_text, make, secret_options
-from maxi_core.settings.sections import CORE, SourcesSection, VideoOptions, core_section
+from maxi_core.settings.sections import CORE, BagsSection, SourcesSection, VideoOptions, core_section
 from maxi_core.system.files import write_text
 from maxi_core.system.secrets import keep_secrets_of
 from maxi_core.system.text_files import read_toml
@@ -123,7 +124,8 @@ class Recipe:
 def settle(catalog: Catalog, settings: Iterable[Setting], *, sources: bool = False) -> Recipe:
     """Check the settings, later ones winning, and return the recipe; raises UsageError or PluginError in one line.
 
-    With `sources`, the sources that play a part must exist in their role, and their options are settled too.
+    With `sources`, the sources that play a part and the engine must exist in their role, and their options are settled
+    too.
     """
     models: dict[str, type[BaseModel]] = {name: core_section(name) for name in CORE}
     values: dict[str, dict[str, object]] = {name: {} for name in CORE}
@@ -164,8 +166,12 @@ def _with_sources(catalog: Catalog, recipe: Recipe) -> Recipe:
         full.setdefault(part.key, []).append(one.key)
         recipe = recipe.using(catalog, one)
     _refuse_unused(recipe, found.values())
+    engine = find_instance(catalog, recipe.core("bags", BagsSection).engine, (Engine.role,))
+    recipe = recipe.using(catalog, engine)
+    bags = recipe.core("bags", BagsSection).model_copy(update={"engine": engine.key})
     named = {key: tuple(names) if isinstance(getattr(sources, key), tuple) else names[0] for key, names in full.items()}
-    return replace(recipe, sections={**recipe.sections, "sources": sources.model_copy(update=named)})
+    settled = {"bags": bags, "sources": sources.model_copy(update=named)}
+    return replace(recipe, sections={**recipe.sections, **settled})
 
 
 def _refuse_unused(recipe: Recipe, used: Iterable[Instance]) -> None:
@@ -261,7 +267,11 @@ def from_file(path: Path) -> list[Setting]:
     """Read the settings of a recipe file; raises UsageError that names the file and the line of a mistake."""
     if not os.path.lexists(path):
         raise UsageError(f"no recipe at {path}", "name an existing TOML file with --config")
-    document = read_toml(path)
+    return from_document(read_toml(path), path)
+
+
+def from_document(document: dict[str, Any], path: Path) -> list[Setting]:
+    """Return the settings of a recipe that was read, from a file or a text; raises UsageError as `from_file` does."""
     schema = document.pop("schema", SCHEMA)
     document.pop("maxi", None)  # the version that wrote it, for people
     if schema != SCHEMA:

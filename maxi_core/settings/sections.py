@@ -61,6 +61,9 @@ class BagsSection(Options):
         "spaced", description="names are matched with their words apart (apply eye makeup), or as they are written"
     )
     keep: float = Field(1.0, gt=0, le=1, description="share of videos with the best matches that get texts")
+    engine: Annotated[str, Flag(metavar="NAME", names="engine"), Decides("")] = Field(
+        DEFAULTS["bags"]["engine"], description="who asks the sources: this process, or the workers of an engine"
+    )
     shortened: bool = Field(
         False,
         description="verb phrases with fewer words than the phrase they are of go in, too: "

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TextIO
 from urllib.parse import quote
 
 SHORTEST = 8  # characters; what is shorter is a placeholder, and blotting it out would only mangle texts
@@ -61,6 +62,20 @@ def keep_secrets_of(options: Iterable[tuple[str, object]]) -> None:
 def without_secrets(text: str, env: Mapping[str, str] | None = None) -> str:
     """Return `text` with every secret of this process, and the user and password of every URL, replaced by `***`."""
     return blotter_of(_values(os.environ if env is None else env)).blotted(text)
+
+
+class MaskedStream:
+    """A stream whose texts have no secrets: for what plugins and libraries print and warn of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text without secrets."""
+        return self._stream.write(without_secrets(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def masked(value: object) -> object:
