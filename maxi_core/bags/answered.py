@@ -18,6 +18,7 @@ from maxi_core.system.files import parsed_json
 from maxi_core.types import Form, Match, Video
 
 SCHEMA = 1
+FIELDS = ("id", "path", "start", "end", "match", "said", "forms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class Answers:
         return self.count
 
     def __iter__(self) -> Iterator[Answered]:
+        return map(as_answered, self.rows())
+
+    def rows(self) -> Iterator[list[Any]]:
+        """Yield the answers as they are written: id, path, start, end, match, captions and forms."""
         count = 0
         for number in range(1, self.of + 1):
             for one in _read(self.folder, self.key, Shard(self.of, number)):
@@ -77,16 +82,16 @@ class Answers:
 
     def unmatched(self) -> Iterator[Answered]:
         """Yield the answers of the shares with videos without match."""
-        return (one for shard in self.failed for one in _read(self.folder, self.key, shard))
+        return (as_answered(row) for shard in self.failed for row in _read(self.folder, self.key, shard))
 
 
-def _read(folder: Path, key: str, shard: Shard) -> Iterator[Answered]:
+def _read(folder: Path, key: str, shard: Shard) -> Iterator[list[Any]]:
     path, number = answers_of(folder, shard), 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if number > 1:
-                    yield _answered(line)
+                    yield _row(line)
                 elif parsed_json(line) != {"schema": SCHEMA, "share": key}:
                     raise ValueError("it is of another run")
     except OSError as error:
@@ -99,11 +104,18 @@ def _again(problem: str, shard: Shard) -> UsageError:
     return UsageError(problem, f"run that share again: maxi bags ... --shard {shard}")
 
 
-def _answered(line: bytes) -> Answered:
+def _row(line: bytes) -> list[Any]:
     try:
         row: Any = from_json(line)
     except ValueError:  # a name that is not UTF-8
         row = parsed_json(line)
+    if not isinstance(row, list) or len(row) != len(FIELDS):
+        raise ValueError("it is JSON of another form")
+    return row
+
+
+def as_answered(row: list[Any]) -> Answered:
+    """Return the answers of a line."""
     name, path, start, end, matched, said, forms = row
     video = Video(name, Path(path), start, end)
     if matched is None:

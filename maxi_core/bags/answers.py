@@ -42,7 +42,10 @@ class Answers(Generic[Question, Answer]):
         self.store.note_speed(asked, sum(self._seconds) / at_once)
 
     def __contains__(self, key: str) -> bool:
-        return key in self.failed or key in self.store
+        if key in self.failed:
+            return True
+        with self._lock:
+            return key in self.store
 
     def checked(self, question: Question, answer: object) -> tuple[object | Failed, str]:
         """Return an answer of the source as it is to be kept, and what is wrong with it, one of them empty."""

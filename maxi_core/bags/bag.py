@@ -66,6 +66,7 @@ def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
 
 SCHEMA = 1
 TIMES = ("start", "end")
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # once: making one takes as long as a small bag
 
 
 def as_record(bag: TextBag) -> dict[str, object]:
@@ -87,7 +88,7 @@ def as_record(bag: TextBag) -> dict[str, object]:
 def to_line(bag: TextBag) -> str:
     """Return a bag as one line of JSON, without its end."""
     record = as_record(bag)
-    line = json.dumps(record, ensure_ascii=False)
+    line = _encode(record)
     return line if line.isprintable() else json.dumps(record)  # a name that is not UTF-8 is written in escapes
 
 

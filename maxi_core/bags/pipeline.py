@@ -12,7 +12,7 @@ from itertools import compress, islice, tee
 from pathlib import Path
 from typing import Any, Protocol
 
-from maxi_core.bags.answered import Answered, Answers
+from maxi_core.bags.answered import Answered, Answers, as_answered
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, Failures, Sources, open_askers
 from maxi_core.bags.bag import compose
@@ -241,19 +241,22 @@ def _gather(
     """Return the matches of all shares; fills `unknown` with the videos that lack a caption."""
     found, names = _Matched(), {captioner.name for captioner in askers.captioners}
     bar, heard = stages.progress("merging", len(answers)), tally.of(askers.matcher.name)
-    for one in bar.follow(answers):
+    for row in bar.follow(answers.rows()):
+        name, _, _, _, matched, said, _ = row
         tally.videos += 1
-        match = one.match or failed[one.video.id]
-        heard.count(match)
-        found.which.append(isinstance(match, Match))
-        if not isinstance(match, Match):
+        again = None if matched else failed[name]
+        heard.count(again)
+        if isinstance(again, Failed):
             bar.skip()
-            stages.skip(one.video.id, match, "match", askers.matcher.name)
+            stages.skip(name, again, "match", askers.matcher.name)
             continue
         stages.use()
-        if one.said is None or not names <= one.said.keys():
-            unknown[len(found.scores)] = one.video
-        found.add(match)
+        if said is None or not names <= said.keys():
+            unknown[len(found.scores)] = as_answered(row).video
+        if again:
+            found.add(again.entry, again.score)
+        else:
+            found.add(*matched[:2])
     tally.matched = len(found.scores)
     return found
 
@@ -313,10 +316,10 @@ class _Matched:
     places: "array[int]" = field(default_factory=lambda: array("i"))
     entries: dict[str, int] = field(default_factory=dict)
 
-    def add(self, match: Match) -> None:
+    def add(self, entry: str, score: float) -> None:
         """Note one match."""
-        self.scores.append(match.score)
-        self.places.append(self.entries.setdefault(match.entry, len(self.entries)))
+        self.scores.append(score)
+        self.places.append(self.entries.setdefault(entry, len(self.entries)))
 
     def entries_of(self, kept: Sequence[int]) -> list[str]:
         """Return the entries of the matches that are kept, in the order in which they were first matched."""
@@ -338,7 +341,7 @@ def _match(videos: VideoList, askers: Askers, reading: VideoOptions, stages: Sta
             stages.skip(video.id, match, "match", matcher.name)
             continue
         stages.use()
-        found.add(match)
+        found.add(match.entry, match.score)
     tally.matched = len(found.scores)
     return found
 

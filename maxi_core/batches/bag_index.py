@@ -64,7 +64,7 @@ def index_of(bags: Path, file: IO[bytes]) -> IndexFile:
     Of several processes that need it at once, one makes it. Raises UsageError with the line for what is no bag.
     """
     status = os.fstat(file.fileno())
-    about = {"schema": SCHEMA, "size": status.st_size, "changed": status.st_mtime_ns}
+    about: dict[str, Any] = {"schema": SCHEMA, "size": status.st_size, "changed": status.st_mtime_ns}
     path = bags.with_name(INDEX)
     found = _read(path, about)
     if found is None and not os.access(bags.parent, os.W_OK):  # the run of somebody else

@@ -123,15 +123,16 @@ class Store:
                     del self._recent[next(iter(self._recent))]
                 self._recent[name] = row["answer"]
                 return True
-        self._own_places.pop(name, None)
-        self._places.pop(name, None)
+            for places in (self._own_places, self._places):
+                if places.get(name) == (segment, place):
+                    del places[name]
         return False
 
     def _candidates(self, name: bytes) -> Iterator[tuple[str, int]]:
         """Yield where the answer of a digest may lie."""
         for places in (self._own_places, self._places):
-            if (place := places.get(name)) is not None:
-                yield place
+            if (found := places.get(name)) is not None:
+                yield found
         for index in self._indexes:
             with suppress(OSError, LookupError):  # a damaged index is a miss
                 yield from index.find(name)
@@ -157,7 +158,6 @@ class Store:
                 "make room or choose another --store; the same command goes on from here",
             ) from error
         self._own_places[bytes.fromhex(key)] = (self._own_name, place)
-        self._recent.pop(bytes.fromhex(key), None)
 
     def close(self) -> None:
         """Force what is written to the disk and close the segments."""

@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,20 @@ def test_answers_are_found_through_indexes_that_are_made_into_few(
         path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()[:280]) + path.read_bytes()[280:])
     with open_store(tmp_path) as store:  # a wrong row is a miss, and never the answer to another question
         assert all(store.get(digest(number)) in (number, None) for number in range(600))
+
+
+def test_an_answer_that_comes_while_another_thread_looks_for_it_stays(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        look = store._candidates
+
+        def slowly(name: bytes) -> Iterator[tuple[str, int]]:
+            yield from look(name)
+            store.put(digest("a"), "a", "one")
+
+        store._candidates = slowly  # type: ignore[method-assign]
+        assert digest("a") not in store
+        store._candidates = look  # type: ignore[method-assign]
+        assert store.get(digest("a")) == "one"
 
 
 def test_a_segment_that_grows_or_is_torn_after_it_was_indexed_is_read_on_from_there(
