@@ -3,6 +3,7 @@
     python -m benchmarks.matrix
 
 Every decoder is asked for 16 segment middles. "alone" is decord's own random access, `get_batch`.
+torchcodec needs the shared libraries of FFmpeg; without them its column says so.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import av
 import decord
 
+from maxi_core.errors import UsageError
 from maxi_core.video.decoders import look_up
 from maxi_core.video.sampling import segment_middles
 from maxi_core.video.skips import VideoError
@@ -64,6 +66,8 @@ def with_maxi(name: str, path: Path, expected: Sequence[int]) -> str:
         decoded = decode(path, lambda n, _: [sorted(set(segment_middles(n, COUNT)))], threads=1)
     except VideoError as error:
         return error.kind
+    except UsageError:
+        return "missing"
     return verdict(numbers_in(decoded.pixels[0]), expected)
 
 
@@ -84,12 +88,12 @@ def main() -> None:
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder chats on stderr
     decord.logging.set_level(decord.logging.QUIET)
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{'clip':15} {'frames':>6}  {'pyav':14} {'decord':14} decord alone")
+        print(f"{'clip':15} {'frames':>6}  {'pyav':10} {'torchcodec':10} {'decord':10} decord alone")
         for name, path in clips(Path(folder)).items():
             numbers = sequential(path)
             expected = [numbers[place] for place in sorted(set(segment_middles(len(numbers), COUNT)))]
-            cells = [with_maxi(decoder, path, expected) for decoder in ("pyav", "decord")]
-            print(f"{name:15} {len(numbers):6}  {cells[0]:14} {cells[1]:14} {alone(path)}")
+            cells = [with_maxi(decoder, path, expected) for decoder in ("pyav", "torchcodec", "decord")]
+            print(f"{name:15} {len(numbers):6}  {cells[0]:10} {cells[1]:10} {cells[2]:10} {alone(path)}")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,8 @@ def load(target: str, name: str) -> Decode:
         found = getattr(_imported(module), attribute)
         decoder = found() if isinstance(found, type) and issubclass(found, Decoder) else None
         decode = found if decoder is None else decoder.decode
+    except UsageError:
+        raise  # it says itself what is missing
     except (Exception, SystemExit) as error:  # whatever a stranger's module or class raises
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"decoder '{name}' cannot be loaded ({what})", "use another --decoder") from error

@@ -110,6 +110,8 @@ EXEMPT = {
     ("clip/model_rules.py", "mean"): (1, "key of open_clip_config.json: the mean of the pixels"),
     ("settings/sections.py", "dictionary"): (1, "what a world has"),
     ("testing/plugin.py", "decord"): (1, "a library that is heavy to import"),
+    ("video/decord_decoder.py", "decord"): (1, "the library, as messages call it"),
+    ("video/torchcodec_decoder.py", "torchcodec"): (1, "the library, as messages call it"),
 }
 
 

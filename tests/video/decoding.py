@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from maxi_core.video.decoders import look_up
 from maxi_core.video.frames import Decoded, Info, Pixels
 
@@ -18,6 +20,14 @@ class One:
     declared: int | None
     damage: str
     info: Info | None
+
+
+def loadable(decoder: str) -> None:
+    """Skip the test where a decoder's library is missing, or the FFmpeg that it needs."""
+    if decoder != "pyav":
+        library = pytest.importorskip(decoder)
+        if decoder == "torchcodec" and library.ffmpeg_major_version is None:
+            pytest.skip("torchcodec needs the shared libraries of FFmpeg")
 
 
 def decode(

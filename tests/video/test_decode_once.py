@@ -18,13 +18,13 @@ from maxi_core.video.reader import read_jobs, read_videos
 from maxi_core.video.sampling import Sampling, at_rate
 from maxi_core.video.skips import VideoFailed
 from tests.video.clips import MATRIX, X264, Coding, Image, numbered, numbers_in, write, write_numbered
-from tests.video.decoding import decode
+from tests.video.decoding import decode, loadable
 
 MATCHER, CAPTIONER = Sampling("middles", 16, side=256), Sampling("uniform", 8, side=384)
 FAULTY = "tests.video.faulty:decode"
 WINDOWS = [(None, None), (0.5, 1.7), (1.0, None), (None, 1.2)]
 CODECS = ["h264-open-gop", "hevc", "mpeg4-b-avi", "vp9", "ts"]
-DECORD_CANNOT = {"ts", "vp9"}  # it refuses transport streams, and says of this VP9 that it is damaged
+CANNOT = {"decord": {"ts", "vp9"}, "torchcodec": {"ts"}}  # decord says of this VP9 that it is damaged
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +44,16 @@ def read(video: Video, options: VideoOptions, **wanted: Sampling) -> Frames:
     return frames
 
 
-@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("decoder", ["pyav", "decord", "torchcodec"])
 @pytest.mark.parametrize(
     "name", [*("h264-open-gop", "rotated"), *(pytest.param(name, marks=pytest.mark.long) for name in CODECS[1:])]
 )
 def test_every_consumer_gets_to_the_bit_what_a_decode_for_it_alone_gives(
     large: dict[str, Path], name: str, decoder: str
 ) -> None:
-    if decoder == "decord":
-        pytest.importorskip("decord")
-        if name in DECORD_CANNOT:
-            pytest.skip("decord cannot read it")
+    loadable(decoder)
+    if name in CANNOT.get(decoder, ()):
+        pytest.skip(f"{decoder} cannot read it")
     options = VideoOptions(workers=0, decoder=decoder)
     for start, end in WINDOWS:
         video = Video("clip", large[name], start, end)

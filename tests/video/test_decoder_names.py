@@ -153,7 +153,7 @@ def test_a_decoder_in_a_file_that_was_named_is_used_in_the_workers_too(maxi, cod
     [
         ("pyva", r"no decoder is called 'pyva' \(did you mean 'pyav'\?\)"),
         ("maxi:pyva", "no decoder is called 'maxi:pyva'"),
-        ("mean", "'mean' is a temporal, and a decoder is wanted here; known: decord, pyav"),
+        ("mean", "'mean' is a temporal, and a decoder is wanted here; known: decord, pyav, torchcodec"),
         (":decode", "decoder ':decode' is not of the form module:function"),
         ("module:", "decoder 'module:' is not of the form module:function"),
     ],
@@ -190,6 +190,15 @@ def test_the_kit_says_that_it_has_no_contract_for_decoders(maxi) -> None:
     ran = maxi("check-plugin", "pyav")
     assert (ran.code, ran.out) == (ExitCode.USAGE, "")
     assert ran.err.startswith("maxi: error: 'pyav' is a decoder, which has no contract; roles with one: injector, ")
+
+
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.long)])
+def test_torchcodec_without_ffmpeg_says_in_one_line_what_to_install(maxi, code: Path, workers: str) -> None:
+    if pytest.importorskip("torchcodec").ffmpeg_major_version is not None:
+        pytest.skip("FFmpeg is here")
+    ran = maxi("check", "clip.mp4", "--decoder", "torchcodec", "--workers", workers)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (ExitCode.USAGE, "", 1)
+    assert "finds no shared libraries of FFmpeg 4 to 9 on this machine; install FFmpeg (apt install ffmpeg" in ran.err
 
 
 def test_a_worker_imports_its_decoder_and_no_other_plugin(code: Path) -> None:

@@ -18,11 +18,11 @@ from maxi_core.video.inputs import cut
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from tests.video.clips import X264, Coding, coloured, colours_in, numbered, numbers_in, write
-from tests.video.decoding import decode
+from tests.video.decoding import decode, loadable
 from tests.video.films import MATRICES, Track, film, held, orientated
 
 CASES = Path(os.environ.get("MAXI_SHARED", Path(__file__).parents[3] / "shared")) / "cases" / "videos"
-DECODERS = ("pyav", "decord")
+DECODERS = ("pyav", "decord", "torchcodec")
 SHOWN = {  # of a picture whose quarters are stored as 0 1 / 2 3
     "as stored": (0, 1, 2, 3),
     "mirrored": (1, 0, 3, 2),
@@ -37,8 +37,7 @@ SHOWN = {  # of a picture whose quarters are stored as 0 1 / 2 3
 
 @pytest.fixture(params=DECODERS)
 def decoder(request: pytest.FixtureRequest) -> str:
-    if request.param == "decord":
-        pytest.importorskip("decord")
+    loadable(request.param)
     return str(request.param)
 
 
@@ -111,9 +110,14 @@ def test_of_several_films_that_is_read_which_the_file_says(tmp_path: Path) -> No
     preview = Track(width=64, height=64, frames=20, role=0)
     clip = film(tmp_path / "a.mkv", [preview, Track(role=int(Disposition.default))])
     assert decode("pyav", clip, range).pixels.shape == (50, 96, 160, 3)
-    pytest.importorskip("decord")
+
+
+def test_of_several_films_in_a_file_another_decoder_reads_none(tmp_path: Path, decoder: str) -> None:
+    if decoder == "pyav":
+        pytest.skip("it reads the one that the file says, see above")
+    clip = film(tmp_path / "a.mkv", [Track(width=64, height=64, frames=20, role=0), Track()])
     with pytest.raises(MaxiError, match="several films in this file"):
-        decode("decord", clip, range, threads=1)
+        decode(decoder, clip, range, threads=1)
 
 
 @pytest.mark.parametrize(("ending", "role"), [(".mp4", int(Disposition.attached_pic)), (".mkv", 0)])
@@ -150,7 +154,10 @@ LATE = {
     "nut": ("mpeg4", "mp2", {}),
     "wmv": ("wmv2", "mp2", {}),
 }
-READ_BY_DECORD = ("mp4", "mkv", "webm", "avi")
+READ = {
+    "decord": ("mp4", "mkv", "webm", "avi"),
+    "torchcodec": ("mp4", "fragments.mp4", "mkv", "live.mkv", "webm", "live.webm"),
+}
 
 
 @pytest.mark.parametrize("late", [0.0, 1.0], ids=["sound goes on", "film is late"])
@@ -159,8 +166,8 @@ READ_BY_DECORD = ("mp4", "mkv", "webm", "avi")
 def test_a_film_is_as_long_as_it_is_whatever_the_sound_does(
     tmp_path: Path, kind: str, late: float, sound: bool, decoder: str
 ) -> None:
-    if decoder == "decord" and kind not in READ_BY_DECORD:
-        pytest.skip("decord refuses it")
+    if kind not in READ.get(decoder, LATE):
+        pytest.skip(f"{decoder} refuses it")
     codec, voice, how = LATE[kind]
     clip = film(tmp_path / f"a.{kind}", [Track(codec, late=late)], voice if sound else "", 4.0, **how)
     [checked] = check_videos([Video("a", clip)], VideoOptions(decoder=decoder, workers=0))

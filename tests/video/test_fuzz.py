@@ -10,6 +10,7 @@ from maxi_core.types import Video
 from maxi_core.video.frames import Frames
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
+from tests.video.decoding import loadable
 
 SOURCES = ("h264-open-gop", "mpeg4-b-avi", "vp9", "ts", "hevc")
 DAMAGES = ("flip bits", "overwrite", "cut", "remove", "swap")
@@ -68,25 +69,23 @@ def check(videos: list[Video], decoder: str) -> dict[str, int]:
 
 
 def assert_all_were_tried(outcomes: dict[str, int], decoder: str) -> None:
-    """The damage is neither too weak nor too strong: every outcome occurs; decord flags nothing but refuses."""
-    expected = {"whole", "named"} if decoder == "decord" else {"whole", "flagged", "named"}
+    """The damage is neither too weak nor too strong: every outcome occurs; all but pyav flag nothing but refuse."""
+    expected = {"whole", "flagged", "named"} if decoder == "pyav" else {"whole", "named"}
     assert {outcome for outcome, count in outcomes.items() if count} == expected, outcomes
 
 
-@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("decoder", ["pyav", "decord", "torchcodec"])
 def test_damaged_files_are_read_flagged_or_named(tmp_path: Path, matrix: dict[str, Path], decoder: str) -> None:
-    if decoder == "decord":
-        pytest.importorskip("decord")
+    loadable(decoder)
     outcomes = check(write_damaged(tmp_path, matrix, 50, seed=0), decoder)
     assert sum(outcomes.values()) == 50
     assert_all_were_tried(outcomes, decoder)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("decoder", ["pyav", "decord", "torchcodec"])
 def test_200_damaged_files_are_read_flagged_or_named(tmp_path: Path, matrix: dict[str, Path], decoder: str) -> None:
-    if decoder == "decord":
-        pytest.importorskip("decord")
+    loadable(decoder)
     outcomes = check(write_damaged(tmp_path, matrix, 200, seed=1), decoder)
     assert sum(outcomes.values()) == 200
     assert_all_were_tried(outcomes, decoder)

@@ -10,10 +10,11 @@ from maxi_core.video.sampling import segment_middles, uniform, union
 from maxi_core.video.skips import VideoError
 from maxi_core.video.window import clock
 from tests.video.clips import MATRIX, Coding, Image, number_in, numbers_in, write_numbered
-from tests.video.decoding import decode
+from tests.video.decoding import decode, loadable
 
 NAMES = [*MATRIX, "cut-mp4", "cut-avi", "cut-ts", "cut-webm", "cut-mpg", "variable-rate", "rotated", "one-frame"]
-DECORD_REFUSES = {"av1", "mpeg2", "ts", "cut-mp4", "cut-avi", "cut-ts", "cut-webm", "cut-mpg"}
+CUT = {"cut-mp4", "cut-avi", "cut-ts", "cut-webm", "cut-mpg"}
+REFUSES = {"decord": {"av1", "mpeg2", "ts", *CUT}, "torchcodec": {"mpeg4-b-avi", "mpeg2", "ts", *CUT}}
 WHOLE = {name: 90 for name in NAMES if not name.startswith("cut")} | {"variable-rate": 60, "one-frame": 1}
 
 
@@ -51,16 +52,17 @@ def test_pyav_gives_the_very_frames_of_a_full_sequential_decode(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_decord_gives_the_same_frames_as_pyav_or_refuses_and_says_what_to_use(
-    matrix: dict[str, Path], name: str
+@pytest.mark.parametrize("other", REFUSES)
+def test_another_decoder_gives_the_same_frames_as_pyav_or_refuses_and_says_what_to_use(
+    matrix: dict[str, Path], name: str, other: str
 ) -> None:
-    pytest.importorskip("decord")
-    if name in DECORD_REFUSES:
-        with pytest.raises(VideoError, match="decord") as refusal:
-            decode("decord", matrix[name], choose, threads=1)
+    loadable(other)
+    if name in REFUSES[other]:
+        with pytest.raises(VideoError, match=other) as refusal:
+            decode(other, matrix[name], choose, threads=1)
         assert refusal.value.fix == "use --decoder pyav"
         return
-    ours, theirs = decode("pyav", matrix[name], choose), decode("decord", matrix[name], choose, threads=1)
+    ours, theirs = decode("pyav", matrix[name], choose), decode(other, matrix[name], choose, threads=1)
     assert theirs.found == ours.found
     assert numbers_in(theirs.pixels) == numbers_in(ours.pixels)
     assert np.abs(theirs.pixels.astype(int) - ours.pixels).max() <= 1
@@ -99,13 +101,12 @@ def inside(window: tuple[float | None, float | None], times: list[float]) -> lis
     return [i for i, t in enumerate(times) if t >= (start or 0) - 1e-6 and (end is None or t < end - 1e-6)]
 
 
-@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("decoder", ["pyav", *REFUSES])
 @pytest.mark.parametrize("name", [*MATRIX, "variable-rate"])
 def test_a_window_holds_the_frames_between_its_times(matrix: dict[str, Path], name: str, decoder: str) -> None:
-    if decoder == "decord":
-        pytest.importorskip("decord")
-        if name in DECORD_REFUSES:
-            pytest.skip("decord refuses it")
+    loadable(decoder)
+    if name in REFUSES.get(decoder, ()):
+        pytest.skip(f"{decoder} refuses it")
     times = [0.04 * i if i < 30 else 1.2 + 0.2 * (i - 30) for i in range(60)]
     if name != "variable-rate":
         times = [i / 25 for i in range(90)]
@@ -127,7 +128,8 @@ def test_the_clock_tells_the_very_times_that_fractions_give(matrix: dict[str, Pa
     for name in ("h264", "vp9", "ts", "mpeg4-b-avi"):
         with av.open(str(matrix[name])) as container:
             stream = container.streams.video[0]
-            assert stream.time_base and stream.average_rate
+            assert stream.time_base
+            assert stream.average_rate
             by_stamp, by_place = clock(stream), clock(stream, stamped=False)
             for packet in container.demux(stream):
                 since = (packet.pts or 0) - (stream.start_time or 0)

@@ -9,7 +9,7 @@ import pytest
 
 from maxi_core.video.picture import displayed
 from tests.video.clips import COLOURS, MATRIX, X264, Coding, Image, coloured, colours_in, numbered, numbers_in, write
-from tests.video.decoding import decode
+from tests.video.decoding import decode, loadable
 
 UPRIGHT = list(COLOURS)
 
@@ -20,12 +20,11 @@ def first(path: Path, **asked: object) -> Image:
 
 
 @pytest.mark.parametrize(("rotation", "turns"), [(90, 1), (-90, -1), (180, 2)])
-@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("decoder", ["pyav", "decord", "torchcodec"])
 def test_a_clip_that_says_it_is_rotated_is_turned_upright(
     tmp_path: Path, rotation: int, turns: int, decoder: str
 ) -> None:
-    if decoder == "decord":
-        pytest.importorskip("decord")
+    loadable(decoder)
     lying = np.rot90(coloured(96, 160), -turns)  # as the camera stores it
     clip = write(tmp_path / "turned.mp4", [lying] * 3, Coding(options=X264, rotation=rotation))
     data = clip.read_bytes()
@@ -90,10 +89,9 @@ def test_a_4k_clip_is_made_small_and_stays_readable(tmp_path: Path) -> None:
     assert numbers_in(decoded.pixels) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("decoder", ["pyav", "decord", "torchcodec"])
 def test_pixels_that_are_not_square_are_shown_in_their_shape_or_as_stored(tmp_path: Path, decoder: str) -> None:
-    if decoder == "decord":
-        pytest.importorskip("decord")
+    loadable(decoder)
     clip = write(tmp_path / "wide.mp4", [coloured(120, 96)] * 3, Coding(options=X264, aspect=Fraction(4, 3)))
     wide = decode(decoder, clip, lambda n: (0,), threads=1).pixels[0]
     assert wide.shape == (96, 160, 3)
