@@ -13,6 +13,7 @@ from maxi_core.evaluation.benchmarks.benchmark import Benchmark
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.roles import World
+from maxi_core.system.remote import RemotePath, as_path, is_remote
 from maxi_core.texts import LONGEST, Spelling, counted, near_duplicates, spell, tidy
 from maxi_core.types import Dictionary
 
@@ -32,7 +33,8 @@ def read_dictionary(name: str | Path, catalog: Catalog | None = None) -> Diction
     Raises UsageError for duplicates, with both lines, an empty dictionary, an unreadable file and an unknown name; logs
     a warning for near duplicates, a single entry and entries that are cut at 1,000 characters.
     """
-    text, path = str(name), _path(name)
+    path = _path(name)
+    text = str(path) if isinstance(path, RemotePath) else str(name)
     entries = _known(text, catalog) if isinstance(name, str) else None
     if entries is None:
         if not _may_exist(path):
@@ -48,14 +50,14 @@ def read_dictionary(name: str | Path, catalog: Catalog | None = None) -> Diction
 
 def _path(name: str | Path) -> Path:
     try:
-        return Path(name).expanduser()
+        return as_path(name) if is_remote(name) else Path(name).expanduser()
     except RuntimeError as error:  # the home folder of nobody
         raise UsageError(f"cannot find the dictionary {name}: {error}", "name a text file") from None
 
 
 def _may_exist(path: Path) -> bool:
     try:
-        return path.exists()
+        return isinstance(path, RemotePath) or path.exists()
     except OSError:  # reading it says why
         return True
 

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from maxi_core.bags.shard import FOLDER, Shard
 from maxi_core.errors import UsageError
 from maxi_core.system.files import parsed_json
+from maxi_core.system.remote import as_path
 from maxi_core.types import Form, Match, Video
 
 SCHEMA = 1
@@ -117,7 +118,7 @@ def _row(line: bytes) -> list[Any]:
 def as_answered(row: list[Any]) -> Answered:
     """Return the answers of a line."""
     name, path, start, end, matched, said, forms = row
-    video = Video(name, Path(path), start, end)
+    video = Video(name, as_path(path), start, end)
     if matched is None:
         return Answered(video)
     entry, score, top = matched

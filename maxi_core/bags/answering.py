@@ -27,6 +27,7 @@ from maxi_core.recipe.plugin_files import with_files
 from maxi_core.recipe.recipe import Recipe, Setting, from_document, settle, with_decoder
 from maxi_core.settings.options import secret_options
 from maxi_core.settings.sections import MOST_WORKERS, VideoOptions
+from maxi_core.system.remote import as_path
 from maxi_core.system.secrets import MaskedStream, without_secrets
 from maxi_core.system.store import Store
 from maxi_core.types import Dictionary, Failed, Video
@@ -150,7 +151,7 @@ class _Worker:
 
     def answer(self, share: dict[str, Any]) -> dict[str, Any]:
         """Return what is new of a share by the labels of the sources, and by what the videos are known here."""
-        videos = [Video(name, Path(path), start, end) for name, path, start, end in share["videos"]]
+        videos = [Video(name, as_path(path), start, end) for name, path, start, end in share["videos"]]
         every = {asker.name: asker for asker in self._askers.every()}
         stores: dict[str, HeldStore] = {}
         for name, asker in every.items():

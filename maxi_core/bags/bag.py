@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from maxi_core.bags.manifest import bags_of
 from maxi_core.errors import UsageError
+from maxi_core.system.remote import as_path
 from maxi_core.types import Form, Match, Text, TextBag, TextKind, Video
 
 Forms = Mapping[str, Sequence[Form]]  # text -> its forms; without an augmenter there are none
@@ -104,7 +105,7 @@ def from_line(line: str | bytes) -> TextBag:
         if record["schema"] != SCHEMA:
             raise ValueError(f"schema {record['schema']!r:.20}, and this maxi reads {SCHEMA}")
         match = record["match"]
-        video = Video(_str(record["video"]), Path(_str(record["path"])), *(_time(record[key]) for key in TIMES))
+        video = Video(_str(record["video"]), as_path(_str(record["path"])), *(_time(record[key]) for key in TIMES))
         texts = tuple(_read_text(text) for text in _list(record["texts"]))
         said = tuple((source, tuple(map(_str, _list(texts)))) for source, texts in record["said"].items())
         top = tuple((_str(entry), _number(score)) for entry, score in _list(match["top"]))

@@ -18,6 +18,7 @@ from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
 from maxi_core.system.files import maxi_home
+from maxi_core.system.remote import refuse_remote
 from maxi_core.system.store import Store, digest
 from maxi_core.types import Dictionary
 from maxi_core.video.listing import listed
@@ -80,6 +81,8 @@ def make_job(
     assert section.dictionary is not None
     assert section.out is not None
     video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
+    for place in (section.out, section.store, video.frame_cache):
+        refuse_remote(place)
     settled = recipe.to_toml()  # what it cannot hold is an error now
     find = partial(
         videos_of,

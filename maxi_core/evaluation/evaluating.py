@@ -16,6 +16,7 @@ from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.scoring import Result, mean_record, score_split
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
+from maxi_core.system.remote import is_folder
 from maxi_core.types import Failed, Video
 from maxi_core.video.archives import video_exists
 from maxi_core.video.skips import SkipLog
@@ -105,7 +106,7 @@ def folder_of(benchmark: OpenedBenchmark) -> Path:
     """Return the folder of a benchmark's videos; raises UsageError if none was named or it is not there."""
     if benchmark.videos is None:
         raise UsageError(f"where are the videos of {benchmark.name}?", "name their folder with --videos")
-    if not benchmark.videos.is_dir():
+    if not is_folder(benchmark.videos):
         raise UsageError(f"there is no folder of videos at {benchmark.videos}", "correct --videos")
     return benchmark.videos
 

@@ -26,6 +26,7 @@ from maxi_core.recipe.parts import MARK, PARTS, Instance, Part, find_instance, l
 from maxi_core.settings.options import Configured, Flag, Options, WorldPath, from_text, make, secret_options
 from maxi_core.settings.sections import CORE, BagsSection, SourcesSection, VideoOptions, core_section
 from maxi_core.system.files import write_text
+from maxi_core.system.remote import clean
 from maxi_core.system.secrets import keep_secrets_of
 from maxi_core.system.text_files import read_toml
 from maxi_core.version import __version__
@@ -256,6 +257,8 @@ def _plain(value: object) -> object:
         return str(value)
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return clean(value)
     return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 

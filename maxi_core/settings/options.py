@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from maxi_core.errors import UsageError, nearest
 from maxi_core.settings.option_types import alternatives, inline, why_no_option
+from maxi_core.system.remote import as_path, is_remote
 from maxi_core.system.secrets import is_secret
 
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -323,13 +324,15 @@ def _placed(value: object, mark: WorldPath | None, is_name: IsName) -> object:
 
 def _absolute(value: object) -> object:
     if isinstance(value, Path):
-        return value.expanduser().absolute()
+        return as_path(value) if is_remote(value) else value.expanduser().absolute()
     if isinstance(value, (list, tuple)):
         return type(value)(map(_absolute, value))
     return {key: _absolute(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
 def _absolute_if_there(text: str) -> str:
+    if is_remote(text):
+        return text
     path = Path(text).expanduser()
     return str(path.absolute()) if path.exists() else text
 

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 import platformdirs
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.remote import RemotePath, refuse_remote
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
@@ -33,11 +34,15 @@ def maxi_home() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("maxi")
 
 
-def identity(path: Path) -> tuple[str, int, int]:
+def identity(path: Path) -> tuple[str, int, int | str]:
     """Return which file this is, in which state: its path without links, bytes, and nanoseconds of its last change.
 
-    What was kept of a file is good as long as these are the same. Raises OSError, ValueError for what is no path.
+    Of a remote one: its URL without credentials, bytes and ETag. What was kept of a file is good as long as these are
+    the same. Raises OSError, ValueError for what is no path.
     """
+    if isinstance(path, RemotePath):
+        state = path.state()
+        return str(path), state.size, state.tag
     path = path.resolve()
     found = path.stat()
     return os.fspath(path), found.st_size, found.st_mtime_ns
@@ -101,6 +106,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     A device or pipe is refused: it would be replaced, which root can do to /dev/null.
     """
+    refuse_remote(path)
     if _is_special(path):
         raise MaxiError(f"cannot write {path}: it is no ordinary file, and would be replaced", "name a file")
     try:
@@ -133,6 +139,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises UsageError if there is anything at `path` already, MaxiError for what cannot be written. What a killed
     process has left of it is removed.
     """
+    refuse_remote(path)
     refuse_existing(path)
     partial = partial_of(path.absolute())
     try:

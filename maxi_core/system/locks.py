@@ -21,6 +21,7 @@ from typing import IO
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import parsed_json, sweep, utc_stamp
+from maxi_core.system.remote import refuse_remote
 
 log = logging.getLogger("maxi")
 
@@ -43,6 +44,7 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
     Raises InUseError that names the process, host and time of whoever has it, UsageError if it cannot be written. The
     lock of a process that died is taken over: at once on one machine, from another after `STALE` beats.
     """
+    refuse_remote(folder)
     path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,12 @@ _LIKE_A_KEY = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.+=~-]{16,}")
 _APART = r"[\W_]{0,12}"  # between two letters of a secret that somebody pulled apart
 _USER_IN_URL = re.compile(r"//[^/\s\"'<>]+@")
 _USER_IN_VALUE = re.compile(r"\w+://(.+)@")
+_IN_QUERY = re.compile(r"(?<=[?&])([\w.-]+)=[^&\s\"'<>]+")
+_SIGNATURE = re.compile(  # of S3, Google, CloudFront, and tokens; of Azure where it has `sig`
+    r"x-(amz|goog)-.+|signature|sig|expires|policy|key-pair-id|awsaccesskeyid|googleaccessid|.*token|auth|jwt|hmac",
+    re.IGNORECASE,
+)
+_OF_AZURE = re.compile(r"s(v|s|rt|p|e|t|pr|r|ip|k\w+)")
 
 _told: set[str] = set()  # of this process, like its environment
 
@@ -37,6 +43,11 @@ _told: set[str] = set()  # of this process, like its environment
 def is_secret(name: str) -> bool:
     """Whether a variable or option of this name holds a secret: `MAXI_GPT3_API_KEY`, `token`; `api_key_file` not."""
     return bool(_NAME.search(name))
+
+
+def signs(name: str, beside: Iterable[str] = ()) -> bool:
+    """Whether a parameter of a URL is part of its signature, or a secret; `beside` are the names of the others."""
+    return bool(_SIGNATURE.fullmatch(name) or is_secret(name) or ("sig" in beside and _OF_AZURE.fullmatch(name)))
 
 
 def keep_secret(*values: str) -> None:
@@ -100,11 +111,13 @@ class Blotter:
     keys: tuple[str, ...]
 
     def blotted(self, text: str) -> str:
-        """Return a text with `***` for each secret, and for the user and password of each URL."""
+        """Return a text with `***` for each secret, and for user, password and signature of each URL."""
         if self.whole is not None:
             text = self.whole.sub(MASK, text)
         if self.pieces is not None:
             text = self._without_pieces(text)
+        if ":/" in text and "?" in text:
+            text = _IN_QUERY.sub(lambda part: f"{part[1]}={MASK}" if signs(part[1]) else part[0], text)
         return _USER_IN_URL.sub(f"//{MASK}@", text) if "//" in text else text
 
     def _without_pieces(self, text: str) -> str:

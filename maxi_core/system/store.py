@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 from maxi_core.errors import MaxiError
 from maxi_core.system.files import sweep, write_text
+from maxi_core.system.remote import refuse_remote
 from maxi_core.system.secrets import masked
 from maxi_core.system.store_index import ENDING, LEAST, Index, add_index, covered, open_indexes
 from maxi_core.texts import counted
@@ -56,6 +57,7 @@ class Store:
     REMEMBERED = 4096  # answers that were looked up last
 
     def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
+        refuse_remote(folder)
         self.folder, self.costly = folder, costly
         self._about = about
         self._sync_every = 1 if costly else self.SYNC_EVERY

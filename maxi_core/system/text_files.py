@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.errors import UsageError
+from maxi_core.system.remote import RemotePath
+from maxi_core.system.remote_errors import RemoteError
 
 HEAD = 1 << 16  # bytes that are looked at
 QUOTED = 80  # characters
@@ -33,6 +35,8 @@ def check_regular(path: Path) -> None:
     """
     if path.suffix.lower() in PICKLES:
         raise UsageError(f"{path} is a pickle, and those may run code", "write it as JSON, CSV or a list of lines")
+    if isinstance(path, RemotePath):
+        return  # neither pipe nor device
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError):
@@ -60,7 +64,10 @@ def check_text(path: Path, what: str = "no list or table") -> None:
     """Raise UsageError that says `what` it is if `path` can be no text; whether it can be opened is seen when it is."""
     check_regular(path)
     try:
-        problem = not_text(path) if os.path.isfile(path) else ""  # noqa: PTH113 (which raises for names too long)
+        there = isinstance(path, RemotePath) or os.path.isfile(path)  # noqa: PTH113 (which raises for names too long)
+        problem = not_text(path) if there else ""
+    except RemoteError:
+        raise
     except OSError:
         return
     if problem:
@@ -88,6 +95,8 @@ def read_text(path: Path) -> str:
     check_regular(path)
     try:
         data = path.read_bytes()
+    except RemoteError:
+        raise
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read {path}: {why}", "name a text file") from None

@@ -29,6 +29,7 @@ from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Decides
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
+from maxi_core.system.remote import refuse_remote
 from maxi_core.texts import counted
 from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
@@ -165,6 +166,7 @@ def _out(section: TrainSection) -> Path:
     if section.run is None and section.labels is None:
         raise UsageError("which bags? neither RUN nor [train] run says", "type the run folder of maxi bags")
     if section.out is not None:
+        refuse_remote(section.out)
         return section.out
     if section.run is None:
         raise UsageError("where to? neither --out nor [train] out says", "type --out")

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from maxi_core.errors import UsageError
+from maxi_core.system.remote import RemoteFile, as_path
 from maxi_core.system.text_files import excerpt
 from maxi_core.texts import counted
 
@@ -21,6 +22,7 @@ log = logging.getLogger("maxi")
 
 BLOCK = 512  # bytes of a header
 AT_ONCE = 1 << 16  # bytes that are read ahead
+SMALL = 1 << 13  # the same where one header is read, and a video skipped
 
 
 class Archive(Protocol):
@@ -47,7 +49,7 @@ class Tar:
         self._path = path
         self.places: dict[str, tuple[int, int]] = {}
         try:
-            with tarfile.open(path, "r:") as tar:
+            with as_path(path).open("rb", SMALL) as file, tarfile.open(path, "r:", file) as tar:
                 with suppress(tarfile.ReadError):  # the last file breaks off: it is kept, and its reader says so
                     for member in tar:
                         tar.members = []  # type: ignore[attr-defined]  # it would keep them all
@@ -55,7 +57,7 @@ class Tar:
                 end = tar.offset
         except (tarfile.TarError, ValueError) as error:
             raise UsageError(f"{path} is no tar archive: {error}", "get it again") from error
-        with Path(path).open("rb") as file:
+        with as_path(path).open("rb", SMALL) as file:
             file.seek(end)
             if end > size or any(file.read(BLOCK)):
                 found = counted(len(self.places), "file")
@@ -73,7 +75,7 @@ class Tar:
 
     def open(self, name: str, place: tuple[int, int]) -> BinaryIO:
         """Open a part of the archive."""
-        return cast(BinaryIO, io.BufferedReader(_Span(Path(self._path), name, *place), AT_ONCE))
+        return cast(BinaryIO, io.BufferedReader(_Span(as_path(self._path), name, *place), AT_ONCE))
 
 
 class _Span(io.RawIOBase):
@@ -105,6 +107,11 @@ class _Span(io.RawIOBase):
         count = self._file.readinto(view) or 0
         self._at += count
         return count
+
+    def check(self) -> None:
+        """Raise what kept a part of a remote file from being read, which a library may have passed over."""
+        if isinstance(self._file, RemoteFile):
+            self._file.check()
 
     def close(self) -> None:
         """Close the file."""

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import identity
+from maxi_core.system.remote import Checked, RemotePath, as_path
 from maxi_core.video.archive import Archive
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ def is_archive(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith(PACKED):
         raise UsageError(f"{path} is compressed, and videos are read where they lie", "decompress it, as with gunzip")
-    return name.endswith(ARCHIVES) and os.path.isfile(path)  # noqa: PTH113 (which raises for names too long)
+    return name.endswith(ARCHIVES) and is_file(path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is an ordinary file at a path; False also for a name that is too long."""
+    return path.is_file() if isinstance(path, RemotePath) else os.path.isfile(path)  # noqa: PTH113 (names too long)
 
 
 def names_in(archive: Path) -> Iterator[tuple[str, bool]]:
@@ -57,8 +63,9 @@ def archive_of(path: Path) -> Path | None:
 def _within(path: Path) -> tuple[Path, str] | None:
     text = str(path)
     for found in _WITHIN.finditer(text):
-        if os.path.isfile(archive := text[: found.end()]):  # noqa: PTH113
-            return Path(archive), text[found.end() + 1 :]
+        archive = as_path(text[: found.end()]) if isinstance(path, RemotePath) else Path(text[: found.end()])
+        if is_file(archive):
+            return archive, text[found.end() + 1 :]
     return None
 
 
@@ -70,7 +77,7 @@ def _indexed(archive: Path) -> Archive:
 
 
 @lru_cache(maxsize=OPEN)
-def _read(path: str, size: int, changed: int) -> Archive:
+def _read(path: str, size: int, changed: int | str) -> Archive:
     if path.lower().endswith(".tar"):
         from maxi_core.video.archive import Tar
 
@@ -93,7 +100,7 @@ def _place(archive: Path, name: str) -> tuple[Archive, tuple[int, int]]:
 def open_video(path: Path) -> BinaryIO:
     """Open a video to be read, wherever it lies; raises OSError as the built-in `open` does."""
     if (inside := _within(path)) is None:
-        return path.open("rb")
+        return cast(BinaryIO, path.open("rb"))
     archive, place = _place(*inside)
     return archive.open(str(path), place)
 
@@ -109,7 +116,7 @@ def video_size(path: Path) -> int:
 def video_exists(path: Path) -> bool:
     """Return whether there is a file at a path, or in an archive."""
     if (inside := _within(path)) is None:
-        return os.path.isfile(path)  # noqa: PTH113
+        return is_file(path)
     try:
         return inside[1] in _indexed(inside[0]).places
     except MaxiError:
@@ -132,21 +139,31 @@ def demuxed(path: Path) -> Iterator[InputContainer]:
     import av
 
     with ExitStack() as stack:
-        file = str(path) if _within(path) is None else stack.enter_context(open_video(path))
-        yield stack.enter_context(av.open(file, "r", metadata_errors="replace"))
+        if not isinstance(path, RemotePath):
+            file = str(path) if _within(path) is None else stack.enter_context(open_video(path))
+            yield stack.enter_context(av.open(file, "r", metadata_errors="replace"))
+            return
+        afar = stack.enter_context(open_video(path))
+        try:
+            with av.open(afar, "r", metadata_errors="replace") as container:
+                yield container
+        finally:  # FFmpeg takes a failure to fetch for the end of the file
+            if isinstance(raw := getattr(afar, "raw", None), Checked):
+                raw.check()
 
 
 @contextmanager
 def as_file(path: Path) -> Iterator[Path]:
-    """Yield a path that any program can open: of a video in an archive, one of a copy in memory (Linux).
+    """Yield a path that any program can open: of a video in an archive or elsewhere, one of a copy in memory (Linux).
 
     Raises UsageError where the system has no files in memory.
     """
-    if _within(path) is None:
+    if _within(path) is None and not isinstance(path, RemotePath):
         yield path
         return
     if not hasattr(os, "memfd_create"):
-        raise UsageError("this decoder reads files alone, and the video lies in an archive", "use --decoder pyav")
+        what = "this decoder reads files alone, and the video lies in an archive or elsewhere"
+        raise UsageError(what, "use --decoder pyav")
     with open(os.memfd_create("video"), "wb") as copy, open_video(path) as video:  # noqa: PTH123
         shutil.copyfileobj(video, copy, 1 << 20)
         copy.flush()

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
+from maxi_core.system.remote import RemotePath, as_path
 from maxi_core.system.text_files import excerpt
 from maxi_core.video.archives import ARCHIVES, is_archive, names_in
 from maxi_core.video.lists import is_video_name
@@ -33,6 +34,7 @@ class Root:
         self.folder, self._given, self._allow_outside = folder, given, allow_outside
         self._top = str(folder)
         self._absolute = str(folder.absolute())
+        self._remote = isinstance(folder, RemotePath)
         self._real = os.path.realpath(folder)
         self._folders: dict[str, bool] = {}  # folder of a video -> whether it lies in the root, links followed
 
@@ -40,6 +42,8 @@ class Root:
         """Return id and path of an entry; raises `OutsideError` with the reason."""
         if not written or "\0" in written:
             raise OutsideError(f"'{excerpt(written)}' is not the path of a file", "correct it")
+        if "://" in written and (url := _url(written)):
+            return self._place_url(url)
         name = str(PurePosixPath(written)) if "//" in written or "./" in written or written[-1] in "/." else written
         if ".." in name and ".." in name.split("/") and not self._allow_outside:
             raise OutsideError(
@@ -49,7 +53,7 @@ class Root:
             path = f"{self._top}/{name}"
         elif _within(name, self._absolute):
             path, name = name, name[len(self._absolute) :].lstrip("/")
-        elif self._given and not self._allow_outside:
+        elif (self._given or self._remote) and not self._allow_outside:
             raise OutsideError(
                 f"'{excerpt(written)}' is not in {self.folder}", f"write paths relative to it, or pass {ALLOW}"
             )
@@ -58,9 +62,18 @@ class Root:
         self.check_links(path)
         return name, path
 
+    def _place_url(self, url: str) -> tuple[str, str]:
+        if ".." in url.split("/") and not self._allow_outside:
+            raise OutsideError(f"'{excerpt(url)}' has '..' in it", f"correct it, or pass {ALLOW}")
+        if _within(url, self._absolute):
+            return url[len(self._absolute) :].lstrip("/"), url
+        if self._given and not self._allow_outside:
+            raise OutsideError(f"'{excerpt(url)}' is not in {self.folder}", f"correct it, or pass {ALLOW}")
+        return url, url
+
     def check_links(self, path: str) -> None:
         """Raise `OutsideError` if a symbolic link on the way to `path` leads out of the folder."""
-        if self._allow_outside:
+        if self._allow_outside or self._remote:
             return
         folder = path.rpartition("/")[0] or "/"
         inside = self._folders.get(folder)
@@ -72,6 +85,15 @@ class Root:
             f"'{excerpt(path, 300)}' is a link that leads out of {self.folder} (to {os.path.realpath(path)})",
             f"copy the file there, or pass {ALLOW} to follow it",
         )
+
+
+def _url(written: str) -> str:
+    """Return what was written as the URL that it is, without credentials, or "" if it is none."""
+    try:
+        path = as_path(written)
+    except UsageError as error:
+        raise OutsideError(error.problem, error.fix) from None
+    return str(path) if isinstance(path, RemotePath) else ""
 
 
 def _within(path: str, folder: str) -> bool:
@@ -132,7 +154,10 @@ def scan(folder: Path, root: Root, *, follow: bool, passed: PassedOver | None = 
     if is_archive(folder):
         return videos_in(folder, passed)
     archives: list[str] = []
-    found = sorted(_below(str(folder), root, passed, archives, follow=follow))
+    if isinstance(folder, RemotePath):
+        found = list(_below_remote(folder, passed, archives))
+    else:
+        found = sorted(_below(str(folder), root, passed, archives, follow=follow))
     if not found:
         return [f"{one}/{name}" for one in sorted(archives) for name in videos_in(folder / one, passed)]
     passed.endings.update(Path(one).suffix.lower() for one in archives)
@@ -192,6 +217,23 @@ def _below(top: str, root: Root, passed: PassedOver, archives: list[str], *, fol
                 if not link or real not in entered:
                     entered.add(real)
                     waiting.append(path)
+
+
+def _below_remote(top: RemotePath, passed: PassedOver, archives: list[str]) -> Iterator[str]:
+    """Do as `_below` with the listing of a bucket, which is sorted and has no folders."""
+    hidden = set()
+    for path in top.listed():
+        parts = path.split("/")
+        at = next((place for place, part in enumerate(parts) if is_hidden(part)), None)
+        if at is not None:
+            hidden.add("/".join(parts[: at + 1]))
+        elif is_video_name(path):
+            yield path
+        elif path.lower().endswith(ARCHIVES):
+            archives.append(path)
+        else:
+            passed.endings[_ending(path)] += 1
+    passed.hidden.update(_hidden_as(one.rpartition("/")[2]) for one in hidden)
 
 
 def _hidden_as(name: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
+from maxi_core.system.remote import refuse_remote
 from maxi_core.video.archives import video_identity
 from maxi_core.video.frames import Decoded
 from maxi_core.video.wire import pack, unpack
@@ -37,6 +38,7 @@ class FrameCache:
     """
 
     def __init__(self, folder: Path, cap: int, key: str, writers: int = 1) -> None:
+        refuse_remote(folder)
         self._folder, self._cap, self._key = folder, cap, key
         self._allowance = ROOM * cap / writers
         self._added = self._allowance  # so that the first `put` looks at what is there

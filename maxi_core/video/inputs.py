@@ -12,10 +12,12 @@ from itertools import chain, islice, pairwise
 from pathlib import Path, PurePosixPath
 
 from maxi_core.errors import UsageError
+from maxi_core.system.remote import RemotePath, as_path
+from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.text_files import check_regular, check_text, excerpt, not_text
 from maxi_core.types import Video
 from maxi_core.video.annotations import is_annotations, split_subset
-from maxi_core.video.archives import archive_of, is_archive, video_exists
+from maxi_core.video.archives import archive_of, is_archive, is_file, video_exists
 from maxi_core.video.folders import OutsideError, PassedOver, Root, scan, videos_in
 from maxi_core.video.lists import Row, is_video_name, parse_list_line, read_rows, wrong
 from maxi_core.video.skips import VideoError
@@ -94,16 +96,18 @@ def find_videos(
     """
     if not isinstance(source, (str, Path)):
         if len(source) != 1:
-            videos = _several([Path(one) for one in source], root, allow_outside_root)
+            videos = _several([as_path(one) for one in source], root, allow_outside_root)
             return videos if clip_seconds is None else cut(videos, clip_seconds)
         source = source[0]
-    source = Path(source)
+    source = as_path(source)
     check_regular(source)
     file = split_subset(source)[0]
-    if not os.path.exists(file) and not video_exists(source):  # noqa: PTH110 (which raises for names too long)
+    if isinstance(file, RemotePath):
+        _check_remote(file)
+    elif not os.path.exists(file) and not video_exists(source):  # noqa: PTH110 (which raises for names too long)
         raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
-    top = Path(root) if root is not None else (source if source.is_dir() else (archive_of(source) or source).parent)
-    if not os.path.isdir(top) and not is_archive(top):  # noqa: PTH112 (which raises for a name that is too long)
+    top = as_path(root) if root is not None else (source if source.is_dir() else (archive_of(source) or source).parent)
+    if not isinstance(top, RemotePath) and not os.path.isdir(top) and not is_archive(top):  # noqa: PTH112 (which raises for a name that is too long)
         raise UsageError(f"the root {top} is not a folder", "correct --root")
     place = Root(top, given=root is not None, allow_outside=allow_outside_root)
     if source.is_dir():
@@ -116,6 +120,15 @@ def find_videos(
         check_text(file, "neither a video nor a list")
         videos = _in_list(source, place)
     return videos if clip_seconds is None else cut(videos, clip_seconds)
+
+
+def _check_remote(path: RemotePath) -> None:
+    """Raise RemoteError if nothing is at a URL, nor in an archive that it leads into."""
+    try:
+        path.state(fresh=True)
+    except RemoteError as error:
+        if error.kind != "missing" or not video_exists(path):
+            raise
 
 
 def cut(videos: Iterable[Video], clip_seconds: float) -> VideoList:
@@ -167,6 +180,8 @@ def _several(sources: list[Path], root: Path | str | None, allow_outside: bool) 
     if lists and len(lists) < len(sources):
         raise UsageError(f"{lists[0]} is no video", "name videos and folders together, and a list by itself")
     if root is None and not lists:
+        if len({path.parts[:2] if isinstance(path, RemotePath) else () for path in sources}) > 1:
+            raise UsageError("videos of several servers cannot be named together", "name a list of them")
         root = os.path.commonpath([path.absolute() if path.is_dir() else path.absolute().parent for path in sources])
     parts = [find_videos(path, root, allow_outside_root=allow_outside) for path in sources]
     count = Counter(video.id for part in parts for video in part)
@@ -215,7 +230,7 @@ def _is_named_or_video(path: Path) -> bool:
 
 
 def _is_list(path: Path) -> bool:
-    return os.path.isfile(path) and not is_archive(path) and not _is_named_or_video(path)  # noqa: PTH113
+    return is_file(path) and not is_archive(path) and not _is_named_or_video(path)
 
 
 def _in_archive(archive: Path, root: Root) -> VideoList:
@@ -225,7 +240,7 @@ def _in_archive(archive: Path, root: Root) -> VideoList:
         log.warning("%s: passed over %s", excerpt(str(archive), 300), passed)
     prefix, place = root.place(str(archive.absolute()))
     return VideoList(
-        len(names), lambda: (Video(f"{prefix}/{name}", Path(place, name)) for name in names), watched=watched
+        len(names), lambda: (Video(f"{prefix}/{name}", as_path(place) / name) for name in names), watched=watched
     )
 
 
@@ -238,7 +253,7 @@ def _watched(path: Path) -> dict[str, list[int]] | None:
 
 def _one(path: Path, root: Root) -> VideoList:
     name, place = root.place(str(path.absolute()))
-    return VideoList(1, lambda: iter([Video(name, Path(place))]), watched={})
+    return VideoList(1, lambda: iter([Video(name, as_path(place))]), watched={})
 
 
 def _in_list(source: Path, root: Root) -> VideoList:
@@ -286,7 +301,7 @@ def _found(row: Row, files: _Files) -> Row:
 
 def _video(row: Row, root: Root) -> Video:
     name, path = root.place(row.path)
-    return Video(_id(row, name), Path(path), row.start, row.end)
+    return Video(_id(row, name), as_path(path), row.start, row.end)
 
 
 def _id(row: Row, name: str) -> str:

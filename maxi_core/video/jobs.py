@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from maxi_core.system.remote import admit, passport
+from maxi_core.system.remote_errors import RemoteError
 from maxi_core.texts import counted
 from maxi_core.types import Video
 from maxi_core.video.decoders import Decode, Side, load
@@ -104,12 +106,14 @@ class Job:
     def to_json(self) -> dict[str, Any]:
         """Return the job as values that JSON knows."""
         video, wanted = self.video, {name: asdict(sampling) for name, sampling in self.wanted.items()}
-        return {"id": video.id, "path": str(video.path), "start": video.start, "end": video.end, "wanted": wanted}
+        job = {"id": video.id, "path": str(video.path), "start": video.start, "end": video.end, "wanted": wanted}
+        return job | ({"remote": known} if (known := passport(video.path)) else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Job:
         """Rebuild a job."""
-        video = Video(values["id"], Path(values["path"]), values["start"], values["end"])
+        path = admit(values["remote"]) if "remote" in values else Path(values["path"])
+        video = Video(values["id"], path, values["start"], values["end"])
         return Job(video, {name: Sampling(**sampling) for name, sampling in values["wanted"].items()})
 
 
@@ -137,7 +141,7 @@ def answer(job: Job, decode: Decode, setup: Setup, cache: FrameCache | None) -> 
         if cache:
             cache.put(job, decoded)
         return decoded
-    except VideoError as error:
+    except (VideoError, RemoteError) as error:
         return VideoFailed(str(error), error.kind, error.fix, setup.decoder)
     except MemoryError:
         return _failed("not enough memory for its frames", "memory", "ask for fewer or smaller frames", setup)

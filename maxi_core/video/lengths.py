@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
+from maxi_core.system.remote import as_path
 from maxi_core.video.archives import demuxed
 from maxi_core.video.window import INDEXED, TOLERANCE, lasting, packets, promised, rate_of
 
@@ -103,7 +103,7 @@ def declared(
 def _reached(container: InputContainer, stream: VideoStream) -> float:
     """Return how far any stream of the file goes, in seconds from the first frame of `stream`; every packet is read."""
     ends = [0.0]
-    with suppress(FFmpegError), demuxed(Path(container.name)) as again:  # not every format can be wound back
+    with suppress(FFmpegError), demuxed(as_path(container.name)) as again:  # not every format can be wound back
         for packet in again.demux():
             if packet.pts is not None and packet.time_base is not None:
                 ends.append(float((packet.pts + (packet.duration or 0)) * packet.time_base))

@@ -17,6 +17,7 @@ from typing import Any
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import parsed_json, sweep, whole_file, write_text
 from maxi_core.system.locks import exclusive
+from maxi_core.system.remote import as_path
 from maxi_core.system.store import digest
 from maxi_core.types import Video
 from maxi_core.video.inputs import VideoList, state_of
@@ -110,6 +111,6 @@ def _lines(path: Path, about: Mapping[str, Any], place: int) -> Iterator[Video]:
             file.seek(about["offsets"][place // about["stride"]])
             for line in islice(file, place % about["stride"], None):
                 name, where, start, end = json.loads(line)
-                yield Video(name, Path(where), start, end)
+                yield Video(name, as_path(where), start, end)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise MaxiError(f"cannot read the list of videos {path}: {error}", "run the same command again") from None

@@ -11,6 +11,8 @@ from typing import TextIO
 
 from maxi_core.columns import list_columns
 from maxi_core.errors import UsageError, nearest
+from maxi_core.system.remote import is_remote
+from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.text_files import excerpt
 from maxi_core.texts import counted
 from maxi_core.video.annotations import is_annotations, read_annotations
@@ -20,6 +22,7 @@ EXTENSIONS = frozenset(f".{ending}" for ending in ENDINGS.split("|"))
 COLUMNS = ("path", "id", "start", "end")
 
 _FRAMES = re.compile(r"(\S+)[ \t]+\d+(?:[ \t]+\d+)+[ \t]*")  # of mmaction2: folder, number of frames, labels
+_OF_URL = re.compile(rf"(.*?\.(?:{ENDINGS})(?:\?\S*)?)((?:[ \t]+-?[0-9]+)*)[ \t]*", re.IGNORECASE)
 _LABELLED = re.compile(rf"(.*\.(?:{ENDINGS}))((?:[ \t]+-?[0-9]+)*)[ \t]*", re.IGNORECASE | re.DOTALL)
 
 
@@ -48,7 +51,7 @@ def parse_list_line(line: str) -> tuple[str, tuple[int, ...]]:
 
     Integers at the end, after a known extension of a video, are labels; all before them is the path, with its spaces.
     """
-    found = _LABELLED.fullmatch(line)
+    found = (_OF_URL if is_remote(line) else _LABELLED).fullmatch(line)
     if found is None:
         return line, ()
     return found[1], tuple(int(label) for label in found[2].split())
@@ -71,6 +74,8 @@ def read_rows(source: Path) -> Iterator[Row]:
             encoding="utf-8-sig", errors="surrogateescape", newline="" if read is _from_csv else "\n"
         ) as file:
             yield from read(source, file)
+    except RemoteError:
+        raise
     except OSError as error:
         raise UsageError(f"cannot read the list {source}: {error.strerror or error}") from error
 

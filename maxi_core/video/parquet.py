@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, BinaryIO
 
 from maxi_core.errors import UsageError
+from maxi_core.system.remote import as_path
 
 VIDEO = ("video", "mp4", "video_bytes", "bytes", "clip", "webm", "avi", "mkv", "mov", "content", "data")
 KEY = ("__key__", "id", "key", "video_id", "video_path", "path", "file_name", "filename", "name")
@@ -22,7 +23,7 @@ class Parquet:
 
     only_videos = True
 
-    def __init__(self, path: str, changed: int) -> None:
+    def __init__(self, path: str, changed: int | str) -> None:
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -30,7 +31,7 @@ class Parquet:
             raise UsageError(f"{path} needs pyarrow, which is not installed", "pip install 'maxi[data]'") from None
         self._path, self._changed = path, changed
         try:
-            with pq.ParquetFile(path) as file:
+            with as_path(path).open("rb") as data, pq.ParquetFile(data) as file:
                 self._column = _video_column(path, file.schema_arrow, pa)
                 sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
                 names = _names(file, self._column, pa) or [str(row) for row in range(sum(sizes))]
@@ -103,9 +104,9 @@ def _is_path(name: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _group(path: str, _changed: int, column: str, group: int) -> Any:
+def _group(path: str, _changed: int | str, column: str, group: int) -> Any:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with as_path(path).open("rb") as data, pq.ParquetFile(data) as file:
         found = file.read_row_group(group, columns=[column]).column(0).combine_chunks()
     return found.field("bytes") if column.endswith(".bytes") else found

@@ -17,6 +17,8 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from maxi_core.system.remote import as_path
+from maxi_core.system.remote_errors import RemoteError
 from maxi_core.texts import counted
 from maxi_core.video.archives import demuxed, video_size
 from maxi_core.video.decoders import Choose, Side
@@ -109,12 +111,15 @@ class _Reading:
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open `path` and yield its container and the film in it (`film`); raise `VideoError` if there is none."""
     check_file(path)
-    with ExitStack() as stack:
-        try:
-            container = stack.enter_context(demuxed(path))
-        except (FFmpegError, ValueError) as error:
-            raise not_a_video(path) from error
-        yield container, film(container)
+    try:
+        with ExitStack() as stack:
+            try:
+                container = stack.enter_context(demuxed(path))
+            except (FFmpegError, ValueError) as error:
+                raise not_a_video(path) from error
+            yield container, film(container)
+    except RemoteError as error:
+        raise VideoError(error.kind, error.problem, error.fix) from error
 
 
 def film(container: InputContainer) -> VideoStream:
@@ -142,7 +147,7 @@ def film(container: InputContainer) -> VideoStream:
 
 def _is_single(container: InputContainer, stream: VideoStream) -> bool:
     """Whether the stream has one packet; `container` is left where it is."""
-    with demuxed(Path(container.name)) as again:
+    with demuxed(as_path(container.name)) as again:
         same = next(one for one in again.streams.video if one.index == stream.index)
         return len(list(islice(packets(again, same), 2))) < 2
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maxi_core.errors import ExitCode, MaxiError, UsageError
+from maxi_core.system.remote import RemotePath
+from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.secrets import without_secrets
 from maxi_core.texts import counted
 from maxi_core.types import Failed
@@ -41,7 +43,11 @@ class VideoFailed(Failed):
 
 def check_file(path: Path) -> None:
     """Raise `VideoError` if `path` is not a readable file with something in it, or the like in an archive."""
-    if (archive := archive_of(path)) is not None:
+    try:
+        archive = archive_of(path)
+    except RemoteError as error:
+        raise _unreadable(error) from error
+    if archive is not None:
         check_file(archive)
         try:
             size = video_size(path)
@@ -62,13 +68,15 @@ def check_file(path: Path) -> None:
         raise VideoError("folder", "this is a folder, not a video", "name the files in it, or the folder above it")
     if not stat.S_ISREG(found.st_mode):
         raise VideoError("not-a-file", "this is not an ordinary file", "take it off the list")
-    if not os.access(path, os.R_OK):
+    if not isinstance(path, RemotePath) and not os.access(path, os.R_OK):
         raise _unreadable(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     if found.st_size == 0:
         raise VideoError("empty", "the file is empty (0 bytes)")
 
 
 def _unreadable(error: OSError) -> VideoError:
+    if isinstance(error, RemoteError):
+        return VideoError(error.kind, error.problem, error.fix)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return VideoError("missing", "no such file", "correct the path, or take it off the list")
     if isinstance(error, PermissionError):

@@ -29,6 +29,7 @@ from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.world_paths import world_benchmarks, world_path
 from maxi_core.system.hidden import is_hidden
+from maxi_core.system.remote import as_path
 from maxi_core.system.text_files import excerpt, read_text
 from maxi_core.texts import Spelling, counted, name_key
 from maxi_core.video.annotations import is_annotations, read_annotations, split_subset
@@ -196,6 +197,7 @@ def open_benchmark(
     names the classes to be kept. Raises UsageError, with the line, for what is missing, wrong or contradictory.
     """
     catalog = discover() if catalog is None else catalog
+    videos = videos and as_path(videos)
     known = None if os.path.exists(name) else find_benchmark(catalog, name)  # noqa: PTH110 (else long names raise)
     if known is not None:
         benchmark, split = known

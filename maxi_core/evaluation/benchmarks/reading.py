@@ -15,6 +15,7 @@ from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles
 from maxi_core.evaluation.benchmarks.lists import Listing, Row, read_list
 from maxi_core.evaluation.benchmarks.splits import Sample, Split, make_split
 from maxi_core.plugin.calls import blamed
+from maxi_core.system.remote import RemotePath, as_path, is_folder
 from maxi_core.texts import Spelling, counted, name_key
 from maxi_core.types import Video
 from maxi_core.video.archives import is_archive, video_exists
@@ -121,7 +122,8 @@ class Places:
     """
 
     def __init__(self, folder: Path, *, allow_outside: bool = False) -> None:
-        if not folder.is_dir() and not is_archive(folder):
+        folder = as_path(folder)
+        if not is_folder(folder) and not is_archive(folder):
             raise UsageError(f"there is no folder of videos at {folder}", "correct --videos")
         self._folder, self._follow = folder, allow_outside
         self._root = Root(folder, given=True, allow_outside=allow_outside)
@@ -142,8 +144,8 @@ class Places:
         return Placed(tuple(videos), tuple(missing))
 
     def _find(self, sample: Sample, classes: Sequence[str], ids: Counter[str]) -> Path | None:
-        path = Path(self._root.place(sample.path)[1])
-        if os.path.exists(path) or video_exists(path):  # noqa: PTH110 (which raises for a name that is too long)
+        path = as_path(self._root.place(sample.path)[1])
+        if (not isinstance(path, RemotePath) and os.path.exists(path)) or video_exists(path):  # noqa: PTH110 (which raises for a name that is too long)
             return path
         name, stem = sample.path.rpartition("/")[2], _stem(sample.path)
         found = self._by_name.get(name) or self._by_stem.get(stem) or self._by_case.get(stem.casefold())
@@ -168,6 +170,8 @@ class Places:
 
     @cached_property
     def _names(self) -> list[str]:
+        if isinstance(self._folder, RemotePath) and self._folder.scheme.startswith("http"):
+            return []  # of a web server: nothing can be looked for
         return scan(self._folder, self._root, follow=self._follow)
 
     @cached_property
