@@ -6,7 +6,7 @@ SETUP := .venv/.installed
 # Two processes, each file in one of them; more threads than that only wait for each other.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test slow long bench lint docs format clean
+.PHONY: demo test slow long bench rehearse lint docs format clean
 
 demo: $(SETUP)           ## set up and run the main job: the whole method in the embedded world, offline
 	$(BIN)/maxi plugins
@@ -28,6 +28,9 @@ bench: $(SETUP)          ## the quick benchmarks: a minute or two each
 	$(BIN)/python -m benchmarks.loss
 	$(BIN)/python -m benchmarks.decode_once --rounds 2
 	$(BIN)/python -m benchmarks.prefetch --videos 24 --rounds 2
+
+rehearse: $(SETUP)       ## the README's three commands at full size, offline, with random weights: ten minutes, 3 GB of disk
+	$(BIN)/python -m tools.rehearse
 
 lint: $(SETUP)           ## ruff and mypy
 	$(BIN)/ruff check .
