@@ -94,7 +94,10 @@ def in_lines(plan: dict[str, object]) -> list[str]:
     stages, broken, fails = (list(plan[key]) for key in ("stages", "unreadable", "fails"))  # type: ignore[call-overload]
     videos = counted(int(str(plan["videos"])), "video")
     lines = [f"{videos}, {plan['dictionary']}, keep {plan['keep']:g}"]
-    lines += [Stage(**stage).in_words() for stage in stages]
+    costs = [Stage(**stage) for stage in stages]
+    lines += [cost.in_words() for cost in costs]
+    if unmeasured := [cost.source for cost in costs if cost.asked and cost.seconds is None]:
+        lines.append(f"no time is known of {', '.join(unmeasured)}: run a few videos with the same options first")
     lines += [f"disk: {plan['disk']}", f"run: {plan['run']}", f"store: {plan['store']}"]
     if broken:
         lines.append(f"{len(broken)} of {videos} would be skipped, the first: {broken[0]}")

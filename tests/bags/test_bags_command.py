@@ -409,14 +409,15 @@ def test_what_was_skipped_is_shown_by_reason_the_most_frequent_first() -> None:
 
 def test_a_dry_run_says_in_text_what_each_stage_takes_and_how_long(world) -> None:
     first = world.bags("--dry-run").out.splitlines()
-    assert first[:5] == [
+    assert first[:6] == [
         f"6 videos, {world.folder / 'actions.txt'} (4 entries), keep 1",
         "match by toymatch: 6 videos at most",
         "caption by toyblip: 6 videos at most",
         "expand by toygpt: 4 calls at most, about 260 tokens",
-        first[4],
+        "no time is known of toymatch, toyblip, toygpt: run a few videos with the same options first",
+        first[5],
     ]
-    assert first[4].startswith("disk: about ")
+    assert first[5].startswith("disk: about ")
     assert "{" not in "".join(first)
     world.bags()
     world.add("new.mp4")
@@ -424,6 +425,7 @@ def test_a_dry_run_says_in_text_what_each_stage_takes_and_how_long(world) -> Non
     assert said[0].startswith("7 videos, ")
     assert said[1].startswith("match by toymatch: 1 video at most, 6 of 7 are known, about ")
     assert said[1].endswith(" at the speed of the last run")
+    assert "no time is known" not in "".join(said)
     document = json.loads(world.bags("--dry-run", "--json", "-o", "toymatch.seed=1").out)
     assert [stage["seconds"] is None for stage in document["stages"]] == [True, False, False]
 

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
             if stages[-1].code:
                 break
         answers = [*spoken(folder / "home" / "store")]
-    about = {
+    about: dict[str, object] = {
         "cores": os.cpu_count(),
         "load": [round(one, 1) for one in os.getloadavg()],
         "weights": "fetched from a loopback hub" if options.download else "an offline cache of the hub",
@@ -118,7 +118,7 @@ def commands(clips: Path, epochs: int | None) -> list[tuple[str, list[str]]]:
 
     fewer = [] if epochs is None else ["--epochs", str(epochs)]
     kept = math.floor(0.9 * sum(1 for _ in clips.iterdir()) + 0.5)  # of `--keep 0.9`
-    if kept < TrainSection().batch_size:  # a training refuses bags that do not fill one step
+    if kept < TrainSection.model_fields["batch_size"].default:  # a training refuses bags that do not fill one step
         fewer += ["--batch-size", str(kept)]
     sources = ["--dictionary", "actions.txt", "--sources", "gpt3,blip"]
     return [
