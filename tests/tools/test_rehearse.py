@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from maxi_core.bags.bag import to_line
+from maxi_core.types import Match, TextBag, Video
 from maxi_plugins.english.pipeline import Pipeline, pipeline_folder
-from tools.rehearse.__main__ import Answer, main, table, write_pipeline
+from tools.rehearse.__main__ import Answer, entries, main, table, write_pipeline
 from tools.rehearse.stages import measured
 from tools.rehearse.weights import SPECIAL, WORDS, _vocabulary
 
@@ -45,3 +47,10 @@ def test_the_three_commands_run_through_with_weights_that_are_fetched(tmp_path: 
     assert main(["--tiny", "--epochs", "1", "--download", "--json", str(tmp_path / "said.json")]) == 0
     said = json.loads((tmp_path / "said.json").read_text(encoding="utf-8"))
     assert [(stage["name"], stage["code"]) for stage in said["stages"]] == [("bags", 0), ("train", 0), ("eval", 0)]
+
+
+def test_the_entries_that_videos_are_matched_to_are_read_from_the_bags(tmp_path: Path) -> None:
+    matched = {"a": "x", "b": "y", "c": "y"}
+    bags = [TextBag(Match(Video(name, tmp_path / name), entry, 0.5), kept=True) for name, entry in matched.items()]
+    (tmp_path / "bags.jsonl").write_text("".join(f"{to_line(bag)}\n" for bag in bags), encoding="utf-8")
+    assert entries(tmp_path / "bags.jsonl") == {"x", "y"}

@@ -78,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
             hub = stack.enter_context(serving(Hub(cache)))
             env |= {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_CACHE": str(folder / "fetched")}
         for name, command in commands(clips, options.epochs):
+            if name == "train" and len(entries(folder / "runs" / "mine" / "bags.jsonl")) == 1:
+                command += ["--loss", "mil_nce_instance"]  # mil_nce has no gradient there
             stages.append(measured(name, [maxi(), *command], env, folder))
             if stages[-1].code:
                 break
@@ -126,6 +128,11 @@ def commands(clips: Path, epochs: int | None) -> list[tuple[str, list[str]]]:
         ("train", ["train", "runs/mine", "--keep", "0.9", "--ensemble", "0.2", *fewer]),
         ("eval", ["eval", MODEL, "runs/mine/train", "--benchmark", "ucf101", "--data-root", "data"]),
     ]
+
+
+def entries(bags: Path) -> set[str]:
+    """Return the entries that the videos of a run are matched to; random weights often match all to one."""
+    return {json.loads(line)["match"]["entry"] for line in bags.read_text(encoding="utf-8").splitlines()}
 
 
 def environment(folder: Path, cache: Path, endpoint: str) -> dict[str, str]:
