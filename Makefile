@@ -20,7 +20,7 @@ test: $(SETUP)           ## set up and run the tests
 slow: $(SETUP)           ## the tests that take minutes: long fuzzing, a full install into an empty environment
 	$(TEST) -m slow
 
-long: $(SETUP)           ## the tests that kill whole runs fifty times, and others that take long: tens of minutes
+long: .venv/.installed-long   ## the tests that kill whole runs fifty times, and others that take long: tens of minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
 bench: $(SETUP)          ## the quick benchmarks: a minute or two each
@@ -52,6 +52,10 @@ $(SETUP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "maxi needs Python 3.11 or newer: make PYTHON=python3.12 test")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+.venv/.installed-long: $(SETUP)
+	$(PIP) install --editable '.[dev,long]'
 	@touch $@
 
 .venv/.installed-docs: $(SETUP)
