@@ -163,8 +163,8 @@ class _Worker:
             stores[name] = store
         before = {name: asker.asked for name, asker in every.items()}
         askers = self._askers if share["captions"] else replace(self._askers, captioners=())
-        every = VideoList(len(videos), lambda: iter(videos))
-        for _ in answer_all(every, askers, self._sources, self._stages, Tally()):
+        listed = VideoList(len(videos), lambda: iter(videos))
+        for _ in answer_all(listed, askers, self._sources, self._stages, Tally()):
             pass
         return {
             "keys": [video_key(video) for video in videos],

@@ -135,9 +135,17 @@ class Store:
         for places in (self._own_places, self._places):
             if (found := places.get(name)) is not None:
                 yield found
-        for index in self._indexes:
-            with suppress(OSError, LookupError):  # a damaged index is a miss
-                yield from index.find(name)
+        try:
+            for index in self._indexes:
+                with suppress(LookupError):  # a damaged index is a miss
+                    yield from index.find(name)
+        except OSError:  # another machine has made it into a larger one, and removed it
+            for index in self._indexes:
+                index.close()
+            self._indexes = self._learn()
+            for index in self._indexes:
+                with suppress(OSError, LookupError):
+                    yield from index.find(name)
 
     def put(self, key: str, question: object, answer: object) -> None:
         """Keep an answer; raises MaxiError with the path if it cannot be written."""

@@ -93,7 +93,8 @@ class Index:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        with suppress(OSError):
+            os.close(self._file)
 
 
 def _names(pieces: Iterable[tuple[str, int, int]]) -> list[str]:

@@ -193,6 +193,18 @@ def test_an_answer_that_comes_while_another_thread_looks_for_it_stays(tmp_path: 
         assert store.get(digest("a")) == "one"
 
 
+def test_an_index_that_another_machine_replaced_is_looked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (store_index, store_module):
+        monkeypatch.setattr(module, "LEAST", 8)
+    filled(tmp_path, range(20))
+    with open_store(tmp_path), open_store(tmp_path) as store:
+        assert not store._places
+        store._indexes[0].close()  # as reading fails of a file that was removed on a disk of another machine
+        assert [store.get(digest(number)) for number in range(21)] == [*range(20), None]
+
+
 def test_a_segment_that_grows_or_is_torn_after_it_was_indexed_is_read_on_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
