@@ -87,7 +87,8 @@ def test_every_dependency_has_a_floor_and_every_builtin_needs_no_extra() -> None
     names = {line.split(">=")[0].split(";")[0].strip() for line in project["dependencies"]}
     assert {"torch", "open_clip_torch", "transformers", "spacy", "openai", "pluggy", "typer", "rich", "decord"} <= names
     assert all(">=" in line for line in project["dependencies"])
-    assert set(project["optional-dependencies"]) == {"data", "dev", "docs", "onnx"}
+    extras = {"data", "dev", "docs", "gs", "http", "long", "onnx", "ray", "s3", "torchcodec"}
+    assert set(project["optional-dependencies"]) == extras
     foreign = {line.split(">=")[0] for extra in ("data", "onnx") for line in project["optional-dependencies"][extra]}
     imported = re.compile(rf"^\s*(?:import|from) (?:{'|'.join(foreign)})\b", re.MULTILINE)
     plugins = [path for path in (ROOT / "plugins").rglob("*.py") if imported.search(path.read_text(encoding="utf-8"))]

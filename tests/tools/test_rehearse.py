@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from maxi_core.bags.bag import to_line
+from maxi_core.training.options import TrainSection
 from maxi_core.types import Match, TextBag, Video
+from maxi_plugins.blip import Blip
 from maxi_plugins.english.pipeline import Pipeline, pipeline_folder
-from tools.rehearse.__main__ import Answer, entries, main, table, write_pipeline
+from maxi_plugins.objectives import maxi_register_objectives
+from tools.rehearse.__main__ import LOSS_APART, Answer, entries, main, table, write_pipeline
 from tools.rehearse.stages import measured
-from tools.rehearse.weights import SPECIAL, WORDS, _vocabulary
+from tools.rehearse.weights import CAPTIONER, CLIP, SPECIAL, WORDS, _vocabulary
 
 CHILD = "import time; a = bytearray(60_000_000); time.sleep(0.5)"
 PARENT = f"import subprocess, sys; print('said'); sys.exit(subprocess.call([sys.executable, '-c', {CHILD!r}]) + 3)"
@@ -24,6 +27,16 @@ def test_a_stage_counts_the_memory_of_processes_below_and_keeps_output_and_code(
     assert 60e6 < stage.peak_bytes < 300e6
     (line,) = (line for line in table([stage], [Answer("maxi.blip", 2, 1.5)], {}) if line.startswith("maxi.blip"))
     assert line.split() == ["maxi.blip", "2", "1.500"]
+
+
+def test_the_weights_are_those_of_the_defaults() -> None:
+    assert Blip.Options().model == CAPTIONER
+    assert TrainSection.model_fields["model"].default == "/".join(CLIP)
+
+
+def test_the_other_loss_has_a_gradient_where_all_videos_and_bags_are_alike() -> None:
+    (loss,) = (kind for kind in maxi_register_objectives() if kind.name == LOSS_APART)
+    assert loss.constant_because(loss(), 2, 1, alike=True) == ""
 
 
 def test_the_vocabulary_has_as_many_different_words_as_berts() -> None:

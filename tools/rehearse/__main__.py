@@ -5,7 +5,8 @@
 Random weights in the layouts and sizes of the real ones (ViT-B/16, BLIP-large at 384 pixels) lie in a cache of the hub
 that is made for this and removed at the end: 2.5 GB in TMPDIR, with `--download` 5 GB, since the commands then fetch
 them from a hub on the loopback interface. `bags`, `train` and `eval` run with all defaults, with rendered clips or
-those of `--videos`, as users type them; only a training on fewer clips than fill a step gets a smaller batch. A server
+those of `--videos`, as users type them; a training on fewer clips than fill a step gets a smaller batch, and
+one on videos that all match one entry another loss. A server
 on the loopback interface stands in for the language model of `gpt3`, and where en_core_web_sm is not installed the
 sandbox's small pipeline lies in its layout. What is said of the videos means nothing. Exits with 1 if a command fails.
 """
@@ -34,11 +35,12 @@ from maxi_sandbox.painting import THINGS
 from tools.rehearse.hub import Hub, serving, write_repository
 from tools.rehearse.loopback import Chat, listening
 from tools.rehearse.stages import Stage, measured
-from tools.rehearse.weights import clip_repository, write_blip, write_clip, write_tiny_blip
+from tools.rehearse.weights import CAPTIONER, clip_repository, write_blip, write_clip, write_tiny_blip
 
 SIDE, RATE, FRAMES = 256, 25, 250  # of a rendered clip: ten seconds, about as large as the clips of Kinetics
 CLASSES, TESTED = 101, 2
 MODEL = "ViT-B-16-quickgelu/openai"
+LOSS_APART = "mil_max_pairs"  # tells videos apart that match one entry, even where their bags are the same
 PIPELINE = "en_core_web_sm"
 VERSION = "3.8.0"
 
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         folder, began = Path(made), time.perf_counter()
         cache = folder / "made"
         write_repository(cache, clip_repository(), write_clip)
-        write_repository(cache, blip_name(), write_tiny_blip if options.tiny else write_blip)
+        write_repository(cache, CAPTIONER, write_tiny_blip if options.tiny else write_blip)
         own = write_pipeline(folder / "packages")
         clips = options.videos.absolute() if options.videos else write_clips(folder / "clips", options.clips)
         write_benchmark(folder / "data" / "ucf101")
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
             env |= {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_CACHE": str(folder / "fetched")}
         for name, command in commands(clips, options.epochs):
             if name == "train" and len(entries(folder / "runs" / "mine" / "bags.jsonl")) == 1:
-                command += ["--loss", "mil_nce_instance"]  # mil_nce has no gradient there
+                command += ["--loss", LOSS_APART]  # mil_nce has no gradient there
             stages.append(measured(name, [maxi(), *command], env, folder))
             if stages[-1].code:
                 break
@@ -100,13 +102,6 @@ def main(arguments: Sequence[str]) -> int:
     if stages[-1].code:
         print(f"{stages[-1].name} ended with {stages[-1].code}:\n{stages[-1].output}")
     return 1 if stages[-1].code else 0
-
-
-def blip_name() -> str:
-    """Return the name on the hub of the captioner."""
-    from maxi_plugins.blip import LARGE
-
-    return LARGE
 
 
 def maxi() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 CLIP = "ViT-B-16-quickgelu", "openai"
+CAPTIONER = "Salesforce/blip-image-captioning-large"
 WORDS = 30_522  # of BERT's vocabulary; BLIP adds two
 SPECIAL = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
 ADDED = ("[DEC]", "[ENC]")
