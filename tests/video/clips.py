@@ -4,6 +4,7 @@ The number survives lossy coding, scaling and changes of colour, so a test compa
 tolerance on pixels proves nothing: in a slow video a frame that is two off differs by less than any coding error.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -132,7 +133,14 @@ def write(
             frame.time_base = base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    _give_way()
     return path
+
+
+def _give_way() -> None:
+    """Take back what libsvtav1 does where it may: it makes the thread that calls it one of real time, for good."""
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def write_numbered(
