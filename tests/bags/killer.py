@@ -57,7 +57,7 @@ def arm(killer: Killer) -> None:
 
     def start(self: store.Store) -> FileIO:
         started(self).close()
-        self._own = Torn(self._segments[-1], "ab")
+        self._own = Torn(self.folder / self._own_name, "ab")
         return self._own
 
     started = store.Store._start

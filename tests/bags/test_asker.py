@@ -355,6 +355,7 @@ def test_a_kept_answer_that_is_lost_while_it_is_needed_is_one_line(tmp_path: Pat
         next(tmp_path.glob("*.jsonl")).write_bytes(b"")
         with pytest.raises(MaxiError, match="the store lost what 'test' had answered: .*; run the same command again"):
             list(ask_texts(asker, QUESTIONS))
+        asker.close()
 
 
 def rotated(answers: list[object]) -> list[object]:

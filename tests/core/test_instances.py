@@ -11,7 +11,7 @@ from maxi_core.plugin.catalog import Catalog, discover
 from maxi_core.recipe.parts import cast_parts, drop_parts
 from maxi_core.recipe.recipe import Recipe, Setting, from_env, from_file, from_flag, settle, sources_of
 from maxi_core.recipe.shipped import shipped
-from maxi_core.settings.sections import CORE, SourcesSection, VideoOptions
+from maxi_core.settings.sections import CORE, BagsSection, SourcesSection, VideoOptions
 from maxi_core.training.options import TrainSection
 from tests.conftest import EXPANDER, FakeDist
 
@@ -75,7 +75,8 @@ def test_the_recipes_that_come_with_maxi_name_its_plugins_in_full(name: str) -> 
 
 def test_the_defaults_are_those_of_the_default_recipe() -> None:
     document = tomllib.loads(shipped(Path("maxi-k400"), discover(only=[])).with_name("default.toml").read_text())
-    assert document.keys() == {"schema", "sources", "train", "video"}
+    assert document.keys() == {"bags", "schema", "sources", "train", "video"}
+    assert document["bags"] == {"engine": BagsSection().engine}
     assert list(TrainSection().loss) == document["train"]["loss"]
     assert VideoOptions().decoder == document["video"]["decoder"]
     assert document["sources"].keys() == SourcesSection.model_fields.keys()
