@@ -28,7 +28,7 @@ from maxi_core.bags.askers import Sources, store_about, store_name
 from maxi_core.bags.codecs import TEXTS_OF_VIDEO, match_codec, video_key
 from maxi_core.bags.run import Job
 from maxi_core.bags.shard import Shard, note_done
-from maxi_core.bags.sharing import _key, merge, run_shard
+from maxi_core.bags.sharing import key_of, merge, run_shard
 from maxi_core.batches.bag_index import INDEX, open_bags
 from maxi_core.plugin.roles import Augmenter, Captioner, Matcher
 from maxi_core.system.files import write_lines
@@ -123,7 +123,7 @@ def first_share(folder: Path, of: int) -> dict[str, float]:
 def fake_shares(folder: Path, of: int, numbers: list[int]) -> dict[str, float]:
     """Leave what shares leave, without asking anybody."""
     job = job_of(folder)
-    key, dictionary = _key(job), job.dictionary
+    key, dictionary = key_of(job), job.dictionary
     codec, entries = match_codec(dictionary), digest(dictionary.entries)
     for number in numbers:
         shard = Shard(of, number)

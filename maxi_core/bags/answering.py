@@ -20,7 +20,9 @@ from typing import Any
 
 from maxi_core.bags.askers import Askers, Sources, open_askers
 from maxi_core.bags.codecs import video_key
-from maxi_core.bags.pipeline import Stages, Tally, Unwatched, answer_all
+from maxi_core.bags.pipeline import answer_all
+from maxi_core.bags.progress import Unwatched
+from maxi_core.bags.tally import Stages, Tally
 from maxi_core.errors import MaxiError
 from maxi_core.plugin.catalog import BUILTIN, FILE, Catalog, discover
 from maxi_core.recipe.plugin_files import with_files

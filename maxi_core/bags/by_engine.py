@@ -19,7 +19,7 @@ from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, open_askers
 from maxi_core.bags.codecs import text_key, video_key
 from maxi_core.bags.filtering import kept_best
-from maxi_core.bags.pipeline import NewProgress
+from maxi_core.bags.progress import NewProgress
 from maxi_core.bags.run import Job, Outcome
 from maxi_core.errors import ExitCode, MaxiError
 from maxi_core.plugin.engine import Engine

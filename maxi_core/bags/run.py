@@ -10,8 +10,10 @@ from maxi_core.bags.answered import Answers
 from maxi_core.bags.askers import Failures, Sources, store_about, store_name
 from maxi_core.bags.bag import read_bags, to_line
 from maxi_core.bags.manifest import BAGS, MANIFEST, finished, read_manifest
-from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, make_bags, merge_bags
+from maxi_core.bags.pipeline import make_bags, merge_bags
+from maxi_core.bags.progress import NewProgress, Unwatched
 from maxi_core.bags.shard import at_work
+from maxi_core.bags.tally import Stages, Tally
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.calls import notes
 from maxi_core.system.environment import versions

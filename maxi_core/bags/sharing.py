@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, replace
 
 from maxi_core.bags.answered import Answers, answers_of, to_lines
 from maxi_core.bags.askers import store_about, store_name
-from maxi_core.bags.pipeline import NewProgress, Stages, Tally, Unwatched, answer_share
+from maxi_core.bags.pipeline import answer_share
+from maxi_core.bags.progress import NewProgress, Unwatched
 from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
 from maxi_core.bags.shard import FOLDER, Shard, at_work, begun, done_with, missing, note_done, some
+from maxi_core.bags.tally import Stages, Tally
 from maxi_core.errors import UsageError
 from maxi_core.plugin.roles import Expander, Filter
 from maxi_core.system.files import utc_stamp, write_lines, write_text
@@ -47,7 +49,7 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
             raise InUseError(f"{job.out} is in use by {found}", "wait for it, or choose another --out")
         begin(job)
         write_text(folder / RECIPE, job.recipe)
-        key, tally, skips = _key(job), Tally(), Skips(job.max_skipped)
+        key, tally, skips = key_of(job), Tally(), Skips(job.max_skipped)
         stages = Stages(job.store, progress, skips.skip, skips.videos.use, job.strict)
         try:
             answered = answer_share(shard.share(job.videos), job.dictionary, job.sources, stages, tally)
@@ -68,7 +70,7 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
 
 def merge(job: Job, progress: NewProgress = Unwatched) -> Made:
     """Make the bags of a run whose shares are all done; raises UsageError that names those that are not."""
-    key = _key(job)
+    key = key_of(job)
     done = done_with(job.out, key)
     every = [missing(done, of) for of in sorted({shard.of for shard in begun(job.out)})]
     if not every:
@@ -87,7 +89,7 @@ def _answers(job: Job, key: str, of: int, done: Mapping[Shard, Mapping[str, obje
     return Answers(job.out, key, of, len(job.videos), [shard for shard in failed if shard.of == of])
 
 
-def _key(job: Job) -> str:
+def key_of(job: Job) -> str:
     """Return what the answers of a share depend on: another video, source or option makes a share to be done anew."""
     sources = [source for source in job.sources.every() if not isinstance(source, (Expander, Filter))]
     stores = [store_name(store_about(source, job.sources.reading)) for source in sources]

@@ -26,9 +26,9 @@ from maxi_core.recipe.parts import MARK, PARTS, Instance, Part, find_instance, l
 from maxi_core.settings.options import Configured, Flag, Options, WorldPath, from_text, make, secret_options
 from maxi_core.settings.sections import CORE, BagsSection, SourcesSection, VideoOptions, core_section
 from maxi_core.system.files import write_text
-from maxi_core.system.remote import clean
 from maxi_core.system.secrets import keep_secrets_of
 from maxi_core.system.text_files import read_toml
+from maxi_core.system.urls import clean
 from maxi_core.version import __version__
 
 log = logging.getLogger("maxi")

@@ -8,7 +8,7 @@ from typing import Any
 
 from maxi_core.bags.bag import read_bags
 from maxi_core.bags.manifest import read_manifest
-from maxi_core.bags.pipeline import NewProgress, Unwatched
+from maxi_core.bags.progress import NewProgress, Unwatched
 from maxi_core.bags.run import read_entries, read_skipped, texts_of
 from maxi_core.bags.signs import EMPTY, SIGNS, captioners_of, signs_of
 from maxi_core.bags.stats import Stats, collect

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maxi_core.bags.manifest import BAGS, bags_of, read_manifest
-from maxi_core.bags.pipeline import NewProgress, Unwatched
+from maxi_core.bags.progress import NewProgress, Unwatched
 from maxi_core.errors import UsageError, nearest
 from maxi_core.evaluation.saving import SCORES
 from maxi_core.reporting.bags import bags_part

@@ -1,6 +1,5 @@
 """The core's own sections of a recipe. Every other section is named after a plugin's source or temporal module."""
 
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +8,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath, deciding
+from maxi_core.system.threads import own_cores
 from maxi_core.texts import Spelling
 from maxi_core.video.decoders import Located, look_up
 from maxi_core.video.sampling import MOST_FRAMES
@@ -201,4 +201,4 @@ class VideoOptions(Options):
         """Return the number of worker processes."""
         if self.workers is not None:
             return self.workers
-        return min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+        return min(MOST_WORKERS, own_cores())

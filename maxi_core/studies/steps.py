@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from maxi_core.bags.bag import read_bags
-from maxi_core.bags.pipeline import NewProgress, Unwatched
+from maxi_core.bags.progress import NewProgress, Unwatched
 from maxi_core.clip.checkpoints import checkpoints_of
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.errors import MaxiError

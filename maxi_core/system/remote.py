@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 import shutil
 import stat as kinds
 import tempfile
@@ -19,11 +18,12 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from maxi_core.errors import UsageError
 from maxi_core.system.remote_errors import NEEDS, TRANSIENT, RemoteError, changed, explained
-from maxi_core.system.secrets import keep_secret, signs, without_secrets
+from maxi_core.system.secrets import without_secrets
+from maxi_core.system.urls import OTHER, URL, without_credentials
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -37,8 +37,6 @@ CONNECT, READ = 5, 30  # seconds
 PAUSES = (0.5, 2.0)  # seconds before each new try over HTTP; the clients of object stores retry by themselves
 REMEMBERED = 1_000_000  # files whose state is known without asking again
 
-_URL = re.compile(rf"({'|'.join(NEEDS)}):/{{1,2}}(?=[^/])", re.IGNORECASE)
-_OTHER = re.compile(r"([a-z][a-z0-9+.-]+)://")
 _STATES = ("ETag", "etag", "md5Hash", "blob_id", "oid", "Content-MD5", "Digest", "LastModified", "Last-Modified")
 
 Answer = TypeVar("Answer")
@@ -61,7 +59,7 @@ class RemotePath(PosixPath):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return f"{found[1]}://{text[found.end() :]}" if (found := _URL.match(text)) else text
+        return f"{found[1]}://{text[found.end() :]}" if (found := URL.match(text)) else text
 
     def __fspath__(self) -> str:
         return str(self)
@@ -238,7 +236,7 @@ _without_ranges: set[str] = set()  # servers that were asked for a part and sent
 def is_remote(written: object) -> bool:
     """Whether a text or path is the URL of a remote file; one slash is enough, since paths lose the other."""
     return isinstance(written, RemotePath) or (
-        _URL.match(str(written)) is not None if isinstance(written, (str, Path)) else False
+        URL.match(str(written)) is not None if isinstance(written, (str, Path)) else False
     )
 
 
@@ -249,44 +247,18 @@ def as_path(written: Path | str) -> Path:
     """
     if isinstance(written, RemotePath):
         return written
-    found = _URL.match(str(written))
+    found = URL.match(str(written))
     if found is None:
-        if other := _OTHER.match(str(written)):
+        if other := OTHER.match(str(written)):
             raise UsageError(f"{other[1]}:// is not read", f"copy the files to where one of {', '.join(NEEDS)} reads")
         return Path(written)
     scheme, rest = found[1].lower(), str(written)[found.end() :]
-    url, full = f"{scheme}://{_without_credentials(scheme, rest)}", f"{scheme}://{rest}"
+    url, full = f"{scheme}://{without_credentials(scheme, rest)}", f"{scheme}://{rest}"
     if "//" in url.partition("://")[2].rstrip("/"):
         raise UsageError(f"{without_secrets(url)} has // in its name", "write it with one slash, or copy the file")
     if url != full:
         _full[url.rstrip("/")] = full
     return RemotePath(url)
-
-
-def clean(text: str) -> str:
-    """Return a web address without its credentials, and any other text as it is."""
-    found = _URL.match(text)
-    if found is None or not found[1].lower().startswith("http"):
-        return text
-    scheme, rest = found[1].lower(), text[found.end() :]
-    return text if (kept := _without_credentials(scheme, rest)) == rest else f"{scheme}://{kept}"
-
-
-def _without_credentials(scheme: str, rest: str) -> str:
-    """Return what stands behind `scheme://` without user, password and signature; they are kept secret."""
-    host, slash, name = rest.partition("/")
-    user, _, host = host.rpartition("@")
-    if user:
-        keep_secret(user, unquote(user.partition(":")[2]))
-    if not scheme.startswith("http"):
-        if user:
-            raise UsageError(f"{scheme}://{host} takes no user in its URL", "set the credentials in the environment")
-        return rest
-    name, mark, query = name.partition("?")
-    said = [part.partition("=") for part in query.partition("#")[0].split("&")] if mark else []
-    names = {part[0] for part in said}
-    keep = ["".join(part) for part in said if not signs(part[0], names)]
-    return f"{host}{slash}{name}" + (f"?{'&'.join(keep)}" if keep else "")
 
 
 def passport(path: Path) -> dict[str, object] | None:

@@ -1,10 +1,10 @@
 """`decord`: decord, read from the first frame to the last."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import import_module, metadata
-from pathlib import Path
+from typing import Any
 
-from maxi_core import Choose, Decoded, Decoder, Side, hookimpl
+from maxi_core import Decoded, Decoder, hookimpl
 
 
 class Decord(Decoder):
@@ -19,19 +19,9 @@ class Decord(Decoder):
         import_module("decord")  # so that it is missed now, and not at each video; after av
         self._decode = decode
 
-    def decode(
-        self,
-        path: Path,
-        choose: Choose,
-        sides: Sequence[Side] = (None,),
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        square_pixels: bool = True,
-        threads: int = 0,
-    ) -> Decoded:
+    def decode(self, *video: Any, **how: Any) -> Decoded:
         """Decode one file, or one window of it."""
-        return self._decode(path, choose, sides, start=start, end=end, square_pixels=square_pixels, threads=threads)
+        return self._decode(*video, **how)
 
     @classmethod
     def about(cls) -> str:

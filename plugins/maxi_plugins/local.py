@@ -1,6 +1,5 @@
 """`local`: this process, or several worker processes on this machine."""
 
-import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pydantic import Field
 
 import maxi_core
 from maxi_core import Engine, Failed, Work, hookimpl
+from maxi_core.system.threads import own_cores
 
 GRACE = 5.0  # seconds that a worker has to end by itself
 
@@ -43,7 +43,7 @@ class Local(Engine):
 
     def cores(self) -> int | None:
         """Return an equal part of the cores that this process may use."""
-        return max(1, len(os.sched_getaffinity(0)) // self.options.processes) if self.apart else None
+        return max(1, own_cores() // self.options.processes) if self.apart else None
 
     def run(self, work: Work, items: Iterable[str]) -> Iterator[tuple[int, str | Failed]]:
         """Yield the place of each item with its result."""

@@ -1,9 +1,9 @@
 """`pyav`: the reference decoder, in order and only what is wanted."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any
 
-from maxi_core import Choose, Decoded, Decoder, Side, hookimpl
+from maxi_core import Decoded, Decoder, hookimpl
 
 
 class PyAV(Decoder):
@@ -18,19 +18,9 @@ class PyAV(Decoder):
 
         self._decode = decode
 
-    def decode(
-        self,
-        path: Path,
-        choose: Choose,
-        sides: Sequence[Side] = (None,),
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        square_pixels: bool = True,
-        threads: int = 0,
-    ) -> Decoded:
+    def decode(self, *video: Any, **how: Any) -> Decoded:
         """Decode one file, or one window of it."""
-        return self._decode(path, choose, sides, start=start, end=end, square_pixels=square_pixels, threads=threads)
+        return self._decode(*video, **how)
 
     @classmethod
     def about(cls) -> str:

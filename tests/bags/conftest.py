@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from maxi_core.errors import ExitCode
 from tests.conftest import FakeDist, Ran
 
 ACTIONS = ["riding a bike", "juggling balls", "playing chess", "waving a flag"]
 CAST = "toymatch,toygpt,toyblip,toyverbs"
+EVERY = f"toynoise,{CAST}"
 
 
 @dataclass
@@ -45,6 +47,23 @@ class World:
 
     def records(self, run: Path | None = None) -> list[dict]:
         return [json.loads(line) for line in ((run or self.out) / "bags.jsonl").read_text("utf-8").splitlines()]
+
+    def made_whole(self, more: int) -> "World":
+        """Add videos, some that cannot be read or shown, and make a run of all by one process, in `whole`."""
+        for place in range(more):
+            self.add(f"more {place}.mp4")
+        self.add("a broken one.mp4")
+        self.add("dark.mp4")
+        arguments = self.arguments("--keep", "0.7", sources=EVERY)
+        arguments[arguments.index("--out") + 1] = str(self.folder / "whole")
+        arguments[arguments.index("--store") + 1] = str(self.folder / "whole store")
+        assert self.maxi(*arguments).code == ExitCode.DONE
+        self.asked()
+        return self
+
+    def files(self, run: Path) -> dict[str, bytes]:
+        """Return what a run has left."""
+        return {name: (run / name).read_bytes() for name in ("bags.jsonl", "skipped.jsonl")}
 
     def asked(self) -> Counter[str]:
         """Return how often each source was asked since the last call."""

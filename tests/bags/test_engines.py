@@ -7,14 +7,12 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
 
 from maxi_core.errors import ExitCode
 from tests.conftest import Ran
 
-FILES = ("bags.jsonl", "skipped.jsonl")
 CAST = "toynoise,toymatch,toygpt,toyblip,toyverbs"
 TWO = ("--engine", "local", "-o", "local.processes=2")
 MORTAL = """
@@ -60,20 +58,7 @@ DEADLY = """
 def many(world, monkeypatch):
     """More videos, some that cannot be read or shown, in shares of four, and the files of a run by one process."""
     monkeypatch.setattr("maxi_core.bags.by_engine.SHARE", 4)
-    for place in range(8):
-        world.add(f"more {place}.mp4")
-    world.add("a broken one.mp4")
-    world.add("dark.mp4")
-    arguments = world.arguments("--keep", "0.7", sources=CAST)
-    arguments[arguments.index("--out") + 1] = str(world.folder / "whole")
-    arguments[arguments.index("--store") + 1] = str(world.folder / "whole store")
-    assert world.maxi(*arguments).code == ExitCode.DONE
-    world.asked()
-    return world
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in FILES}
+    return world.made_whole(8)
 
 
 def run(world, *more: str) -> Ran:
@@ -93,7 +78,7 @@ def mortal(fake_dist) -> list[str]:
 def test_two_processes_make_the_bags_of_one_and_go_on_where_they_were(many) -> None:
     ran = run(many, *TWO, "--json")
     assert ran.code == ExitCode.DONE, ran.err
-    assert files(many.out) == files(many.folder / "whole")
+    assert many.files(many.out) == many.files(many.folder / "whole")
     asked = many.asked()
     assert (asked["toymatch"], asked["toyblip"]) == (16, 16), "nobody asks again what a worker was asked"
     assert json.loads(ran.out)["asked"]["toymatch"] == 16
@@ -106,7 +91,7 @@ def test_two_processes_make_the_bags_of_one_and_go_on_where_they_were(many) -> N
 def test_an_engine_of_a_plugin_is_found_and_asked_of_what_is_new_alone(many, fake_dist) -> None:
     items = mortal(fake_dist)
     assert run(many, "--engine", "mortal").code == ExitCode.DONE
-    assert files(many.out) == files(many.folder / "whole")
+    assert many.files(many.out) == many.files(many.folder / "whole")
     assert [len(json.loads(item)["videos"]) for item in items] == [4, 4, 4, 4]
     assert many.asked()["toyverbs"] < 40, "a worker remembers the forms of a text"
     items.clear()
@@ -128,7 +113,7 @@ def test_a_share_that_ends_workers_is_halved_until_one_video_is_left_out(many, f
     reason = "it ended its worker 3 times (a worker died (here)); get the file again, or take it off the list"
     assert poisoned == [("match", "crash", reason)]
     assert len((many.out / "bags.jsonl").read_text().splitlines()) == len(
-        files(many.folder / "whole")["bags.jsonl"].splitlines()
+        many.files(many.folder / "whole")["bags.jsonl"].splitlines()
     )
     assert many.asked()["toymatch"] == 16, "no other video is lost, and nobody asks of the poisoned one"
 
@@ -234,4 +219,4 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(many, ended_by: sig
     assert "Traceback" not in err
     assert psutil.wait_procs(workers, timeout=10)[1] == []
     assert run(many).code == ExitCode.DONE
-    assert files(many.out) == files(many.folder / "whole")
+    assert many.files(many.out) == many.files(many.folder / "whole")

@@ -226,7 +226,8 @@ import sys
 from pathlib import Path
 from tests.bags.toys import ToyBlip, ToyGpt, ToyMatcher, ToyVerbs
 from maxi_core.bags.askers import Sources
-from maxi_core.bags.pipeline import Stages, Tally, make_bags
+from maxi_core.bags.pipeline import make_bags
+from maxi_core.bags.tally import Stages, Tally
 from maxi_core.bags.bag import to_line
 from maxi_core.types import Dictionary
 from maxi_core.video.inputs import find_videos

@@ -18,31 +18,17 @@ from maxi_core.types import Form, Match, Video
 from maxi_core.video.inputs import find_videos
 from tests.conftest import Ran
 
-FILES = ("bags.jsonl", "skipped.jsonl")
 CAST = "toynoise,toymatch,toygpt,toyblip,toyverbs"
 
 
 @pytest.fixture
 def many(world):
     """More videos, some that cannot be read or shown, and the files of a run by one process."""
-    for place in range(14):
-        world.add(f"more {place}.mp4")
-    world.add("a broken one.mp4")
-    world.add("dark.mp4")
-    arguments = world.arguments("--keep", "0.7", sources=CAST)
-    arguments[arguments.index("--out") + 1] = str(world.folder / "whole")
-    arguments[arguments.index("--store") + 1] = str(world.folder / "whole store")
-    assert world.maxi(*arguments).code == ExitCode.DONE
-    world.asked()
-    return world
+    return world.made_whole(14)
 
 
 def share(world, shard: str, *more: str) -> Ran:
     return world.bags("--keep", "0.7", "--shard", shard, *more, sources=CAST)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in FILES}
 
 
 def start(world, shard: str, **env: str) -> subprocess.Popen[str]:
@@ -61,7 +47,7 @@ def test_the_last_share_makes_the_bags_of_one_process(many, of: int) -> None:
     for number in range(of, 0, -1):
         assert not (many.out / "bags.jsonl").exists()
         assert share(many, f"{number}/{of}").code == ExitCode.DONE
-    assert files(many.out) == files(many.folder / "whole")
+    assert many.files(many.out) == many.files(many.folder / "whole")
     asked = many.asked()
     assert asked["toygpt"] <= 5, "an entry was expanded by two shares"
     if of == 3:
@@ -92,19 +78,19 @@ def test_four_shares_at_once_of_which_one_is_killed_and_run_again(many) -> None:
     assert "3/4" in outs[3][0]
     many.asked()
     assert share(many, "3/4").code == ExitCode.DONE
-    assert files(many.out) == files(many.folder / "whole")
+    assert many.files(many.out) == many.files(many.folder / "whole")
     assert many.asked()["toymatch"] <= 6 + 1 + 1, "its share, and what cannot be read"
 
 
 def test_merge_makes_the_bags_if_the_last_worker_could_not(many) -> None:
     for shard in ("1/2", "2/2"):
         share(many, shard)
-    for name in FILES:
+    for name in many.files(many.out):
         (many.out / name).unlink()
     ran = many.maxi("merge", str(many.out), "--json")
     assert ran.code == ExitCode.DONE
     assert json.loads(ran.out)["asked"] == {"toymatch": 1, "toygpt": 0, "toyblip": 1, "toyverbs": 0}
-    assert files(many.out) == files(many.folder / "whole")
+    assert many.files(many.out) == many.files(many.folder / "whole")
     ran = many.maxi("merge", str(many.folder / "nothing"))
     assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
     assert "no share of" in ran.err
@@ -139,7 +125,7 @@ def test_rank_and_world_size_name_a_share(many, monkeypatch) -> None:
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
         assert f"share {int(rank) + 1}/2: " in many.bags("--keep", "0.7", sources=CAST).out
-    assert files(many.out) == files(many.folder / "whole")
+    assert many.files(many.out) == many.files(many.folder / "whole")
 
 
 def test_shares_are_disjoint_whole_and_in_order(many) -> None:

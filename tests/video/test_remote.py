@@ -19,9 +19,10 @@ from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import UsageError
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system import remote
-from maxi_core.system.remote import RemotePath, as_path, clean
+from maxi_core.system.remote import RemotePath, as_path
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.secrets import without_secrets
+from maxi_core.system.urls import clean
 from maxi_core.types import Clip, Dictionary, Video
 from maxi_core.video.archives import video_identity
 from maxi_core.video.inputs import find_videos
