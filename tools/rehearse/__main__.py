@@ -181,7 +181,7 @@ def write_clip_of(film: Film, path: Path) -> None:
 
 
 def write_benchmark(folder: Path) -> None:
-    """Write a benchmark as UCF101 is downloaded: as many classes, two test videos."""
+    """Write a benchmark as UCF101 is downloaded: as many classes, and three splits of the same two test videos."""
     pairs = product(MOTIONS, THINGS)
     names = [f"{gerund(verb)} {thing}".title().replace(" ", "") for verb, thing in islice(pairs, CLASSES)]
     films = list(islice(training_films(), 100, 100 + TESTED))
@@ -190,7 +190,8 @@ def write_benchmark(folder: Path) -> None:
         (folder / path).parent.mkdir(parents=True)
         write_clip_of(film, folder / path)
     (folder / "classInd.txt").write_text("".join(f"{place} {name}\n" for place, name in enumerate(names, start=1)))
-    (folder / "testlist01.txt").write_text("".join(f"{path}\n" for path in tested))
+    for split in (1, 2, 3):
+        (folder / f"testlist0{split}.txt").write_text("".join(f"{path}\n" for path in tested))
 
 
 def spoken(store: Path) -> Iterator[Answer]:
