@@ -66,7 +66,7 @@ def test_each_method_of_a_benchmark_and_of_a_world_stands_in_the_guide(role) -> 
     assert [name for name in methods if f"`{name}(" not in GUIDE] == []
 
 
-@pytest.mark.parametrize("role", [*ROLES, "temporal", "objective"])
+@pytest.mark.parametrize("role", [*ROLES, "temporal", "objective", "engine"])
 def test_the_guide_names_every_sentence_of_the_contract(role: str) -> None:
     assert [sentence for sentence in checks_for(role) if sentence not in GUIDE] == []
 

@@ -1,4 +1,4 @@
-"""The contract kit for plugin authors: one line in a test holds a source, temporal module or objective to its contract.
+"""The contract kit for plugin authors: one line in a test holds a source, temporal module, objective or engine to it.
 
     from maxi_core.testing import contract
     test_synonyms = contract(Synonyms)

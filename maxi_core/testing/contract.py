@@ -11,6 +11,7 @@ from maxi_core.plugin.catalog import Catalog
 from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Configured
 from maxi_core.testing.effects import EFFECTS, restored, silenced
+from maxi_core.testing.engine import ENGINE
 from maxi_core.testing.fingerprint import EFFORT, FINGERPRINT, OPEN
 from maxi_core.testing.injector import INJECTOR
 from maxi_core.testing.objective import OBJECTIVE
@@ -32,6 +33,7 @@ ROLES: dict[str, dict[str, Check]] = {
     "filter": {**_ASKED, **FRAMES},
     "temporal": {**FORWARD, **TRAINING},
     "objective": OBJECTIVE,
+    "engine": ENGINE,
 }
 
 LIGHT = frozenset([*PLUGIN.values(), *FINGERPRINT.values()])  # nobody is asked anything

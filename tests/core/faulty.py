@@ -61,6 +61,12 @@ CONSTANT = "where it says that it has no gradient it has none"
 ZERO = "a regulariser is zero where the model is its teacher"
 HEAD = "gradients reach all of its head"
 
+RESULT = "each item has one result, at its place"
+FREE = "items are taken when a worker is free"
+KEPT = "a worker keeps its copy of the work"
+DIED = "an item whose worker died is Failed, the others are done"
+CLOSED = "closed, it leaves no worker"
+
 MUTANTS: dict[type[Configured], str] = {}
 UNSEEN: dict[type[Configured], str] = {}
 

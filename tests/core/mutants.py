@@ -11,6 +11,7 @@ from maxi_core.testing.subject import Subject, questions_for
 from tests.core import (  # noqa: F401 (each enters its classes into the register)
     faulty_batches,
     faulty_effects,
+    faulty_engines,
     faulty_filters,
     faulty_injectors,
     faulty_objectives,

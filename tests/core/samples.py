@@ -1,6 +1,11 @@
 """Small real plugins, some of each role, that keep the contract."""
 
 import hashlib
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +21,7 @@ from maxi_core import (
     Captioner,
     Clip,
     Dictionary,
+    Engine,
     Expander,
     Failed,
     Features,
@@ -30,6 +36,7 @@ from maxi_core import (
     Temporal,
     TextBag,
     UsageError,
+    Work,
 )
 
 if TYPE_CHECKING:
@@ -340,3 +347,63 @@ class Holds(Objective):
         assert features.head is not None
         apart = features.head(features.videos) - features.teacher.videos
         return apart.float().square().sum(1).mean() if apart.dtype.itemsize < 4 else apart.square().sum(1).mean()
+
+
+class Here(Engine):
+    """Does the work in this process."""
+
+    name = "here"
+    apart = False
+    work: Work | None = None
+
+    def run(self, work: Work, items: Iterable[str]) -> Iterator[tuple[int, str | Failed]]:
+        self.work = work
+        for place, item in enumerate(items):
+            yield place, work(item)
+
+    def close(self) -> None:
+        if self.work is not None:
+            self.work.close()
+
+
+HELD: list[Work] = []  # the work, in the worker
+
+
+class Beside(Engine):
+    """Does the work in one process beside this one."""
+
+    name = "beside"
+    pool: ProcessPoolExecutor | None = None
+
+    def run(self, work: Work, items: Iterable[str]) -> Iterator[tuple[int, str | Failed]]:
+        result: str | Failed
+        for place, item in enumerate(items):
+            if self.pool is None:
+                spawn = multiprocessing.get_context("spawn")
+                self.pool = ProcessPoolExecutor(1, spawn, initializer=begin, initargs=(work,))
+            try:
+                result = self.pool.submit(do, item).result()
+            except BrokenProcessPool:
+                self.pool, result = None, Failed("a worker died")
+            yield place, result
+
+    def close(self) -> None:
+        if self.pool is not None:
+            with suppress(BrokenProcessPool):
+                self.pool.submit(end).result()
+            self.pool.shutdown()
+
+
+def begin(work: Work) -> None:
+    """Keep the work in the worker."""
+    HELD.append(work)
+
+
+def do(item: str) -> str:
+    """Do an item in the worker."""
+    return HELD[0](item)
+
+
+def end() -> None:
+    """Close the work in the worker."""
+    HELD[0].close()

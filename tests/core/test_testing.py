@@ -16,7 +16,7 @@ from tests.core import mutants, samples
 from tests.core.faulty import MUTANTS, UNSEEN
 from tests.kit import in_this_process
 
-ROLES = ("expander", "captioner", "matcher", "augmenter", "filter", "injector", "temporal", "objective")
+ROLES = ("expander", "captioner", "matcher", "augmenter", "filter", "injector", "temporal", "objective", "engine")
 
 test_a_sound_expander_passes = contract(samples.Echo)
 test_a_sound_expander_with_options_passes = in_this_process(
@@ -47,6 +47,8 @@ test_a_sound_temporal_module_with_weights_passes = in_this_process(contract(samp
 test_a_sound_temporal_module_that_changes_the_encoder_passes = in_this_process(contract(samples.Blends))
 test_a_sound_objective_passes = contract(samples.Tells)
 test_a_sound_objective_with_a_teacher_and_a_head_passes = in_this_process(contract(samples.Holds))
+test_a_sound_engine_without_workers_passes = in_this_process(contract(samples.Here))
+test_a_sound_engine_with_a_worker_passes = pytest.mark.long(contract(samples.Beside))
 
 
 @pytest.mark.parametrize(("mutant", "sentence"), MUTANTS.items(), ids=[mutant.__qualname__ for mutant in MUTANTS])

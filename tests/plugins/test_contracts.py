@@ -1,8 +1,11 @@
-"""Every built-in source, temporal module and objective is held to the contract that strangers are held to."""
+"""Every built-in source, temporal module, objective and engine is held to the contract that strangers are held to."""
+
+import pytest
 
 from maxi_core.plugin.catalog import discover
 from maxi_core.testing import contract
 from maxi_core.testing.contract import ROLES
+from maxi_plugins.local import Local
 from maxi_plugins.mean import Mean
 from tests.kit import in_this_process
 
@@ -16,7 +19,9 @@ HELD = {
     "expanded",
     "gpt3",
     "hf-captioner",
+    "local",
     "mean",
+    "ray",
     "rescore",
     "stoplist",
     "transformer",
@@ -27,6 +32,8 @@ HELD = {
 }
 
 test_mean = contract(Mean)
+test_local_in_this_process = in_this_process(contract(Local))
+test_local_in_two_processes = pytest.mark.long(contract(lambda: Local(Local.Options(processes=2))))
 for _name, _cls in OBJECTIVES.items():
     globals()[f"test_{_name}"] = contract(_cls) if _name == "mil_nce" else in_this_process(contract(_cls))  # one module
 

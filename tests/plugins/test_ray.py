@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from maxi_core.errors import ExitCode
+from maxi_core.testing import contract
+from maxi_plugins.ray import Ray
 
 pytestmark = [
     pytest.mark.long,
@@ -47,6 +49,8 @@ class Deadly(Captioner):
 def maxi_register_sources():
     return [Deadly]
 """
+
+test_ray_keeps_the_contract = contract(lambda: Ray(Ray.Options(address="local", actors=2, cpus=1)))
 
 
 class Place:
