@@ -118,15 +118,21 @@ def _statistics(found: FoundModel, clip: nn.Module) -> tuple[Statistics, Statist
 def _unloadable(found: FoundModel, error: Exception) -> MaxiError:
     """Return the error, in one line, for a model that open_clip could not make or load."""
     import open_clip
+    from huggingface_hub import try_to_load_from_cache
 
     name, why = found.name, " ".join(str(error).split())[:300]  # keys that do not fit are in lines of their own
     if found.checkpoint is not None:
         return UsageError(f"the model of '{name}' cannot be made: {why}", f"look at {found.checkpoint / ABOUT}")
     if found.folder is not None:
         return UsageError(f"model '{name}' cannot be loaded: {why}", f"look at {CONFIG} and {WEIGHTS} in it")
-    why = str(error).strip().partition("\n")[0][:300].partition(". ")[0]
     place = open_clip.get_pretrained_cfg(found.architecture, found.tag)
     hub = place.get("hf_hub", "").rstrip("/")
+    if hub and (here := try_to_load_from_cache(hub, WEIGHTS)) and isinstance(here, str):
+        return MaxiError(
+            f"the weights of '{name}' are here and cannot be loaded: {why}",
+            f"delete {Path(here).resolve()} so that they are fetched anew; if that does not help, {hub} has others now",
+        )
+    why = str(error).strip().partition("\n")[0][:300].partition(". ")[0]
     if not hub:
         return MaxiError(f"the weights of '{name}' cannot be fetched from {place.get('url')}: {why}")
     return MaxiError(

@@ -12,6 +12,7 @@ import pytest
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_plugins.captioner_files import captioner_folder
+from tests.tools.client import point_at
 from tools.rehearse.hub import COMMIT, Hub, etag, folder_of, serving, write_repository
 
 NAME = "someone/captioner"
@@ -36,29 +37,10 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache of the client, which has no network and no Xet."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    return tmp_path
-
-
-@pytest.fixture
 def hub(there: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serving(Hub(there)) as hub:
         point_at(hub.url, monkeypatch)
         yield hub
-
-
-def point_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the client use this hub, as HF_ENDPOINT does for a process that begins."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
 
 
 def error() -> str:
