@@ -6,6 +6,7 @@ logs the variables of a runtime environment, and keeps what an actor is made of.
 
 import logging
 import os
+import random
 import signal
 import socket
 import threading
@@ -124,7 +125,7 @@ class Ray(Engine):
                 ray.kill(handle)
         self._starting, self._idle, self._busy, self._put = {}, [], {}, None
         if self._mine:
-            with _own_signals():
+            with _undisturbed():
                 ray.shutdown()
 
     def _connected(self) -> Any:
@@ -138,7 +139,7 @@ class Ray(Engine):
             local = {"object_store_memory": ROOM_FOR_OBJECTS, "include_dashboard": False} if address == "local" else {}
             try:
                 _silence()
-                with _own_signals():
+                with _undisturbed():
                     ray.init(address, log_to_driver=False, configure_logging=False, **local)
             except Exception as error:  # Ray raises whatever it likes
                 fix = "see whether this machine has room" if local else "ray start there, or -o ray.address=local"
@@ -165,9 +166,10 @@ class Ray(Engine):
         wanted = self.options.actors or self._room()
         if not have and not wanted and not self._died:
             raise UsageError(f"no machine of the Ray cluster has room for a worker: {self._needs()}", "-o ray.cpus=1")
-        for _ in range(wanted - have):
-            actor = self._ray.remote(_Remote).options(num_cpus=self.options.cpus, num_gpus=self._gpus()).remote()
-            self._starting[actor.begin.remote(self._put, self._environment())] = actor
+        with _undisturbed():
+            for _ in range(wanted - have):
+                actor = self._ray.remote(_Remote).options(num_cpus=self.options.cpus, num_gpus=self._gpus()).remote()
+                self._starting[actor.begin.remote(self._put, self._environment())] = actor
 
     def _environment(self) -> Mapping[str, str]:
         known = ("MAXI_*", *self.options.env)
@@ -249,13 +251,15 @@ def _last_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep our handlers of signals, which Ray replaces."""
+def _undisturbed() -> Iterator[None]:
+    """Keep our handlers of signals, which Ray replaces, and the state of `random`, from which it draws."""
     main = threading.current_thread() is threading.main_thread()
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT) if main}
+    drawn = random.getstate()
     try:
         yield
     finally:
+        random.setstate(drawn)
         for number, handler in before.items():
             signal.signal(number, handler)
 
