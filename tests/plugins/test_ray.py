@@ -19,6 +19,8 @@ from maxi_core.errors import ExitCode
 from maxi_core.testing import contract
 from maxi_plugins.ray import Ray
 
+pytest.importorskip("ray")  # it puts a folder of its own onto sys.path when it is imported
+
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(600),
