@@ -71,6 +71,10 @@ class Asker(Generic[Question, Answer]):
         if len(self._batch) >= self.source.batch:
             self._ask()
 
+    def is_settled(self, key: str) -> bool:
+        """Whether nothing that has to be asked for this key is still being asked."""
+        return key not in self._asking
+
     def settle(self, key: str) -> None:
         """Wait until the question of this key is answered."""
         while key in self._asking:

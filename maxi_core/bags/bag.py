@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
+from json.encoder import encode_basestring as _quoted
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,13 +27,28 @@ def compose(
     itself if there is no augmenter (`forms` is None). So does the matched entry, which is never an item itself: it is
     text1 of every prompt.
     """
+    return completed(
+        match, of_entry(match.entry, phrases, forms, matcher, shortened=shortened), phrases, captions, forms
+    )
+
+
+Found = Mapping[str, Text]  # by what two texts that differ in their case have in common
+
+
+def of_entry(entry: str, phrases: Said, forms: Forms | None, matcher: str, *, shortened: bool) -> Found:
+    """Return what all bags with a matched entry have in common: the first part of `compose`."""
     found: dict[str, Text] = {}
-    _add(found, match.entry, _words(match.entry, matcher, forms))
+    _add(found, entry, _words(entry, matcher, forms))
     for source, texts in phrases.items():
         for phrase in texts:
-            whole = Text(phrase, source, match.entry, "phrase")
             of_it = [item for item in _forms(phrase, source, forms) if shortened or not _is_shortened(item)]
-            _add(found, match.entry, [whole, *of_it])
+            _add(found, entry, [Text(phrase, source, entry, "phrase"), *of_it])
+    return found
+
+
+def completed(match: Match, of_entry: Found, phrases: Said, captions: Said, forms: Forms | None) -> TextBag:
+    """Return the bag of a video from what it has of its entry, and its captions: the second part of `compose`."""
+    found = dict(of_entry)
     for source, texts in captions.items():
         for caption in texts:
             itself = [Text(caption, source, match.video.id, "phrase")] if forms is None else []
@@ -41,7 +58,7 @@ def compose(
 
 
 def _forms(text: str, source: str, forms: Forms | None) -> list[Text]:
-    return [Text(form.text, source, text, form.kind) for form in (forms or {}).get(text, ())]
+    return [Text(form.text, source, text, form.kind) for form in forms.get(text, ())] if forms else []
 
 
 def _is_shortened(item: Text) -> bool:
@@ -54,9 +71,10 @@ def _words(text: str, source: str, forms: Forms | None) -> list[Text]:
 
 def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
     """Add texts that are not there yet, whatever their case; who says one again is noted."""
+    itself = entry.casefold()
     for text in texts:
         key = text.text.casefold()
-        if key == entry.casefold():
+        if key == itself:
             continue
         first = found.setdefault(key, text)
         if text.source != first.source and text.source not in first.also:
@@ -67,35 +85,42 @@ def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
 
 SCHEMA = 1
 TIMES = ("start", "end")
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # once: making one takes as long as a small bag
-
-
-def as_record(bag: TextBag) -> dict[str, object]:
-    """Return a bag as plain values."""
-    video = bag.match.video
-    return {
-        "schema": SCHEMA,
-        "video": video.id,
-        "path": str(video.path),
-        "start": video.start,
-        "end": video.end,
-        "match": {"entry": bag.match.entry, "score": bag.match.score, "top": [list(pair) for pair in bag.match.top]},
-        "kept": bag.kept,
-        "texts": [_text(text) for text in bag.texts],
-        "said": {source: list(texts) for source, texts in bag.said},
-    }
 
 
 def to_line(bag: TextBag) -> str:
-    """Return a bag as one line of JSON, without its end."""
-    record = as_record(bag)
-    line = _encode(record)
-    return line if line.isprintable() else json.dumps(record)  # a name that is not UTF-8 is written in escapes
+    """Return a bag as one line of JSON, without its end; as `json` writes it, in half the time."""
+    match, video = bag.match, bag.match.video
+    top = ", ".join([f"[{_quoted(entry)}, {_json_number(score)}]" for entry, score in match.top])
+    texts, said = ", ".join(map(_json_text, bag.texts)), ", ".join(starmap(_json_list, dict(bag.said).items()))
+    line = (
+        f'{{"schema": {SCHEMA}, "video": {_quoted(video.id)}, "path": {_quoted(str(video.path))}, '
+        f'"start": {_json_number(video.start)}, "end": {_json_number(video.end)}, '
+        f'"match": {{"entry": {_quoted(match.entry)}, "score": {_json_number(match.score)}, "top": [{top}]}}, '
+        f'"kept": {"true" if bag.kept else "false"}, "texts": [{texts}], "said": {{{said}}}}}'
+    )
+    return line if line.isprintable() else json.dumps(json.loads(line))  # a name that is not UTF-8: in escapes
 
 
-def _text(text: Text) -> dict[str, object]:
-    record: dict[str, object] = {"text": text.text, "source": text.source, "of": text.of, "kind": text.kind}
-    return {**record, "also": list(text.also)} if text.also else record
+def as_record(bag: TextBag) -> dict[str, object]:
+    """Return a bag as plain values, those of its line."""
+    record: dict[str, object] = json.loads(to_line(bag))
+    return record
+
+
+def _json_text(text: Text) -> str:
+    also = f", {_json_list('also', text.also)}" if text.also else ""
+    one, source, of, kind = map(_quoted, (text.text, text.source, text.of, text.kind))
+    return f'{{"text": {one}, "source": {source}, "of": {of}, "kind": {kind}{also}}}'
+
+
+def _json_list(name: str, texts: Iterable[str]) -> str:
+    return f"{_quoted(name)}: [{', '.join(map(_quoted, texts))}]"
+
+
+def _json_number(value: float | None) -> str:
+    if value is None:
+        return "null"
+    return float.__repr__(value) if isinstance(value, float) and math.isfinite(value) else json.dumps(value)
 
 
 def from_line(line: str | bytes) -> TextBag:

@@ -5,6 +5,7 @@ A filter is asked of a bag and handed that too: then a question is a bag, of its
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from maxi_core.bags.asker import Asker
@@ -32,18 +33,20 @@ def clips_for(
     from maxi_core.video.reader import read_jobs
 
     ahead: deque[tuple[Question, str, list[bool]]] = deque()  # that are being decoded: key, who is to be asked
+    sampling = [cache(partial(frames_of, asker)) for asker in askers]  # asked once, when there is something to ask
 
     def jobs() -> Iterator[Job]:
         for question in questions:
             key = askers[0].answers.codec.key(question)
             ahead.append((question, key, needed := [asker.wanted(key) for asker in askers]))
-            frames = {str(place): frames_of(asker) for place, asker in enumerate(askers) if needed[place]}
+            asked = [place for place, asker in enumerate(askers) if needed[place] and not asker.off]
             video = question if isinstance(question, Video) else question.match.video
-            yield Job(video, {name: sampling for name, sampling in frames.items() if sampling is not None})
+            yield Job(video, {str(place): found for place in asked if (found := sampling[place]()) is not None})
 
     for job, frames in read_jobs(jobs(), reading, 2 * max(asker.source.batch for asker in askers)):
         question, key, needed = ahead.popleft()
-        clips = [_clip(job, str(place), frames) if use else None for place, use in enumerate(needed)]
+        unread = cache(partial(_unread, job.video))  # the file is looked at once for all that read it themselves
+        clips = [(_clip(job, str(place), frames) or unread()) if use else None for place, use in enumerate(needed)]
         of_bag = isinstance(question, TextBag)
         yield question, key, [(one, question) if of_bag and isinstance(one, Clip) else one for one in clips]
 
@@ -59,13 +62,17 @@ def frames_of(asker: Asker[Any, Any]) -> Sampling | None:
     return wanted
 
 
-def _clip(job: Job, name: str, frames: Frames | VideoFailed) -> Clip | Failed:
+def _clip(job: Job, name: str, frames: Frames | VideoFailed) -> Clip | Failed | None:
+    if name not in job.wanted:
+        return None
+    return frames if isinstance(frames, VideoFailed) else Clip(job.video, frames[name])
+
+
+def _unread(video: Video) -> Clip | Failed:
     import numpy as np
 
-    if name in job.wanted:
-        return frames if isinstance(frames, VideoFailed) else Clip(job.video, frames[name])
     try:
-        check_file(job.video.path)
+        check_file(video.path)
     except VideoError as error:
         return VideoFailed(str(error), error.kind, error.fix)
-    return Clip(job.video, np.empty((0, 1, 1, 3), np.uint8))
+    return Clip(video, np.empty((0, 1, 1, 3), np.uint8))

@@ -36,7 +36,7 @@ def answers_of(
         for asker, item in zip(askers, items, strict=True):
             if item is not None:
                 asker.take(question, key, item)
-        while waiting and (len(waiting) > MOST_WAITING or all(waiting[0][1] in asker.answers for asker in askers)):
+        while waiting and (len(waiting) > MOST_WAITING or all(asker.is_settled(waiting[0][1]) for asker in askers)):
             yield first()
     while waiting:
         yield first()

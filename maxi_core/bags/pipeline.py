@@ -5,18 +5,19 @@ another source costs only that source.
 """
 
 from array import array
-from collections import ChainMap, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, islice, tee
+from itertools import chain, compress, islice
 
 from maxi_core.bags.answered import Answered, Answers, as_answered
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, Sources, open_askers
-from maxi_core.bags.bag import compose
+from maxi_core.bags.bag import completed, of_entry
 from maxi_core.bags.filtering import kept_best
 from maxi_core.bags.in_order import ask_clips, ask_texts
 from maxi_core.bags.passes import one_pass
+from maxi_core.bags.progress import Progress
 from maxi_core.bags.tally import Heard, Stages, Tally
 from maxi_core.errors import MaxiError
 from maxi_core.settings.sections import VideoOptions
@@ -41,47 +42,47 @@ def make_bags(
             stages.decided(tally.passes)
             first = _match(videos, askers, reading, stages, tally)
 
-            def described(kept: bytes) -> tuple[Iterator[Match], Iterator[Described]]:
+            def described(kept: bytes) -> Iterator[Described]:
                 survivors = (match.video for match in compress(_matches(videos, askers.matcher, first, reading), kept))
                 captioned = _caption(survivors, askers.captioners, reading, stages, tally)
-                return _matches(videos, askers.matcher, first, reading), ((captions, None) for captions in captioned)
+                for match, use in zip(_matches(videos, askers.matcher, first, reading), kept, strict=True):
+                    yield match, next(captioned) if use else None, None
+                next(captioned, None)  # so that its bar ends
 
             yield from _bags(first, described, askers, sources, keep, stages, tally)
         finally:
             _count_asked(askers, tally)
 
 
-Described = tuple[Mapping[str, list[str]], Mapping[str, list[Form]] | None]  # captions, and their forms if known
+# A match, captions if it is kept, and their forms if known.
+Described = tuple[Match, Mapping[str, list[str]] | None, Mapping[str, list[Form]] | None]
 
 
 def _bags(
     first: "_Matched",
-    described: Callable[[bytes], tuple[Iterator[Match], Iterator[Described]]],
+    described: Callable[[bytes], Iterator[Described]],
     askers: Askers,
     sources: Sources,
     keep: float,
     stages: Stages,
     tally: Tally,
 ) -> Iterator[TextBag]:
-    """Yield the bags of videos that are matched; `described` gives all matches again, and the captions of the kept."""
+    """Yield the bags of videos that are matched; `described` gives all of them again, and says which are kept."""
     kept = kept_best(first.scores, keep)
     tally.kept, tally.threshold = sum(kept), min(compress(first.scores, kept), default=0.0)
     entries = first.entries_of(kept)
     phrases = _expand(entries, askers.expanders, stages, tally)
     augment = _augment(askers.augmenter, stages, tally)
     known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)], {})
-    matches, captioned = described(kept)
-    in_chunks = _in_chunks(captioned, augment)
+    matcher, shortened = askers.matcher.name, sources.shortened
+    begun = {entry: of_entry(entry, phrases[entry], known, matcher, shortened=shortened) for entry in entries}
 
     def bags() -> Iterator[TextBag]:
-        for match, use in zip(matches, kept, strict=True):
-            if use:
-                captions, forms = next(in_chunks)
-                every = None if known is None or forms is None else ChainMap(forms, known)
-                said = phrases.get(match.entry, {})
-                yield compose(match, said, captions, every, askers.matcher.name, shortened=sources.shortened)
-            else:
+        for match, captions, forms in _in_chunks(described(kept), augment):
+            if captions is None:
                 yield TextBag(match, kept=False)
+            else:
+                yield completed(match, begun[match.entry], phrases[match.entry], captions, forms)
 
     made = bags()
     for one in askers.filters:
@@ -105,29 +106,21 @@ def merge_bags(
             failed = {video.id: match for video, (match,) in ask_clips([askers.matcher], unmatched, reading)}
             unknown: dict[int, Video] = {}  # by the number of its match, whose captions failed
 
-            def matched() -> Iterator[tuple[Match, Answered]]:
-                for one in answers:
-                    match = one.match or failed[one.video.id]
-                    if isinstance(match, Match):
-                        yield match, one
-
-            def described(kept: bytes) -> tuple[Iterator[Match], Iterator[Described]]:
+            def described(kept: bytes) -> Iterator[Described]:
                 survivors = (video for number, video in unknown.items() if kept[number])
                 again = _caption(survivors, askers.captioners, reading, stages, tally)
-                left, right = tee(matched())
-                return (match for match, _ in left), captions(compress(enumerate(right), kept), again)
-
-            def captions(
-                survivors: Iterator[tuple[int, tuple[Match, Answered]]], again: Iterator[dict[str, list[str]]]
-            ) -> Iterator[Described]:
-                for number, (_, one) in survivors:
-                    if number in unknown:
-                        yield next(again), None
-                        continue
-                    assert one.said is not None
-                    for captioner in askers.captioners:
-                        tally.of(captioner.name).count(one.said[captioner.name])
-                    yield one.said, one.forms
+                heard = [(captioner.name, tally.of(captioner.name)) for captioner in askers.captioners]
+                every = ((one.match or failed[one.video.id], one) for one in answers)
+                matched = ((match, one.said, one.forms) for match, one in every if isinstance(match, Match))
+                for number, (match, said, forms) in enumerate(matched):
+                    if not kept[number]:
+                        yield match, None, None
+                    elif said is None or number in unknown:
+                        yield match, next(again), None
+                    else:
+                        for name, counts in heard:
+                            counts.count(said[name])
+                        yield match, said, forms
 
             first = _gather(answers, failed, unknown, askers, stages, tally)
             yield from _bags(first, described, askers, sources, keep, stages, tally)
@@ -181,30 +174,36 @@ def answer_share(
 
 
 def answer_all(videos: VideoList, askers: Askers, sources: Sources, stages: Stages, tally: Tally) -> Iterator[Answered]:
-    """Do what `answer_share` does with askers that are open, and stay so."""
-    reading = sources.reading
+    """Do what `answer_share` does with askers that are open, and stay so.
+
+    The videos are gone through once. Only where a captioner costs money all are matched before, so that none is paid
+    for a video without match.
+    """
+    matcher, captioners, reading = askers.matcher, askers.captioners, sources.reading
     tally.passes = 1 if one_pass(videos, askers, sources, 1.0) else 2
-    first = _match(videos, askers, reading, stages, tally)
-    tally.kept = tally.matched
-    matched = (match.video for match in _matches(videos, askers.matcher, first, reading))
-    captioned = _caption(matched, askers.captioners, reading, stages, tally)
-    unknown = ((captions, None) for captions in captioned)
-    described = _in_chunks(unknown, _augment(askers.augmenter, stages, tally))
-    augmenter = tally.of(askers.augmenter.name) if askers.augmenter else Heard()
-    matches, failed, number = _matches(videos, askers.matcher, first, reading), 0, 0
-    for video, which in zip(videos, first.which, strict=True):
-        if not which:
-            yield Answered(video)
-            continue
-        if number % CHUNK == 0:
-            failed = augmenter.failed
-        captions, forms = next(described)
-        number += 1
-        if forms is not None and augmenter.failed == failed:
-            own = {text: forms[text] for texts in captions.values() for text in texts}
-            yield Answered(video, next(matches), captions, own)
-        else:
-            yield Answered(video, next(matches), captions)
+    if tally.passes == 2:
+        for video, (match,) in stages.progress("matching", len(videos)).follow(ask_clips([matcher], videos, reading)):
+            for one in captioners if isinstance(match, Failed) else ():
+                one.answers.failed[one.answers.codec.key(video)] = match
+    bar = stages.progress(_title(captioners), len(videos))
+
+    def described() -> Iterator[tuple[Video, Match | None, dict[str, list[str]]]]:
+        for video, (match, *answers) in bar.follow(ask_clips([matcher, *captioners], videos, reading)):
+            if _is_match(video, match, matcher.name, bar, stages, tally):
+                tally.matched = tally.kept = tally.matched + 1
+                yield video, match, _captions(video, answers, captioners, bar, stages, tally)
+            else:
+                yield video, None, {}
+
+    rest, augment = described(), _augment(askers.augmenter, stages, tally)
+    augmenting = tally.of(askers.augmenter.name) if askers.augmenter else Heard()
+    while chunk := list(islice(rest, CHUNK)):
+        failed = augmenting.failed
+        forms = augment((t for _, _, said in chunk for texts in said.values() for t in texts), {})
+        known = None if augmenting.failed > failed else forms
+        for video, match, said in chunk:
+            own = None if known is None else {text: known[text] for texts in said.values() for text in texts}
+            yield Answered(video, match, said, own) if match else Answered(video)
 
 
 def _count_asked(askers: Askers, tally: Tally) -> None:
@@ -236,19 +235,29 @@ def _match(videos: VideoList, askers: Askers, reading: VideoOptions, stages: Sta
     """Match every video; in one pass, also have it captioned while its frames are there."""
     found = _Matched()
     matcher, captioners = askers.matcher, askers.captioners if tally.passes == 1 else ()
-    bar = stages.progress("matching and captioning" if captioners else "matching", len(videos))
+    bar = stages.progress(_title(captioners), len(videos))
     for video, (match, *_) in bar.follow(ask_clips([matcher, *captioners], videos, reading)):
-        tally.videos += 1
-        tally.of(matcher.name).count(match)
-        found.which.append(not isinstance(match, Failed))
-        if isinstance(match, Failed):
-            bar.skip()
-            stages.skip(video.id, match, "match", matcher.name)
-            continue
-        stages.use()
-        found.add(match.entry, match.score)
+        found.which.append(is_match := _is_match(video, match, matcher.name, bar, stages, tally))
+        if is_match:
+            found.add(match.entry, match.score)
     tally.matched = len(found.scores)
     return found
+
+
+def _title(captioners: Sequence[object]) -> str:
+    return "matching and captioning" if captioners else "matching"
+
+
+def _is_match(video: Video, match: Match | Failed, matcher: str, bar: Progress, stages: Stages, tally: Tally) -> bool:
+    """Count the answer of the matcher to a video; return whether it is a match."""
+    tally.videos += 1
+    tally.of(matcher).count(match)
+    if isinstance(match, Failed):
+        bar.skip()
+        stages.skip(video.id, match, "match", matcher)
+        return False
+    stages.use()
+    return True
 
 
 def _matches(
@@ -296,15 +305,27 @@ def _caption(
         return
     bar = stages.progress("captioning", tally.kept)
     for video, answers in bar.follow(ask_clips(captioners, survivors, reading)):
-        captions: dict[str, list[str]] = {}
-        for captioner, answer in zip(captioners, answers, strict=True):
-            tally.of(captioner.name).count(answer)
-            if isinstance(answer, Failed):
-                bar.skip()
-                stages.skip(video.id, answer, "caption", captioner.name)
-            else:
-                captions[captioner.name] = answer
-        yield captions
+        yield _captions(video, answers, captioners, bar, stages, tally)
+
+
+def _captions(
+    video: Video,
+    answers: Sequence[list[str] | Failed],
+    captioners: Sequence[Asker[Video, list[str]]],
+    bar: Progress,
+    stages: Stages,
+    tally: Tally,
+) -> dict[str, list[str]]:
+    """Return source -> captions of a video; counts the answers."""
+    captions: dict[str, list[str]] = {}
+    for captioner, answer in zip(captioners, answers, strict=True):
+        tally.of(captioner.name).count(answer)
+        if isinstance(answer, Failed):
+            bar.skip()
+            stages.skip(video.id, answer, "caption", captioner.name)
+        else:
+            captions[captioner.name] = answer
+    return captions
 
 
 Augment = Callable[[Iterable[str], Mapping[str, list[Form]]], dict[str, list[Form]] | None]
@@ -318,11 +339,11 @@ def _augment(augmenter: Asker[str, list[Form]] | None, stages: Stages, tally: Ta
     failed: set[str] = set()
 
     def augment(texts: Iterable[str], known: Mapping[str, list[Form]]) -> dict[str, list[Form]]:
-        found = dict(known)
+        found, heard = dict(known), tally.of(augmenter.name)
         for forms in known.values():
-            tally.of(augmenter.name).count(forms)
+            heard.count(forms)
         for text, answer in ask_texts(augmenter, (text for text in dict.fromkeys(texts) if text not in known)):
-            tally.of(augmenter.name).count(answer)
+            heard.count(answer)
             if isinstance(answer, Failed) and text not in failed:  # which may come again in every chunk
                 failed.add(text)
                 stages.skip(text, answer, "augment", augmenter.name)
@@ -332,15 +353,14 @@ def _augment(augmenter: Asker[str, list[Form]] | None, stages: Stages, tally: Ta
     return augment
 
 
-def _in_chunks(
-    captioned: Iterator[Described], augment: Augment
-) -> Iterator[tuple[Mapping[str, list[str]], dict[str, list[Form]] | None]]:
-    """Yield the captions of each video with the forms of its chunk."""
-    while chunk := list(islice(captioned, CHUNK)):
-        known = {text: forms for _, some in chunk if some for text, forms in some.items()}
-        forms = augment((t for said, some in chunk if some is None for texts in said.values() for t in texts), known)
-        for captions, _ in chunk:
-            yield captions, forms
+def _in_chunks(described: Iterator[Described], augment: Augment) -> Iterator[Described]:
+    """Yield each match with its captions, if it is kept, and the forms of its chunk."""
+    while chunk := list(islice(described, CHUNK)):
+        known = {text: forms for _, _, some in chunk if some for text, forms in some.items()}
+        new = (texts for _, captions, some in chunk if captions and some is None for texts in captions.values())
+        forms = augment(chain.from_iterable(new), known)
+        for match, captions, _ in chunk:
+            yield match, captions, forms
 
 
 def _filter(

@@ -200,24 +200,29 @@ def run_job(job: Job, progress: NewProgress = Unwatched, answers: Answers | None
         return made
 
 
-def begin(job: Job) -> dict[str, object]:
-    """Return the manifest of a run that begins, and leave it in a folder that has none, so that others can compare.
+def compared(job: Job) -> tuple[dict[str, object], list[str]]:
+    """Return the manifest that is there, {} if none is, and how its run differs.
 
     Raises UsageError if the folder was made of something else (unless `overwrite`).
     """
-    parts = made_of(job)
     before = read_manifest(job.out)
-    found = differences(job.out, before, parts, job.videos)
+    found = differences(job.out, before, made_of(job), job.videos)
     if found and not job.overwrite:
         raise UsageError(
             f"{job.out} was made of something else ({'; '.join(found)})", "choose another --out or add --overwrite"
         )
+    return before, found
+
+
+def begin(job: Job) -> dict[str, object]:
+    """Return the manifest of a run that begins, and leave it in a folder that has none; raises as `compared` does."""
+    before, found = compared(job)
     manifest: dict[str, object] = {
         "schema": SCHEMA,
         "started": utc_stamp(),
         "finished": None,
         "argv": list(job.argv),
-        "made_of": parts,
+        "made_of": made_of(job),
         "overwritten": found,
         "keep": job.keep,
         "sources": {source.label: f"{source.ref} {source.version}".strip() for source in job.sources.every()},

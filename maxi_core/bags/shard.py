@@ -9,12 +9,10 @@ import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import parsed_json
 from maxi_core.system.locks import exclusive, holder_of
 from maxi_core.texts import counted
 from maxi_core.video.inputs import VideoList
@@ -23,8 +21,7 @@ FOLDER = "shards"  # in the run folder
 DONE = "done.jsonl"  # in the folder of the shares: one line for each that is done
 
 
-@dataclass(frozen=True, order=True)
-class Shard:
+class Shard(NamedTuple):
     """Share `number` of `of` equal ones, counted from 1."""
 
     of: int
@@ -91,12 +88,16 @@ def note_done(folder: Path, shard: Shard, record: Mapping[str, object]) -> None:
 
 def done_with(folder: Path, key: str) -> dict[Shard, dict[str, Any]]:
     """Return the records of the shares that were last done with what `key` stands for."""
+    from pydantic_core import from_json
+
     last: dict[str, dict[str, Any]] = {}
     with suppress(OSError), (folder / FOLDER / DONE).open("rb") as log:
         for line in log:
-            with suppress(ValueError, KeyError, TypeError):  # torn, or of another maxi
-                record = parsed_json(line)
+            try:
+                record = from_json(line)
                 last[record["shard"]] = {name: record[name] for name in ("share", "videos", "matched")}
+            except (ValueError, KeyError, TypeError):  # torn, or of another maxi
+                continue
     return {parse_shard(name): record for name, record in last.items() if record["share"] == key}
 
 

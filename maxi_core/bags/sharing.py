@@ -7,13 +7,13 @@ that knows the answers, so its files are those of one process to the byte.
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from maxi_core.bags.answered import Answers, answers_of, to_lines
 from maxi_core.bags.askers import store_about, store_name
 from maxi_core.bags.pipeline import answer_share
 from maxi_core.bags.progress import NewProgress, Unwatched
-from maxi_core.bags.run import Job, Made, Skips, begin, made_of, run_job
+from maxi_core.bags.run import Job, Made, Skips, begin, compared, made_of, run_job
 from maxi_core.bags.shard import FOLDER, Shard, at_work, begun, done_with, missing, note_done, some
 from maxi_core.bags.tally import Stages, Tally
 from maxi_core.errors import UsageError
@@ -47,7 +47,8 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
     with locked(folder, shard.lock):
         if found := holder_of(job.out):
             raise InUseError(f"{job.out} is in use by {found}", "wait for it, or choose another --out")
-        begin(job)
+        if not compared(job)[0]:
+            begin(job)  # so that the others have something to compare
         write_text(folder / RECIPE, job.recipe)
         key, tally, skips = key_of(job), Tally(), Skips(job.max_skipped)
         stages = Stages(job.store, progress, skips.skip, skips.videos.use, job.strict)
@@ -56,7 +57,8 @@ def run_shard(job: Job, shard: Shard, progress: NewProgress = Unwatched) -> Shar
             write_lines(answers_of(job.out, shard), to_lines(key, answered))
         finally:
             skips.write(folder / f"{shard.name}.skipped.jsonl")
-        note_done(job.out, shard, {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **asdict(tally)})
+        counts = {"videos": tally.videos, "matched": tally.matched}  # no more: each share reads the lines of all
+        note_done(job.out, shard, {"schema": SCHEMA, "share": key, "finished": utc_stamp(), **counts})
     done = done_with(job.out, key)
     left = missing(done, shard.of)
     share = Share(shard, tally, tuple(skips.records), left)

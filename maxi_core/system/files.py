@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import fnmatch
 import hashlib
 import io
 import json
@@ -43,9 +44,9 @@ def identity(path: Path) -> tuple[str, int, int | str]:
     if isinstance(path, RemotePath):
         state = path.state()
         return str(path), state.size, state.tag
-    path = path.resolve()
-    found = path.stat()
-    return os.fspath(path), found.st_size, found.st_mtime_ns
+    real = os.path.realpath(path)
+    found = os.stat(real)  # noqa: PTH116 (of a string: there are many)
+    return real, found.st_size, found.st_mtime_ns
 
 
 def utc_stamp() -> str:
@@ -69,9 +70,11 @@ def hold(handle: int) -> None:
 
 def sweep(folder: Path, name: str = "*") -> None:
     """Remove what killed processes have left half made of `name` in a folder; what is being made stays."""
-    for path in folder.glob(f".{name}"):
-        if not _PARTIAL.fullmatch(path.name):
-            continue
+    try:
+        hidden = [one for one in os.listdir(folder) if one[0] == "."]  # noqa: PTH208 (of texts: there may be many)
+    except OSError:
+        return
+    for path in [folder / one for one in fnmatch.filter(hidden, f".{name}") if _PARTIAL.fullmatch(one)]:
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:

@@ -35,13 +35,14 @@ ABOUT = "about.json"  # in each folder: what its answers depend on, for people
 SPEED = "speed.json"  # in each folder: how many answers took how many seconds, in the last run that asked
 KEY = b'{"key": "'  # how each line begins
 CHECKED = "order-checked"  # in a folder whose source was seen to answer each question of a batch at its place
+_ABSENT = object()
+_digested = json.JSONEncoder(sort_keys=True, default=str).encode  # once: making one takes as long as a short text
 _names = count()
 
 
 def digest(*parts: object) -> str:
     """Return a stable hash of plain values, 32 hexadecimal digits."""
-    text = json.dumps(parts, ensure_ascii=True, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_digested(parts).encode()).hexdigest()[:32]
 
 
 class Store:
@@ -54,7 +55,7 @@ class Store:
 
     SYNC_EVERY = 64
     OPEN_AT_ONCE = 32  # segments, of any number: a process may have about a thousand files open
-    REMEMBERED = 4096  # answers that were looked up last
+    REMEMBERED = 2048  # keys that were looked up or put last, with their answers
 
     def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
         refuse_remote(folder)
@@ -63,7 +64,7 @@ class Store:
         self._sync_every = 1 if costly else self.SYNC_EVERY
         self._places: dict[bytes, tuple[str, int]] = {}  # digest -> segment, place in it
         self._own_places: dict[bytes, tuple[str, int]] = {}  # of answers that were put now
-        self._recent: dict[bytes, object] = {}  # answers that were looked up, the last ones
+        self._recent: dict[bytes, object] = {}  # the last answers that were looked up or put, or that there is none
         self._open: dict[str, BinaryIO] = {}  # segments by name, the last used at the end
         self._own: FileIO | None = None
         self._own_name = ""
@@ -104,15 +105,27 @@ class Store:
 
     def __contains__(self, key: str) -> bool:
         name = bytes.fromhex(key)
-        return name in self._own_places or name in self._recent or self._look_up(key, name)
+        return name in self._own_places or self._look_up(key, name) is not _ABSENT
 
     def get(self, key: str) -> object | None:
         """Return the answer kept under `key`, or None; a row that is damaged or lost is a miss."""
-        name = bytes.fromhex(key)
-        return self._recent[name] if name in self._recent or self._look_up(key, name) else None
+        found = self._look_up(key, bytes.fromhex(key))
+        return None if found is _ABSENT else found
 
-    def _look_up(self, key: str, name: bytes) -> bool:
-        """Read an answer, and hold it for whoever wants it next; returns whether there is one."""
+    def _look_up(self, key: str, name: bytes) -> object:
+        """Return an answer, or _ABSENT, and hold it for whoever wants it next."""
+        if name not in self._recent:
+            found = self._read(key, name)
+            if name not in self._recent:  # else it was put meanwhile
+                self._remember(name, found)
+        return self._recent[name]
+
+    def _remember(self, name: bytes, answer: object) -> None:
+        if len(self._recent) >= self.REMEMBERED:
+            del self._recent[next(iter(self._recent))]
+        self._recent[name] = answer
+
+    def _read(self, key: str, name: bytes) -> object:
         for segment, place in self._candidates(name):
             try:
                 file = self._opened(segment)
@@ -121,14 +134,11 @@ class Store:
             except OSError:
                 row = None
             if row is not None and row["key"] == key:
-                if len(self._recent) >= self.REMEMBERED:
-                    del self._recent[next(iter(self._recent))]
-                self._recent[name] = row["answer"]
-                return True
+                return row["answer"]
             for places in (self._own_places, self._places):
                 if places.get(name) == (segment, place):
                     del places[name]
-        return False
+        return _ABSENT
 
     def _candidates(self, name: bytes) -> Iterator[tuple[str, int]]:
         """Yield where the answer of a digest may lie."""
@@ -149,9 +159,9 @@ class Store:
 
     def put(self, key: str, question: object, answer: object) -> None:
         """Keep an answer; raises MaxiError with the path if it cannot be written."""
-        body = json.dumps([key, question, answer], ensure_ascii=True)
-        row = {"key": key, "question": question, "answer": answer, "check": zlib.crc32(body.encode())}
-        line = json.dumps(row, ensure_ascii=True).encode() + b"\n"
+        name, asked, said = json.dumps(key), json.dumps(question), json.dumps(answer)
+        check = zlib.crc32(f"[{name}, {asked}, {said}]".encode())  # of what `_row` makes of it
+        line = f'{{"key": {name}, "question": {asked}, "answer": {said}, "check": {check}}}\n'.encode()
         try:
             own = self._own or self._start()
             place = own.tell()
@@ -168,6 +178,7 @@ class Store:
                 "make room or choose another --store; the same command goes on from here",
             ) from error
         self._own_places[bytes.fromhex(key)] = (self._own_name, place)
+        self._remember(bytes.fromhex(key), json.loads(said))  # as it is read again
 
     def close(self) -> None:
         """Force what is written to the disk and close the segments."""

@@ -67,8 +67,13 @@ class VideoList:
         """The SHA-256 over the ids and windows, in their order."""
         seen = hashlib.sha256()
         for video in self:
-            seen.update(f"{video.id}\0{video.start}\0{video.end}\n".encode(errors="surrogatepass"))
+            seen.update(checksummed(video))
         return seen.hexdigest()
+
+
+def checksummed(video: Video) -> bytes:
+    """Return what of a video the checksum of a list is taken of."""
+    return f"{video.id}\0{video.start}\0{video.end}\n".encode(errors="surrogatepass")
 
 
 def state_of(path: Path | str) -> list[int]:

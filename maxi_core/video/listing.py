@@ -5,6 +5,7 @@ does it; the others compare the state (size and time of the last change) of the 
 entered, and go through all of it again only where that is another.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from maxi_core.system.locks import exclusive
 from maxi_core.system.remote import as_path
 from maxi_core.system.store import digest
 from maxi_core.types import Video
-from maxi_core.video.inputs import VideoList, state_of
+from maxi_core.video.inputs import VideoList, checksummed, state_of
 
 log = logging.getLogger("maxi")
 
@@ -62,16 +63,17 @@ def listed(
 
 
 def _write(path: Path, videos: VideoList, watched: Mapping[str, list[int]]) -> None:
-    offsets, size = [], 0
+    offsets, size, seen = [], 0, hashlib.sha256()
     with whole_file(path) as file:
         for number, video in enumerate(videos):
             if number % STRIDE == 0:
                 offsets.append(size)
+            seen.update(checksummed(video))
             size += file.write(json.dumps([video.id, str(video.path), video.start, video.end]).encode() + b"\n")
     about = {
         "schema": SCHEMA,
         "count": len(videos),
-        "checksum": videos.checksum,
+        "checksum": seen.hexdigest(),  # taken here, since each time through the list costs minutes
         "list": state_of(path),
         "watched": watched,
         "stride": STRIDE,

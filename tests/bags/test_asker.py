@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from maxi_core.bags.answers import Answers
 from maxi_core.bags.asker import FAULTS_IN_A_ROW, Asker
-from maxi_core.bags.codecs import TEXTS_OF_ENTRY, match_codec, text_key, video_key
-from maxi_core.bags.in_order import answers_of, ask_texts
+from maxi_core.bags.codecs import TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, match_codec, text_key, video_key
+from maxi_core.bags.in_order import answers_of, ask_clips, ask_texts
 from maxi_core.bags.order_check import moved
 from maxi_core.errors import MaxiError, PluginError
 from maxi_core.plugin import calls
 from maxi_core.plugin.roles import Source
+from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.store import Store
 from maxi_core.types import Dictionary, Failed, Match, Video
 
@@ -477,3 +478,31 @@ def test_answers_are_kept_as_they_come_whoever_stops_listening(tmp_path: Path) -
         asker.close()
     assert len(kept(tmp_path)) >= 7
     assert right(kept(tmp_path))
+
+
+def test_frames_are_asked_for_once_in_a_pass_and_a_source_that_is_switched_off_holds_none_up(
+    tmp_path: Path,
+) -> None:
+    class Reader(Sample):
+        looks = 0
+
+        @property
+        def frames(self) -> None:
+            self.looks += 1
+
+    (tmp_path / "v.mp4").write_bytes(b"x")
+    videos = [Video(f"v{number}", tmp_path / "v.mp4", number, number + 1) for number in range(40)]
+    sources = [Reader(), Reader()]
+    methods: list[Method] = [lambda clips: 1 / 0, lambda clips: [[clip.video.id] for clip in clips]]
+    with Store(tmp_path / "a", {}) as store, Store(tmp_path / "b", {}) as other:
+        askers = [
+            Asker(source, method, Answers(f"test{number}", TEXTS_OF_VIDEO, at), strict=False)
+            for number, (source, method, at) in enumerate(zip(sources, methods, (store, other), strict=True))
+        ]
+        found = list(ask_clips(askers, videos, VideoOptions(workers=0)))
+        for asker in askers:
+            asker.close()
+    assert [source.looks for source in sources] == [1, 1]
+    assert [video for video, _ in found] == videos
+    assert "was switched off" in askers[0].off
+    assert all(isinstance(bad, Failed) and good == [video.id] for video, (bad, good) in found)

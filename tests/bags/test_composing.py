@@ -1,12 +1,13 @@
 """Bag policies: what goes in, in which order, who said it, and which videos are kept."""
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maxi_core.bags.bag import compose, from_line, to_line
+from maxi_core.bags.bag import as_record, compose, from_line, to_line
 from maxi_core.bags.filtering import keep_best
 from maxi_core.types import Form, Match, Text, TextBag, Video
 
@@ -114,4 +115,5 @@ def test_a_line_read_back_is_the_same_bag(name, texts, score, said) -> None:
     bag = TextBag(match, True, tuple(texts), tuple(said.items()))
     line = to_line(bag)
     assert "\n" not in line
+    assert line in {json.dumps(as_record(bag), ensure_ascii=escaped) for escaped in (False, True)}
     assert from_line(line.encode("utf-8").decode("utf-8")) == bag

@@ -17,7 +17,7 @@ from tests.bags.conftest import World
 LOOKERS = """
     import os, time
     from hashlib import sha256
-    from maxi_core import Captioner, Match, Matcher, Sampling, hookimpl
+    from maxi_core import Captioner, Failed, Match, Matcher, Sampling, hookimpl
 
     def look(name, clips):
         time.sleep(float(os.environ.get("SLOW_" + name.upper(), "0")) * len(clips))
@@ -32,6 +32,8 @@ LOOKERS = """
             look("near", clips)
             return [self.one(clip, dictionary) for clip in clips]
         def one(self, clip, dictionary):
+            if clip.video.id == os.environ.get("UNMATCHED"):
+                return Failed("it fits nothing")
             value = int(sha256(clip.frames.tobytes()).hexdigest()[:8], 16)
             return Match(clip.video, dictionary.entries[value % len(dictionary.entries)], value / 2 ** 32)
 
@@ -133,3 +135,12 @@ def test_a_run_that_goes_on_keeps_to_what_was_decided(looking: World, monkeypatc
         path.unlink()
     monkeypatch.setenv("SLOW_SAYS", "0.15")
     assert bags(looking, "--keep", "0.8")["passes"] == 1
+
+
+def test_a_share_pays_for_no_captions_of_a_video_without_match(looking: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONEY", "1")
+    monkeypatch.setenv("UNMATCHED", "clip 07.mp4")
+    assert looking.bags("--workers", "0", "--shard", "1/2", sources="near,says,toyverbs").code == ExitCode.DONE
+    asked = {line.split(" (")[0] for line in Path(os.environ["LOOKED"]).read_text().splitlines() if "says" in line}
+    assert len(asked) == 19
+    assert "says clip 07.mp4" not in asked

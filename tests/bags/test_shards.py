@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from maxi_core.bags import codecs
 from maxi_core.bags.answered import Answered, Answers, answers_of, to_lines
 from maxi_core.bags.shard import Shard, done_with, missing, note_done, parse_shard, shard_of_environment, some
 from maxi_core.errors import ExitCode, UsageError
@@ -118,6 +120,15 @@ def test_shares_of_something_else_do_not_count(many) -> None:
     assert ran.code == ExitCode.USAGE
     assert "videos: was 22, " in ran.err
     assert "to be done: 1/2;" in share(many, "2/2", "--overwrite").out
+
+
+def test_a_share_looks_once_which_file_a_video_is(many, monkeypatch) -> None:
+    looks: Counter[str] = Counter()
+    look = codecs.video_identity
+    monkeypatch.setattr(codecs, "video_identity", lambda path: looks.update([path.name]) or look(path))
+    assert share(many, "2/3").code == ExitCode.DONE
+    assert len(looks) == 7
+    assert set(looks.values()) == {1}
 
 
 def test_rank_and_world_size_name_a_share(many, monkeypatch) -> None:
