@@ -80,6 +80,16 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
 
 
+def test_a_command_imports_no_other_command() -> None:
+    program = (
+        "import sys\nfrom maxi_cli.__main__ import run\nrun(['env', '--help'])\n"
+        "print([name for name in sys.modules if name.startswith('maxi_cli.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    frame = {"__main__", "app", "command", "flags", "group", "terminal"}
+    assert set(ast.literal_eval(done.stdout.splitlines()[-1])) == {f"maxi_cli.{name}" for name in {*frame, "env"}}
+
+
 def test_help_waits_for_no_options() -> None:
     program = "import sys\nfrom maxi_cli.__main__ import run\nrun(['--help'])\nprint('pydantic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

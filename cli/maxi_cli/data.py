@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maxi_cli.command import Command, Settings, takes
+from maxi_cli.command import Settings, takes
 from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, named, read_catalog
-from maxi_cli.group import CommandGroup, show_help
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 from maxi_core.texts import counted
@@ -18,18 +17,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 SHOWN = 3
 
-data = typer.Typer(
-    name="data",
-    help="Which benchmarks there are, what their files hold, and lists made of them.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-    cls=CommandGroup,
-    invoke_without_command=True,
-    callback=show_help,
-)
 
-
-@data.command("list")
 def list_known(json: JsonFlag = False) -> None:
     """List the known benchmarks: metric, splits, classes, and the files that each reads.
 
@@ -78,7 +66,6 @@ def list_known(json: JsonFlag = False) -> None:
     console.print("or a path: labels.csv and split.txt, a folder for each class, or a CSV path,label")
 
 
-@data.command(cls=Command)
 @takes("eval.data_root", "video.allow_outside_root", shared=(*BENCHMARK, *RECIPE))
 def stats(
     settings: Settings,
@@ -127,7 +114,6 @@ def _show(found: "list[Survey]") -> None:
             console.print(visible(f"{one.split.label}: missing: {some}"), style="yellow")
 
 
-@data.command(cls=Command)
 @takes("eval.data_root", shared=(*BENCHMARK, *RECIPE))
 def convert(
     settings: Settings,
@@ -146,7 +132,6 @@ def convert(
         note(f"{path}: {counted(len(split.samples), 'video')}, {counted(len(split.classes), 'class')}")
 
 
-@data.command(cls=Command)
 @takes(shared=("benchmark", "annotations", *RECIPE))
 def shots(
     settings: Settings,

@@ -9,8 +9,15 @@ from maxi_cli.flags import complete_option, completing, offering
 from maxi_core.errors import ExitCode
 from maxi_core.settings.sections import CORE, core_section
 
-GROUP = get_command(app).commands
-GROUP = {**GROUP, **{f"data {name}": command for name, command in GROUP["data"].commands.items()}}
+
+def commands_of(group, before=""):
+    """Return the commands of a group by name, those of the groups in it too: `data stats`."""
+    found = {before + name: group.get_command(None, name) for name in group.list_commands(None)}
+    below = [commands_of(one, f"{name} ") for name, one in found.items() if hasattr(one, "list_commands")]
+    return {name: one for some in (found, *below) for name, one in some.items()}
+
+
+GROUP = commands_of(get_command(app))
 COMMANDS = {name: command for name, command in GROUP.items() if hasattr(command.callback, "taken")}
 FLAGS = [(name, path) for name, command in COMMANDS.items() for path in command.callback.taken.options()]
 
