@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maxi_cli.command import Settings, takes
-from maxi_cli.flags import JsonFlag, QuietFlag, complete_sources, read_recipe
+from maxi_cli.flags import JsonFlag, QuietFlag, by_comma, complete_sources, read_recipe
 from maxi_cli.progress import progress
 from maxi_cli.terminal import (
     announce,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maxi_core.bags.run import Job, Made
+    from maxi_core.bags.shard import Shard
     from maxi_core.bags.sharing import Share
     from maxi_core.recipe.recipe import Recipe
 
@@ -154,51 +155,59 @@ def bags(
 
     Example: maxi bags clips/ --dictionary actions.txt --sources gpt3,blip --out runs/mine
     """
-    from maxi_core.bags.cost import in_lines, plan
-    from maxi_core.bags.plan import make_job
-    from maxi_core.bags.run import run_job
-    from maxi_core.bags.shard import FOLDER, parse_shard, shard_of_environment
-    from maxi_core.bags.sharing import run_shard
+    from maxi_core.bags.shard import parse_shard, shard_of_environment
 
     part = shard_of_environment(os.environ) if shard is None else parse_shard(shard)
     recipe = _recipe(settings, sources, without)
-    with plugins_at_work():
-        job = make_job(
-            settings.catalog,
-            recipe,
-            tuple(sys.argv),
-            strict=strict,
-            overwrite=overwrite,
-            dry=dry_run,
-            shared=part is not None,
-        )
-    if part is not None and job.answer is not None:
-        raise UsageError("--shard and --engine both share out the videos", "give one of them")
+    job = _job(settings, recipe, part, strict=strict, overwrite=overwrite, dry=dry_run)
     if not quiet:
-        who = ", ".join(source.label for source in job.sources.every())
-        announce(
-            f"{counted(len(job.videos), 'video')}, {counted(len(job.dictionary.entries), 'name')}, sources "
-            f"{who}{brought(recipe, 'bags')}"
-        )
-    if dry_run:
-        job = job if part is None else replace(job, videos=part.share(job.videos))
-        with plugins_at_work():
-            planned = plan(job)
-        if json:
-            show_json({"schema": SCHEMA, **planned})
-        for line in () if json else in_lines(planned):
-            stdout().print(visible(line), soft_wrap=True)
-        if planned["fails"]:
-            raise typer.Exit(ExitCode.FAILED)
-        return
-    if part is None:
-        with goes_on(), plugins_at_work(), log_to(job.out / "run.log"):
-            made = run_job(job, progress(quiet=quiet))
-        report(job, made, json=json)
-        return
-    with goes_on(), plugins_at_work(), log_to(job.out / FOLDER / f"{part.name}.log"):
-        share = run_shard(job, part, progress(quiet=quiet))
-    report_share(job, share, json=json)
+        announce(f"{_counts(job)}{brought(recipe, 'bags')}")
+    _show_plan(job, part, json=json) if dry_run else _make(job, part, json=json, quiet=quiet)
+
+
+def _job(
+    settings: Settings, recipe: "Recipe", part: "Shard | None", *, strict: bool, overwrite: bool, dry: bool
+) -> "Job":
+    from maxi_core.bags.plan import make_job
+
+    typed, shared = tuple(sys.argv), part is not None
+    with plugins_at_work():
+        job = make_job(settings.catalog, recipe, typed, strict=strict, overwrite=overwrite, dry=dry, shared=shared)
+    if shared and job.answer is not None:
+        raise UsageError("--shard and --engine both share out the videos", "give one of them")
+    return job
+
+
+def _counts(job: "Job") -> str:
+    who = ", ".join(source.label for source in job.sources.every())
+    return f"{counted(len(job.videos), 'video')}, {counted(len(job.dictionary.entries), 'name')}, sources {who}"
+
+
+def _show_plan(job: "Job", part: "Shard | None", *, json: bool) -> None:
+    """Print what it costs; leaves with an exit code if something would fail."""
+    from maxi_core.bags.cost import in_lines, plan
+
+    job = job if part is None else replace(job, videos=part.share(job.videos))
+    with plugins_at_work():
+        planned = plan(job)
+    if json:
+        show_json({"schema": SCHEMA, **planned})
+    for line in () if json else in_lines(planned):
+        stdout().print(visible(line), soft_wrap=True)
+    if planned["fails"]:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _make(job: "Job", part: "Shard | None", *, json: bool, quiet: bool) -> None:
+    """Make the bags, or answer a share of them, and print what came of it."""
+    from maxi_core.bags.run import Made, run_job
+    from maxi_core.bags.shard import FOLDER
+    from maxi_core.bags.sharing import run_shard
+
+    log = "run.log" if part is None else f"{FOLDER}/{part.name}.log"
+    with goes_on(), plugins_at_work(), log_to(job.out / log):
+        done = run_job(job, progress(quiet=quiet)) if part is None else run_shard(job, part, progress(quiet=quiet))
+    report(job, done, json=json) if isinstance(done, Made) else report_share(job, done, json=json)
 
 
 def _recipe(settings: Settings, sources: str | None, without: str | None) -> "Recipe":
@@ -208,19 +217,15 @@ def _recipe(settings: Settings, sources: str | None, without: str | None) -> "Re
 
     parts: list[Setting] = []
     if sources is not None:
-        named = cast_parts(settings.catalog, _names(sources))
+        named = cast_parts(settings.catalog, by_comma(sources))
         if "filters" in named and settings.aliases["sources.filters"] is not None:
             raise UsageError(f"--sources names the filter {named['filters'][0]}, and --filters others", "use --filters")
         parts += [Setting("sources", key, who, "--sources", typed=False) for key, who in named.items()]
     if without is not None:
         now = settings.recipe(parts).core("sources", SourcesSection)
-        left = drop_parts(settings.catalog, now, _names(without))
+        left = drop_parts(settings.catalog, now, by_comma(without))
         parts += [Setting("sources", key, who, "--without", typed=False) for key, who in left.items()]
     return settings.recipe(parts, sources=True)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 # `maxi merge`: the bags of a run whose shares were answered by many workers.

@@ -1,5 +1,6 @@
 """`maxi check`: what is wrong with videos, and what they are; nothing is changed or deleted."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,12 +51,7 @@ def check(
 
     options = settings.recipe().core("video", VideoOptions)
     found = videos_of(settings.catalog, videos, root, allow_outside_root=options.allow_outside_root)
-    checked = []
-    progress = Progress("checking", len(found), quiet=quiet)
-    for one in progress.follow(check_videos(found, options)):
-        checked.append(one)
-        if one.problem:
-            progress.skip()
+    checked = list(_watched(check_videos(found, options), Progress("checking", len(found), quiet=quiet)))
     totals = count(checked)
     if problems is not None:
         write_problems(checked, problems)
@@ -64,6 +60,13 @@ def check(
         raise typer.Exit(ExitCode.FAILED)
     if totals.problems > (options.max_skipped or 0):
         raise typer.Exit(ExitCode.SKIPPED)
+
+
+def _watched(checked: "Iterable[Checked]", progress: Progress) -> "Iterator[Checked]":
+    for one in progress.follow(checked):
+        yield one
+        if one.problem:
+            progress.skip()
 
 
 def _show(checked: "list[Checked]", totals: "Totals") -> None:

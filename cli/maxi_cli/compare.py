@@ -3,11 +3,11 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from maxi_cli.flags import JsonFlag, offering
+from maxi_cli.flags import JsonFlag, by_comma, offering
 from maxi_cli.terminal import below_each_other, note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
@@ -16,25 +16,28 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+MetricsFlag: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Metrics, with commas: top1, top5, mean_class, map, map_cosine.",
+        autocompletion=offering("maxi_core.evaluation.benchmarks.benchmark:METRICS", many=True),
+    ),
+]
+TablesFlag: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Published tables to put beside, with commas: 1 to 8, S9, S10, or none.",
+        autocompletion=offering("maxi_core.evaluation.published:TABLES", many=True),
+    ),
+]
+
 
 def compare(
     scores: Annotated[
         list[Path] | None, typer.Argument(metavar="SCORES...", help="scores.json files.  [required]")
     ] = None,
-    metrics: Annotated[
-        str,
-        typer.Option(
-            help="Metrics, with commas: top1, top5, mean_class, map, map_cosine.",
-            autocompletion=offering("maxi_core.evaluation.benchmarks.benchmark:METRICS", many=True),
-        ),
-    ] = "top1,top5,map",
-    tables: Annotated[
-        str,
-        typer.Option(
-            help="Published tables to put beside, with commas: 1 to 8, S9, S10, or none.",
-            autocompletion=offering("maxi_core.evaluation.published:TABLES", many=True),
-        ),
-    ] = "1,2",
+    metrics: MetricsFlag = "top1,top5,map",
+    tables: TablesFlag = "1,2",
     format: Annotated[Literal["table", "markdown", "csv", "latex"], typer.Option(help="Of what is printed.")] = "table",
     over: Annotated[
         Literal["videos", "classes"],
@@ -56,8 +59,8 @@ def compare(
 
     if not scores:
         raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
-    wanted = [] if tables == "none" else _names(tables)
-    found = run(scores, metrics=_names(metrics), tables=wanted, seed=seed, over=over, forgetting=forgetting)
+    wanted = [] if tables == "none" else by_comma(tables)
+    found = run(scores, metrics=by_comma(metrics), tables=wanted, seed=seed, over=over, forgetting=forgetting)
     if json:
         lines = [asdict(line) for line in found.lines]
         show_json({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)})
@@ -68,10 +71,6 @@ def compare(
         sys.stdout.write(FORMATS[format](found.lines))
     for text in found.notes:
         note(text)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def show_compared(found: "Compared") -> None:

@@ -1,5 +1,6 @@
 """`maxi data`: which benchmarks there are, what their files hold, and lists made of them."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from maxi_core.errors import UsageError
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
+    from maxi_core.evaluation.benchmarks.benchmark import Benchmark
     from maxi_core.evaluation.survey import Survey
 
 SCHEMA = 1
@@ -23,30 +25,34 @@ def list_known(json: JsonFlag = False) -> None:
 
     Example: maxi data list
     """
-    from rich.table import Table
-
     from maxi_core.evaluation.benchmarks.opening import benchmarks_of
     from maxi_core.plugin.world_paths import world_benchmarks
 
     catalog = read_catalog()
     benchmarks, worlds = list(benchmarks_of(catalog)), world_benchmarks(catalog)
     if json:
-        found = [
-            {
-                "name": known.name,
-                "title": known.title,
-                "metric": known.metric,
-                "classes": known.classes,
-                "videos": dict(known.counts),
-                "official": known.official_files,
-                "lists": list(known.lists),
-                "labels": list(known.labels),
-                "few_shot": known.few_shot or None,
-            }
-            for known in benchmarks
-        ]
-        show_json({"schema": SCHEMA, "benchmarks": found, "worlds": worlds})
-        return
+        show_json({"schema": SCHEMA, "benchmarks": [_as_json(known) for known in benchmarks], "worlds": worlds})
+    else:
+        _show_known(benchmarks, worlds)
+
+
+def _as_json(known: "Benchmark") -> dict[str, object]:
+    return {
+        "name": known.name,
+        "title": known.title,
+        "metric": known.metric,
+        "classes": known.classes,
+        "videos": dict(known.counts),
+        "official": known.official_files,
+        "lists": list(known.lists),
+        "labels": list(known.labels),
+        "few_shot": known.few_shot or None,
+    }
+
+
+def _show_known(benchmarks: "list[Benchmark]", worlds: "Mapping[str, Sequence[str]]") -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for title in ("name", "metric", "classes", "videos per split"):
         table.add_column(title, justify="right" if title == "classes" else "left")

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -18,16 +18,27 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+OriginalArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        help="The model before training: ARCH/TAG, a folder, sandbox.", autocompletion=offering("world.clip")
+    ),
+]
+ScoreOnFlag: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--benchmark",
+        "-b",
+        help="Score the original and each of them on these, with commas.",
+        autocompletion=offering("benchmark", many=True),
+    ),
+]
+
 
 @takes()
 def ensemble(
     settings: Settings,
-    original: Annotated[
-        str,
-        typer.Argument(
-            help="The model before training: ARCH/TAG, a folder, sandbox.", autocompletion=offering("world.clip")
-        ),
-    ],
+    original: OriginalArgument,
     trained: Annotated[str, typer.Argument(help="Checkpoint or run folder of maxi train.")],
     ratio: Annotated[
         str, typer.Option(help="Share of the original; several with commas make one checkpoint each.")
@@ -36,15 +47,7 @@ def ensemble(
         int | None, typer.Option(min=1, metavar="K", help="Take the mean of the run's last K epochs for TRAINED.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder that gets them; else TRAINED-ensemble beside it.")] = None,
-    benchmark: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--benchmark",
-            "-b",
-            help="Score the original and each of them on these, with commas.",
-            autocompletion=offering("benchmark", many=True),
-        ),
-    ] = None,
+    benchmark: ScoreOnFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:

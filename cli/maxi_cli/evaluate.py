@@ -1,11 +1,11 @@
 """`maxi eval`: zero-shot scores of models on benchmarks."""
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -143,6 +143,15 @@ def _show_groups(scores: "ModelScores") -> None:
 
 SCHEMA = 1
 SHOWN = 3
+ForgettingFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BENCHMARK",
+        help="Score on this one, too, which training should not move: its difference from the first model "
+        "stands beside each gain.",
+        autocompletion=offering("benchmark"),
+    ),
+]
 
 
 @takes("eval", "video", but=("video.clip_seconds", "video.short_side"), shared=(*BENCHMARK, *RECIPE))
@@ -156,15 +165,7 @@ def evaluate(
             autocompletion=offering("world.clip"),
         ),
     ] = None,
-    forgetting: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BENCHMARK",
-            help="Score on this one, too, which training should not move: its difference from the first model "
-            "stands beside each gain.",
-            autocompletion=offering("benchmark"),
-        ),
-    ] = None,
+    forgetting: ForgettingFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -200,31 +201,23 @@ def _run(
     *,
     json: bool,
     quiet: bool,
-    kept: str | None = None,
+    kept: str | None,
 ) -> None:
     if not quiet and os.environ.get("RANK", "0") == "0":
         announce(f"loading {', '.join(models)}")  # torch, too, which takes its time
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
-    from maxi_core.evaluation.evaluating import folder_of
     from maxi_core.evaluation.protocol import Protocol
     from maxi_core.evaluation.saving import folders_for
     from maxi_core.system.files import maxi_home
-    from maxi_core.system.locks import locked
     from maxi_core.system.ranks import joined
 
     protocol = Protocol.of(section, "written", chosen)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
-    folders = folders_for(models, section.out)
-    if protocol.texts is not None:  # beside the scores of the paper's protocol, and not in their place
-        folders = [folder.with_name(f"{folder.name}+prompts") for folder in folders]
-    reading.located().load()  # a decoder or folder that is missing is an error now, not after models were loaded
-    for benchmark in opened:
-        folder_of(benchmark)
-    with goes_on(), joined(section.device, "gloo") as (ranks, _), ExitStack() as stack:
-        if ranks.first:
-            for folder in folders:
-                stack.enter_context(locked(folder))
+    # of other texts beside the scores of the paper's protocol, and not in their place
+    folders = folders_for(models, section.out, "" if protocol.texts is None else "+prompts")
+    _check_there(opened, reading)
+    with goes_on(), joined(section.device, "gloo") as (ranks, _), _all_locked(folders if ranks.first else ()):
         evaluated = run(
             load(catalog, models, section),
             opened,
@@ -238,6 +231,25 @@ def _run(
         )
         if evaluated is not None:
             _finish(evaluated, folders, json=json, quiet=quiet, kept=kept)
+
+
+def _check_there(opened: "Sequence[OpenedBenchmark]", reading: Any) -> None:
+    """A decoder or folder that is missing is an error now, not after models were loaded."""
+    from maxi_core.evaluation.evaluating import folder_of
+
+    reading.located().load()
+    for benchmark in opened:
+        folder_of(benchmark)
+
+
+@contextmanager
+def _all_locked(folders: Sequence[Path]) -> Iterator[None]:
+    from maxi_core.system.locks import locked
+
+    with ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(locked(folder))
+        yield
 
 
 def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "list[VideoCLIP]":

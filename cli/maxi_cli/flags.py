@@ -173,6 +173,19 @@ BENCHMARK: dict[str, Any] = {
 }
 
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ModelArgument: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        help="Run, checkpoint or export folder, ARCH/TAG, or sandbox.  [required]",
+        autocompletion=offering("world.clip"),
+    ),
+]
+VideosArgument: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="VIDEO...", help="Videos, folders or lists.  [required]", autocompletion=offering("world.videos")
+    ),
+]
 QuietFlag: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 
 
@@ -194,7 +207,7 @@ def read_catalog(
     if _is_set("MAXI_TRACE_PLUGINS"):
         logging.getLogger("maxi.plugins").setLevel(logging.DEBUG)
     names = os.environ.get("MAXI_LOAD_PLUGINS")
-    only = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    only = None if names is None else by_comma(names)
     catalog = discover(only, list(no_plugin or ()), strict=_is_set("MAXI_STRICT_PLUGINS"))
     catalog = with_files(catalog, plugin or (), strict=not broken_files)  # one may bring the world of --config
     return with_files(catalog, files_of(shipped(config, catalog)) if config else (), strict=not broken_files)
@@ -275,11 +288,18 @@ def _is_set(name: str) -> bool:
     return os.environ.get(name, "") not in ("", "0")
 
 
+def by_comma(text: str | None) -> list[str]:
+    """Return the names in a text that has commas between them."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def by_comma_or_paths(texts: Iterable[str] | None) -> list[str]:
+    """Return the names in several texts; a comma in an existing path is part of it."""
+    return [name for text in texts or () for name in ([text] if Path(text).exists() else by_comma(text))]
+
+
 def named(benchmarks: list[str] | None) -> list[str]:
-    """Return the benchmarks that --benchmark names; a comma in an existing path is part of it."""
-    names = []
-    for text in benchmarks or []:
-        names += [text] if Path(text).exists() else [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
+    """Return the benchmarks that --benchmark names; raises UsageError if it names none."""
+    if not (names := by_comma_or_paths(benchmarks)):
         raise UsageError("which benchmark?", "name one with --benchmark (see maxi data list)")
     return list(dict.fromkeys(names))

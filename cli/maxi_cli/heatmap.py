@@ -1,26 +1,63 @@
 """`maxi heatmap`: where models look in videos, for a text."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.evaluate import load
-from maxi_cli.flags import JsonFlag, QuietFlag, offering
+from maxi_cli.flags import JsonFlag, QuietFlag, VideosArgument, by_comma_or_paths, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import announce, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
-    from maxi_core.heatmaps.heatmap import Heatmaps
+    from maxi_core.clip.model import VideoCLIP
+    from maxi_core.heatmaps.heatmap import Heatmaps, Question
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.types import Video
 
 SCHEMA = 1
 FIGURES, CLIPS, RAW = (".png", ".pdf", ".svg"), (".mp4", ".gif"), (".npz",)
 ALL = (".png", ".mp4", ".npz")  # what a folder gets
+
+ModelsFlag: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL,...",
+        help="Models, with commas, a row each: runs, checkpoints, export folders, ARCH/TAG, or sandbox.",
+        autocompletion=offering("world.clip", many=True),
+    ),
+]
+OutFlag: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Figure (PNG, PDF, SVG), clip of all frames (MP4, GIF), raw maps (NPZ), or a folder for all three.",
+    ),
+]
+MethodFlag: TypeAlias = Annotated[
+    Literal["gradient", "cosine", "surgery", "legrad"],
+    typer.Option(help="How; cosine is the paper's, the last two are for comparison."),
+]
+AgainstFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="More texts that compete: a file of names, a dictionary or a benchmark.",
+        autocompletion=offering("world.dictionary", "benchmark"),
+    ),
+]
+ColumnsFlag: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Most frames of a figure for each text; none: 8, of several texts 4.")
+]
+ScaleFlag: TypeAlias = Annotated[
+    Literal["shared", "model"],
+    typer.Option(help="Colours: one scale for all, or each model in shares of its largest value."),
+]
 
 
 @takes(
@@ -33,47 +70,14 @@ ALL = (".png", ".mp4", ".npz")  # what a folder gets
 )
 def heatmap(
     settings: Settings,
-    videos: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="VIDEO...", help="Videos, folders or lists.  [required]", autocompletion=offering("world.videos")
-        ),
-    ] = None,
+    videos: VideosArgument = None,
     text: Annotated[list[str] | None, typer.Option(help="Text to look for; several are drawn side by side.")] = None,
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL,...",
-            help="Models, with commas, a row each: runs, checkpoints, export folders, ARCH/TAG, or sandbox.",
-            autocompletion=offering("world.clip", many=True),
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Figure (PNG, PDF, SVG), clip of all frames (MP4, GIF), raw maps (NPZ), or a folder for all three.",
-        ),
-    ] = None,
-    method: Annotated[
-        Literal["gradient", "cosine", "surgery", "legrad"],
-        typer.Option(help="How; cosine is the paper's, the last two are for comparison."),
-    ] = "gradient",
-    against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="More texts that compete: a file of names, a dictionary or a benchmark.",
-            autocompletion=offering("world.dictionary", "benchmark"),
-        ),
-    ] = None,
-    columns: Annotated[
-        int | None, typer.Option(min=1, help="Most frames of a figure for each text; none: 8, of several texts 4.")
-    ] = None,
-    scale: Annotated[
-        Literal["shared", "model"],
-        typer.Option(help="Colours: one scale for all, or each model in shares of its largest value."),
-    ] = "shared",
+    models: ModelsFlag = None,
+    out: OutFlag = None,
+    method: MethodFlag = "gradient",
+    against: AgainstFlag = None,
+    columns: ColumnsFlag = None,
+    scale: ScaleFlag = "shared",
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -87,46 +91,61 @@ def heatmap(
     section, reading = recipe.core("eval", EvalSection), recipe.core("video", VideoOptions)
     if not videos or not text:
         raise UsageError("which videos and which texts?", "type maxi heatmap VIDEO --text 'arm wrestling'")
-    names = _names(models)
+    if not (names := by_comma_or_paths(models)):
+        raise UsageError("which models?", "type --models MODEL,... (see maxi eval --help)")
     competing = _competing(catalog, against) if against else ()
     asked = _asked(catalog, videos, reading)
     places = _places(out, asked)
     if not quiet:
         announce(f"loading {', '.join(names)}")  # torch, too, which takes its time
     from maxi_core.evaluation.protocol import Protocol
-    from maxi_core.heatmaps.heatmap import Question, heatmaps
+    from maxi_core.heatmaps.heatmap import Question
 
     protocol = Protocol(frames=section.frames, prompt=section.prompt, spelling=section.names or "spaced")
     question = Question(tuple(text), competing, method, protocol)
-    loaded = load(catalog, names, section)
-    written: dict[str, list[dict[str, Any]]] = {video.id: [] for video in asked}
-    lost: dict[str, str] = {}
-    for whole in (False, True):
-        some = {id: [path for path in paths if (path.suffix in CLIPS) == whole] for id, paths in places.items()}
-        todo = [video for video in asked if some[video.id] and video.id not in lost]
-        found = heatmaps(loaded, todo, question, reading, whole=whole)
-        title = "drawing clips" if whole else "drawing figures"
-        for video, one in follow(quiet=quiet)(title, len(todo), found) if todo else ():
-            if not hasattr(one, "models"):
-                lost[video.id] = one.reason
-                continue
-            drawn = one.shared_out() if scale == "model" else one
-            for path in some[video.id]:
-                _write(one if path.suffix in RAW else drawn, path, columns or (8 if len(text) == 1 else 4))
-            written[video.id].append(_as_json(one, some[video.id]))
+    drawing = Drawing(columns or (8 if len(text) == 1 else 4), in_shares=scale == "model", quiet=quiet)
+    written, lost = _draw(load(catalog, names, section), asked, places, question, reading, drawing)
     _report(written, lost, json=json)
     if lost:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _names(models: list[str] | None) -> list[str]:
-    """Return the models that --models names; a comma in an existing path is part of it."""
-    names: list[str] = []
-    for given in models or []:
-        names += [given] if Path(given).exists() else [name.strip() for name in given.split(",") if name.strip()]
-    if not names:
-        raise UsageError("which models?", "type --models MODEL,... (see maxi eval --help)")
-    return names
+@dataclass(frozen=True)
+class Drawing:
+    """How maps are drawn: most frames of a figure for each text, and whether in shares of a model's largest value."""
+
+    columns: int
+    in_shares: bool
+    quiet: bool
+
+
+def _draw(
+    models: "list[VideoCLIP]",
+    asked: "list[Video]",
+    places: dict[str, list[Path]],
+    question: "Question",
+    reading: Any,
+    drawing: Drawing,
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Write the files of each video; return what is in them by its id, and why a video has none."""
+    from maxi_core.heatmaps.heatmap import heatmaps
+
+    written: dict[str, list[dict[str, Any]]] = {video.id: [] for video in asked}
+    lost: dict[str, str] = {}
+    for whole in (False, True):
+        some = {id: [path for path in paths if (path.suffix in CLIPS) == whole] for id, paths in places.items()}
+        todo = [video for video in asked if some[video.id] and video.id not in lost]
+        found = heatmaps(models, todo, question, reading, whole=whole)
+        title = "drawing clips" if whole else "drawing figures"
+        for video, one in follow(quiet=drawing.quiet)(title, len(todo), found) if todo else ():
+            if not hasattr(one, "models"):
+                lost[video.id] = one.reason
+                continue
+            drawn = one.shared_out() if drawing.in_shares else one
+            for path in some[video.id]:
+                _write(one if path.suffix in RAW else drawn, path, drawing.columns)
+            written[video.id].append(_as_json(one, some[video.id]))
+    return written, lost
 
 
 def _competing(catalog: "Catalog", name: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -14,11 +14,29 @@ from maxi_core.errors import UsageError
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
+    from maxi_core.bags.released import Release, Released
     from maxi_core.interop.checkpoint_import import Imported
 
 SCHEMA = 1
 SHOWN = 6  # kinds of weights of each sort
 CLASSES = "kinetics400"  # what the authors matched to
+
+MatchesFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="List of lines PATH LABEL; else the text file in FOLDER. The word folders: the folders of the "
+        "captions are the labels.",
+    ),
+]
+ClassesFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Class names that the labels count: a file or a known dictionary; else labels.csv of FOLDER, or "
+        f"{CLASSES}.",
+        autocompletion=offering("world.dictionary"),
+    ),
+]
 
 
 def checkpoint(
@@ -79,22 +97,8 @@ def import_bags(
         Path, typer.Argument(help="Folder with gpt3_verbs and caption_verbs_bag, or one of them.", show_default=False)
     ],
     out: Annotated[Path | None, typer.Option(help="Run folder that gets them.  [required]")] = None,
-    matches: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="List of lines PATH LABEL; else the text file in FOLDER. The word folders: the folders of the "
-            "captions are the labels.",
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="Class names that the labels count: a file or a known dictionary; else labels.csv of FOLDER, or "
-            f"{CLASSES}.",
-            autocompletion=offering("world.dictionary"),
-        ),
-    ] = None,
+    matches: MatchesFlag = None,
+    classes: ClassesFlag = None,
     videos: Annotated[Path | None, typer.Option(help="Folder that the paths start from; else FOLDER.")] = None,
     allow_outside_root: Annotated[
         bool, typer.Option("--allow-outside-root", help="Follow links that lead out of the folders.")
@@ -115,7 +119,10 @@ def import_bags(
     release = replace(
         find_release(folder, matches, named, videos, read_catalog()), allow_outside_root=allow_outside_root
     )
-    found = import_released(release, out, argv=sys.argv, overwrite=overwrite)
+    _show_bags(import_released(release, out, argv=sys.argv, overwrite=overwrite), release, out, json=json)
+
+
+def _show_bags(found: "Released", release: "Release", out: Path, *, json: bool) -> None:
     if json:
         show_json({"schema": SCHEMA, **asdict(found), "classes": len(found.classes), "run": str(out)})
     else:

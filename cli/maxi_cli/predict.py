@@ -1,13 +1,13 @@
 """`maxi predict`: what is done in videos, out of given labels."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.evaluate import load
-from maxi_cli.flags import JsonFlag, QuietFlag, offering
+from maxi_cli.flags import JsonFlag, ModelArgument, QuietFlag, VideosArgument, by_comma, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import announce, complain, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 BAR = 20  # columns of a whole share
+DictionaryFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Or a file of labels, or a known name, such as kinetics400.", autocompletion=offering("world.dictionary")
+    ),
+]
 
 
 @takes(
@@ -32,27 +38,10 @@ BAR = 20  # columns of a whole share
 )
 def predict(
     settings: Settings,
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            help="Run, checkpoint or export folder, ARCH/TAG, or sandbox.  [required]",
-            autocompletion=offering("world.clip"),
-        ),
-    ] = None,
-    videos: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="VIDEO...", help="Videos, folders or lists.  [required]", autocompletion=offering("world.videos")
-        ),
-    ] = None,
+    model: ModelArgument = None,
+    videos: VideosArgument = None,
     labels: Annotated[str | None, typer.Option(help="Labels to choose from, with commas.")] = None,
-    dictionary: Annotated[
-        str | None,
-        typer.Option(
-            help="Or a file of labels, or a known name, such as kinetics400.",
-            autocompletion=offering("world.dictionary"),
-        ),
-    ] = None,
+    dictionary: DictionaryFlag = None,
     top: Annotated[int, typer.Option(min=1, help="Best labels that are shown.")] = 5,
     window: Annotated[float | None, typer.Option(metavar="SECONDS", help="Slide a window of this length.")] = None,
     stride: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time between windows; none: no gap.")] = None,
@@ -64,7 +53,6 @@ def predict(
 
     Example: maxi predict sandbox clip.mp4 --labels "arm wrestling, juggling balls" --window 4 --stride 2
     """
-    from maxi_core.dictionaries import spelt
     from maxi_core.evaluation.presets import settled
     from maxi_core.settings.sections import VideoOptions
 
@@ -73,34 +61,46 @@ def predict(
     if model is None or not videos:
         raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
     given = _labels(catalog, labels, dictionary)
-    if stride is not None and window is None:
-        raise UsageError("--stride is the time between windows", "give --window too")
     asked = _windows(catalog, videos, window, stride, reading)
     section, chosen = settled(recipe, [model])
-    spelling = section.names or "spaced"
-    spelt(given, spelling)  # says which are shown to the model in another spelling
-    if not quiet:
-        announce(f"loading {model}")  # torch, too, which takes its time
+    _begin(model, given, section, quiet=quiet)
     from maxi_core.evaluation.predicting import predict as run
     from maxi_core.evaluation.protocol import Protocol
 
     protocol = Protocol.of(section, "spaced", chosen)
-    (loaded,) = load(catalog, [model], section)
-    answers = run(loaded, asked, given.entries, protocol, top=top, reading=reading)
+    answers = run(load(catalog, [model], section)[0], asked, given.entries, protocol, top=top, reading=reading)
     found = list(follow(quiet=quiet)("predicting", len(asked), answers))
     if strip is not None:
-        from maxi_core.evaluation.predicting import write_strip
-
-        write_strip(found, strip, reading)
-        note(f"the strip is in {strip}")
+        _write(found, strip, reading)
     show_json(_as_json(model, section, found)) if json else _show(found)
     if protocol.texts is not None and not quiet:
         note(f"{protocol.texts.mark}: the mean of a label's texts stands for it")
+    _leave_if_lost(found, reading.max_skipped)
+
+
+def _begin(model: str, given: "Dictionary", section: "EvalSection", *, quiet: bool) -> None:
+    """Say what is loaded, and which labels are shown to the model in another spelling."""
+    from maxi_core.dictionaries import spelt
+
+    spelt(given, section.names or "spaced")
+    if not quiet:
+        announce(f"loading {model}")  # torch, too, which takes its time
+
+
+def _write(found: "list[Prediction]", strip: Path, reading: Any) -> None:
+    from maxi_core.evaluation.predicting import write_strip
+
+    write_strip(found, strip, reading)
+    note(f"the strip is in {strip}")
+
+
+def _leave_if_lost(found: "list[Prediction]", most: int | None) -> None:
+    """Leave with an exit code of its own if nothing could be used, too little, or nothing was asked for."""
     lost = sum(one.failed is not None for one in found)
     if found and lost == len(found):
         raise typer.Exit(ExitCode.FAILED)
-    if reading.max_skipped is not None and lost > reading.max_skipped:
-        complain(f"{lost} of {len(found)} could not be used, and video.max_skipped is {reading.max_skipped}")
+    if most is not None and lost > most:
+        complain(f"{lost} of {len(found)} could not be used, and video.max_skipped is {most}")
         raise typer.Exit(ExitCode.SKIPPED)
     if not found:
         raise typer.Exit(ExitCode.NOTHING)
@@ -113,7 +113,7 @@ def _labels(catalog: "Catalog", labels: str | None, dictionary: str | None) -> "
     if (labels is None) == (dictionary is None):
         raise UsageError("which labels?", "give either --labels 'a, b' or --dictionary NAME")
     if labels is not None:
-        return Dictionary("--labels", tuple(name.strip() for name in labels.split(",") if name.strip()))
+        return Dictionary("--labels", tuple(by_comma(labels)))
     assert dictionary is not None
     return read_dictionary(dictionary, catalog)
 
@@ -123,6 +123,8 @@ def _windows(
 ) -> "list[Video]":
     from maxi_core.plugin.world_paths import videos_of
 
+    if stride is not None and window is None:
+        raise UsageError("--stride is the time between windows", "give --window too")
     found = list(videos_of(catalog, videos, allow_outside_root=reading.allow_outside_root))
     if window is None:
         return found

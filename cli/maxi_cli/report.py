@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -16,8 +16,21 @@ from maxi_core.texts import counted
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.reporting.looks import LoadModel
+    from maxi_core.reporting.report import Report
 
 SCHEMA = 1
+
+RunsArgument: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="RUN...", help="Folders of maxi bags, maxi train, maxi eval and maxi study.  [required]"),
+]
+LabelsFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="CSV video,label, split list, or sandbox: tells which matches are right.",
+        autocompletion=offering("world.labels"),
+    ),
+]
 
 
 @takes(
@@ -33,12 +46,7 @@ SCHEMA = 1
 )
 def report(
     settings: Settings,
-    runs: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="RUN...", help="Folders of maxi bags, maxi train, maxi eval and maxi study.  [required]"
-        ),
-    ] = None,
+    runs: RunsArgument = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="HTML file to write.")] = Path("report.html"),
     listed: Annotated[
         int, typer.Option("--list", min=0, metavar="N", help="Videos to list of each run; the counts are of all.")
@@ -47,13 +55,7 @@ def report(
         list[str] | None,
         typer.Option(metavar="VIDEO", help="Draw frames, captions, phrases and bag of this video; may be repeated."),
     ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            help="CSV video,label, split list, or sandbox: tells which matches are right.",
-            autocompletion=offering("world.labels"),
-        ),
-    ] = None,
+    labels: LabelsFlag = None,
     pictures: Annotated[bool, typer.Option(help="Show frames of the videos, which are read for it.")] = True,
     heatmaps: Annotated[
         bool, typer.Option("--heatmaps", help="Show where the models that scored looked; they are loaded for it.")
@@ -72,10 +74,7 @@ def report(
 
     if not runs:
         raise UsageError("which runs?", "name folders of maxi bags, maxi train or maxi eval")
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
-    if out.is_file() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html>"):
-        raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
+    _check_place(out)
     if heatmaps and not pictures:
         raise UsageError("--heatmaps lie over frames, and --no-pictures shows none", "leave out one of them")
     reading = settings.recipe().core("video", VideoOptions) if pictures else None
@@ -83,6 +82,18 @@ def report(
     load = _loader(settings.catalog) if heatmaps else None
     made = make_report(runs, Wanted(listed, tuple(figure or ()), named, reading, load), progress(quiet=quiet))
     write_text(out, made.html)
+    _show(made, out, json=json)
+
+
+def _check_place(out: Path) -> None:
+    """Raise UsageError for a file to write that is a folder, or somebody's own."""
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
+    if out.is_file() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html>"):
+        raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
+
+
+def _show(made: "Report", out: Path, *, json: bool) -> None:
     size = out.stat().st_size
     if json:
         counts = {"videos": made.videos, "without_pictures": made.without}

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from maxi_cli.command import Settings, takes
-from maxi_cli.flags import JsonFlag, QuietFlag, offering
+from maxi_cli.flags import JsonFlag, QuietFlag, by_comma, offering
 from maxi_cli.terminal import complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, MaxiError, UsageError
 from maxi_core.texts import counted
@@ -24,28 +24,30 @@ if TYPE_CHECKING:
     from maxi_core.studies.study import Study, Variant
 
 SCHEMA = 1
+StudyArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY",
+        help="A study that ships, or a TOML file.",
+        autocompletion=offering("maxi_core.studies.study:SHIPPED"),
+    ),
+]
+MoreFlag: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(help="One more variant, with these sources (with commas); may be given many times."),
+]
 KINDS = {"bags": "maxi bags", "train": "maxi train", "mix": "maxi ensemble", "scores": "maxi eval"}
 
 
 @takes("study", "bags.dictionary", "eval.data_root", "video.workers")
 def study(
     settings: Settings,
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY",
-            help="A study that ships, or a TOML file.",
-            autocompletion=offering("maxi_core.studies.study:SHIPPED"),
-        ),
-    ],
+    name: StudyArgument,
     videos: Annotated[
         list[str] | None, typer.Option(help="Videos of the bags: folder, list or world; may be given many times.")
     ] = None,
     only: Annotated[str | None, typer.Option(help="Variants, with commas; the base is always among them.")] = None,
-    sources: Annotated[
-        list[str] | None,
-        typer.Option(help="One more variant, with these sources (with commas); may be given many times."),
-    ] = None,
+    sources: MoreFlag = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work, each with a GPU if there are.")] = 1,
     index: Annotated[
         str | None, typer.Option(metavar="I/N", help="Do one of N shares, as a job of an array; the last one writes.")
@@ -60,15 +62,13 @@ def study(
     """
     from maxi_core.studies.plan import make_plan
     from maxi_core.studies.results import read_results
-    from maxi_core.studies.run import Share, cost, parse_share
+    from maxi_core.studies.run import cost
     from maxi_core.studies.steps import Place
     from maxi_core.studies.study import read_study
 
     found = read_study(name)
     _begin_somewhere(settings, videos)
-    share = Share() if index is None else parse_share(index)
-    if index is not None and jobs > 1:
-        raise UsageError("--index is one job of an array, and --jobs starts several", "give one of them")
+    share = _share(index, jobs)
     plan = make_plan(found, _variants(found, only, sources), _settling(settings, videos), settings.catalog)
     place = Place(plan.section.out, settings.catalog, tuple(sys.argv), _watch(quiet=quiet))
     if dry_run:
@@ -79,6 +79,14 @@ def study(
         _spread(jobs) if jobs > 1 else _work(plan, place, share, quiet=quiet)
         results = read_results(plan, place.out, settings.catalog)
     _finish(results, folder, share, json=json)
+
+
+def _share(index: str | None, jobs: int) -> "Share":
+    from maxi_core.studies.run import Share, parse_share
+
+    if index is not None and jobs > 1:
+        raise UsageError("--index is one job of an array, and --jobs starts several", "give one of them")
+    return Share() if index is None else parse_share(index)
 
 
 def _begin_somewhere(settings: Settings, videos: list[str] | None) -> None:
@@ -116,8 +124,7 @@ def _variants(found: "Study", names: str | None, sources: list[str] | None) -> "
         )
         for text in sources or ()
     ]
-    wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
-    return [*only(found, wanted), *more]
+    return [*only(found, by_comma(names)), *more]
 
 
 def _watch(*, quiet: bool) -> "Watch":

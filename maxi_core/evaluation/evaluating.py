@@ -1,5 +1,6 @@
 """The evaluation itself: models x benchmarks in one pass over the videos, each decoded once."""
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.reading import Places
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
-from maxi_core.evaluation.features import Clock, Follow, Found, encode_names, keyed, video_features
+from maxi_core.evaluation.features import Clock, Follow, encode_names, keyed, video_features
 from maxi_core.evaluation.overlap import groups_of
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.scoring import Result, mean_record, score_split
@@ -72,34 +73,31 @@ def evaluate(
     """
     protocol, reading = protocol or Protocol(), reading or VideoOptions()
     placed = place(benchmarks, reading, missing if ranks.first else lambda _split, _ids: None)
-    # what is missing last: a list that begins with it is not yet hopeless
-    found_first = sorted(
-        (video for split in placed for video in split[2]), key=lambda video: not video_exists(video.path)
-    )
-    videos = keyed(found_first)
-    log = SkipLog(None, reading.max_skipped, "eval")
+    every = (video for _, _, videos in placed for video in videos)
+    videos = keyed(sorted(every, key=lambda video: not video_exists(video.path)))  # one missing is not yet hopeless
+    clock, log = Clock(), SkipLog(None, reading.max_skipped, "eval")
 
     def told(video: Video, failed: Failed | None) -> None:
         log.use() if failed is None else log.skip(str(video.path), failed)
 
-    clock, mine = Clock(), ranks.share(list(videos))
-    own = {key: videos[key] for key in mine}
+    own = {key: videos[key] for key in ranks.share(list(videos))}
     found = video_features(models, protocol, own, reading, store, follow=follow, told=told, clock=clock)
     log.finish()
     gathered = ranks.gather((found, clock))
     if not gathered:
         return None
-    every: list[Found] = [{} for _ in models]
-    for part, other in gathered:
-        for answers, more in zip(every, part, strict=True):
-            answers.update(more)
+    scored = tuple(
+        ModelScores(model, tuple(_results(model, protocol, placed, ChainMap(*parts), dictionary, reading.decoder)))
+        for model, *parts in zip(models, *(part for part, _ in gathered), strict=True)
+    )
+    return Evaluated(scored, _summed(clock, [other for _, other in gathered]))
+
+
+def _summed(clock: Clock, clocks: Iterable[Clock]) -> Clock:
+    for other in clocks:
         if other is not clock:
             clock.add(other)
-    scored = [
-        ModelScores(model, tuple(_results(model, protocol, placed, answers, dictionary, reading.decoder)))
-        for model, answers in zip(models, every, strict=True)
-    ]
-    return Evaluated(tuple(scored), clock)
+    return clock
 
 
 def folder_of(benchmark: OpenedBenchmark) -> Path:

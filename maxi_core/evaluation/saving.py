@@ -29,9 +29,9 @@ def folder_name(model: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", "-".join(parts[-2:])) or "model"
 
 
-def folders_for(names: Sequence[str], out: Path) -> list[Path]:
-    """Return a folder below `out` for each model; raises UsageError if two models would share one."""
-    folders = [out / folder_name(name) for name in names]
+def folders_for(names: Sequence[str], out: Path, ending: str = "") -> list[Path]:
+    """Return a folder below `out` for each model, `ending` behind its name; raises UsageError if two share one."""
+    folders = [out / f"{folder_name(name)}{ending}" for name in names]
     for place, folder in enumerate(folders):
         if folder in folders[:place]:
             both = f"'{names[folders.index(folder)]}' and '{names[place]}'"

@@ -74,20 +74,26 @@ def score_split(
         "split": split.name,
         "metric": benchmark.metric,
         "metrics": found,
-        "n": len(labels),
-        "skipped": len(skipped),
-        "mostly_skipped": mostly(len(skipped), len(labels)),
-        "classes": len(split.classes),
-        "classes_without_videos": int(np.isnan(by_class).sum()),
+        **_counts(split, len(skipped), by_class),
     }
     if skipped:
         rest = [place for place, answer in enumerate(answers) if not isinstance(answer, Failed)]
-        chosen = [labels[place] for place in rest]
-        record["metrics_answered"] = _metrics(benchmark, scores[rest], cosines[rest], chosen)[0] if rest else {}
+        own = (scores[rest], cosines[rest], [labels[place] for place in rest])
+        record["metrics_answered"] = _metrics(benchmark, *own)[0] if rest else {}
     if groups:
         record["groups"] = _by_group(benchmark, groups, labels, scores, by_class)
     record |= _circumstances(model, protocol, benchmark, split, decoder)
     return Result(record, split, scores, by_class, tuple(videos), skipped, tuple(groups))
+
+
+def _counts(split: Split, skipped: int, by_class: metrics.Array) -> dict[str, Any]:
+    return {
+        "n": len(split.samples),
+        "skipped": skipped,
+        "mostly_skipped": mostly(skipped, len(split.samples)),
+        "classes": len(split.classes),
+        "classes_without_videos": int(np.isnan(by_class).sum()),
+    }
 
 
 def mostly(skipped: int, videos: int) -> bool:

@@ -139,11 +139,8 @@ def heatmaps(
     features = [question.features(model) for model in models]
     count = question.protocol.frames
     taken = count * max(1, MOST_FRAMES // count) if whole else count
-    wanted = {
-        f"model {place}": Sampling("middles", taken, side=short_side(model.image_size))
-        for place, model in enumerate(models)
-    }
-    wanted["shown"] = Sampling("middles", taken, side=SHOWN_SIDE)
+    sides = {f"model {place}": short_side(model.image_size) for place, model in enumerate(models)}
+    wanted = {name: Sampling("middles", taken, side=side) for name, side in {**sides, "shown": SHOWN_SIDE}.items()}
     for video, read in read_videos(videos, wanted, reading):
         if isinstance(read, Failed):
             yield video, read

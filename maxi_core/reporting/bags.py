@@ -71,26 +71,20 @@ def bags_part(
     Raises UsageError as `read_bags`. Memory is that of the listed bags and of the distinct texts, whatever the number
     of videos.
     """
-    skipped = read_skipped(run)
-    manifest = read_manifest(run)
-    sources = texts_of(run)
+    skipped, manifest = read_skipped(run), read_manifest(run)
     failed = frozenset(str(record["video"]) for record in skipped if record["stage"] != "match")
-    survey = Survey(Sample(listed, frozenset(figures)), sources, failed, labels)
-    counts = manifest.get("counts")
-    total = counts.get("matched", 0) if isinstance(counts, Mapping) else 0
-    stats = collect(survey.watch(progress("counting bags", total).follow(read_bags(run))), labels)
-    chosen = survey.sample.listed()
+    survey = Survey(Sample(listed, frozenset(figures)), texts_of(run), failed, labels)
+    stats = _counted(run, manifest, survey, progress)
+    chosen, unmatched = survey.sample.listed(), _unmatched(run, stats)
     shown = _figures(chosen, figures)
-    unmatched = _unmatched(run, stats)
     frames = {one.place: _frames(one.bag) for one in shown}
     values = {
         "kind": "bags",
         "name": str(run),
         "counts": _counts(stats, survey, skipped),
         "histogram": stats.histogram(BINS) if stats.scores else [],
-        "shares": _shares(stats),
-        "keep": manifest.get("keep"),
-        "threshold": manifest.get("threshold"),
+        "shares": [asdict(share) for share in stats.shares],
+        **{key: manifest.get(key) for key in ("keep", "threshold")},
         "sources": stats.sources.most_common(),
         "texts": _texts(survey),
         "distinct": len(survey.texts),
@@ -106,6 +100,12 @@ def bags_part(
     return Part(values, {one.place: Wish(one.bag.match.video, frames.get(one.place)) for one in chosen})
 
 
+def _counted(run: Path, manifest: Mapping[str, object], survey: Survey, progress: NewProgress) -> Stats:
+    counts = manifest.get("counts")
+    total = counts.get("matched", 0) if isinstance(counts, Mapping) else 0
+    return collect(survey.watch(progress("counting bags", total).follow(read_bags(run))), survey.labels)
+
+
 def _counts(stats: Stats, survey: Survey, skipped: Sequence[Mapping[str, object]]) -> dict[str, Any]:
     return {
         "videos": stats.videos,
@@ -116,10 +116,6 @@ def _counts(stats: Stats, survey: Survey, skipped: Sequence[Mapping[str, object]
         "signed": survey.signed,
         "skipped": sum(record["stage"] == "match" for record in skipped),
     }
-
-
-def _shares(stats: Stats) -> list[dict[str, Any]]:
-    return [asdict(share) for share in stats.shares]
 
 
 def _texts(survey: Survey) -> list[tuple[str, int, tuple[str, ...]]]:

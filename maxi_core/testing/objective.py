@@ -44,10 +44,7 @@ def features(
     def some(*shape: int) -> "Tensor":
         return torch.randn(*shape, generator=draw, dtype=torch.float64)
 
-    def unit(rows: "Tensor") -> "Tensor":
-        return functional.normalize(rows, dim=1)
-
-    of_classes = one.prompts == "classes"
+    unit, of_classes = functional.normalize, one.prompts == "classes"
     groups = torch.arange(videos) % CLASSES
     index = torch.stack([torch.randperm(TEXTS, generator=draw)[:bag] for _ in range(videos)])
     theirs = unit(some(videos, WIDTH)), unit(some(CLASSES if of_classes else TEXTS, WIDTH))

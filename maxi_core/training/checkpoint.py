@@ -90,12 +90,7 @@ def write_checkpoint(
         _write(partial / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
         _write_files(partial / BESIDE, tokenizer)
         if state is not None:
-            (partial / STATE).mkdir()
-            write_tensors(partial / STATE / OPTIMIZER, state.tensors)
-            if state.objectives:
-                write_tensors(partial / STATE / OBJECTIVES, state.objectives)
-            _write(partial / STATE / NOTES, json.dumps(state.notes, indent=2) + "\n")
-            _to_disk(partial / STATE)
+            _write_state(partial / STATE, state)
         checksums = checksums_of(partial)
         _to_disk(partial)
         if final.exists():  # of an earlier try at the same step
@@ -109,6 +104,15 @@ def write_checkpoint(
         why = error.strerror or str(error)
         raise MaxiError(f"cannot write the checkpoint {final} ({size} bytes): {why}", "make room there") from error
     return final
+
+
+def _write_state(folder: Path, state: State) -> None:
+    folder.mkdir()
+    write_tensors(folder / OPTIMIZER, state.tensors)
+    if state.objectives:
+        write_tensors(folder / OBJECTIVES, state.objectives)
+    _write(folder / NOTES, json.dumps(state.notes, indent=2) + "\n")
+    _to_disk(folder)
 
 
 def clean(run: Path, keep: Collection[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """The objectives of a training together: their weighted sum is its loss. With their teachers and heads."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -118,42 +118,54 @@ class Combined:
 
         Raises PluginError for one that raises, or returns anything but a number.
         """
-        index, groups, top, cosines = (
-            one.to(student.videos.device) for one in (batch.index, batch.groups, batch.top, batch.cosines)
-        )
-        bags = len(batch.tokens) if self.of_bags or not self.of_classes else 0
+        labels = {
+            name: getattr(batch, name).to(student.videos.device) for name in ("index", "groups", "top", "cosines")
+        }
+        there = replace(batch, **labels)
 
         def asked(name: str, said: Encoded) -> Tensor:
-            objective = self.objectives[name]
-            of_classes = not bags or objective.prompts == "classes"
-            part = slice(bags, None) if of_classes else slice(bags)
-            wanted = self._wanted.get(name)
-            again = wanted is not None and wanted.between is not None
-            teacher = None if wanted is None else taught[wanted]
-            features = Features(
-                said.videos,
-                said.texts[part],
-                said.scale,
-                groups[:, None] if of_classes else index,
-                groups,
-                of_classes,
-                teacher if again or teacher is None else replace(teacher, texts=teacher.texts[part]),
-                self.heads.get(name),
-                draw=stable_number("objective", place.seed, name, place.step) % 2**63,
-                top=top,
-                cosines=cosines,
-                share=self.teachers[wanted].share(place.seed, place.step) if wanted is not None else 0.0,
-                others=others if again else None,
-            )
-            if place.gathered:
-                features = replace(features, rank=place.ranks.rank, world=place.ranks.world, gather=gather)
-            return _asked(name, objective, features)
+            return _asked(name, self.objectives[name], self._features(name, said, taught, there, place, others))
 
         def others(said: Encoded) -> Tensor:
             return _sum({one: asked(name, said) for name, one in self.objectives.items() if one.alone})
 
         with torch.autocast(student.videos.device.type, enabled=False):
             return [asked(name, student) for name in self.objectives]
+
+    def _features(
+        self,
+        name: str,
+        said: Encoded,
+        taught: Mapping[Teacher, Encoded],
+        batch: Batch,
+        place: Place,
+        others: Callable[[Encoded], Tensor],
+    ) -> Features:
+        """Return what an objective is asked of: its part of the texts, and what its teacher says of them."""
+        bags = len(batch.tokens) if self.of_bags or not self.of_classes else 0
+        of_classes = not bags or self.objectives[name].prompts == "classes"
+        part = slice(bags, None) if of_classes else slice(bags)
+        wanted = self._wanted.get(name)
+        again = wanted is not None and wanted.between is not None
+        teacher = None if wanted is None else taught[wanted]
+        features = Features(
+            said.videos,
+            said.texts[part],
+            said.scale,
+            batch.groups[:, None] if of_classes else batch.index,
+            batch.groups,
+            of_classes,
+            teacher if again or teacher is None else replace(teacher, texts=teacher.texts[part]),
+            self.heads.get(name),
+            draw=stable_number("objective", place.seed, name, place.step) % 2**63,
+            top=batch.top,
+            cosines=batch.cosines,
+            share=self.teachers[wanted].share(place.seed, place.step) if wanted is not None else 0.0,
+            others=others if again else None,
+        )
+        if place.gathered:
+            features = replace(features, rank=place.ranks.rank, world=place.ranks.world, gather=gather)
+        return features
 
     def total(self, losses: list[Tensor]) -> Tensor:
         """Return the weighted sum of the losses."""

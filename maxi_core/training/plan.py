@@ -69,61 +69,63 @@ def make_training(
     """
     recipe = with_modules(catalog, recipe)
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
-    out = _out(section)
-    objectives = _objectives(catalog, recipe, section)
+    out, objectives = _out(section), _objectives(catalog, recipe, section)
     source = _source(catalog, section, video, objectives)
     _check_enough(source, section, ranks.world, recipe.origins.get(("train", "batch_size"), "default"))
     model = _model(catalog, recipe, section, device or section.device)
-    plan = BatchPlan(
+    log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
+    batches = Batches(source.examples, _batch_plan(section), model.tokenize, model.image_size, video, log)
+    per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
+    _check_gradient(source, section, objectives, ranks.world)
+    _check_precision(section, model)
+    settings = _settings(section, source, model, video, ranks) | {"loss": settings_of(objectives)}
+    recipe_text, reports = recipe.to_toml(), section.report_to if ranks.first and not dry else ()
+    record = _record(section, source, model, recipe_text) | {"loss": settings["loss"]}
+    return TrainJob(
+        model=model, batches=batches, objectives=Combined(objectives, model, section.seed, section.ema),
+        plan=_loop_plan(section, per_epoch), out=out, batch_size=section.batch_size, weight_decay=section.wd,
+        saving=SavePlan(every=section.save_frequency, last=section.keep_last,
+                        ensemble=section.ensemble, ema=section.ema),
+        resuming=resuming or Resuming(), settings=settings, record=record,
+        validate=_validation(catalog, section, recipe, video) if section.val else None,
+        validate_every=section.val_frequency,
+        reports=make_reports(reports, out, section.name, settings, bag_table(source.examples)) if reports else (),
+        recipe=recipe_text, argv=argv,
+    )  # fmt: skip
+
+
+def _check_precision(section: TrainSection, model: VideoCLIP) -> None:
+    if section.precision == "amp_fp16" and model.device.type != "cuda":
+        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
+
+
+def _batch_plan(section: TrainSection) -> BatchPlan:
+    return BatchPlan(
         batch_size=section.batch_size, frames=section.frames, bag_size=section.bag_size, seed=section.seed,
         template=section.template, augmentation=section.augmentation, flip=section.flip, hold_gb=section.hold_gb,
     )  # fmt: skip
-    log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
-    batches = Batches(source.examples, plan, model.tokenize, model.image_size, video, log)
-    per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
-    _check_gradient(source, section, objectives, ranks.world)
-    warmup = round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup
-    loop = LoopPlan(
-        epochs=section.epochs, lr=section.lr, warmup=warmup, accumulate=section.accum_freq,
+
+
+def _loop_plan(section: TrainSection, per_epoch: int) -> LoopPlan:
+    return LoopPlan(
+        epochs=section.epochs, lr=section.lr, accumulate=section.accum_freq,
+        warmup=round(section.warmup_epochs * per_epoch) if section.warmup is None else section.warmup,
         precision=section.precision, clip_norm=section.grad_clip_norm, gather=section.gather,
         skip_nonfinite=section.skip_nonfinite, sigma_floor=section.sigma_floor, seed=section.seed,
         patch_dropout=section.force_patch_dropout, whole_epochs=section.whole_epochs,
     )  # fmt: skip
-    if section.precision == "amp_fp16" and model.device.type != "cuda":
-        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
-    loss = settings_of(objectives)
-    settings = _settings(section, source, model, video, ranks) | {"loss": loss}
-    record = {"prompt": section.template, "loss": loss, "data": source.name, "dictionary": source.dictionary}
+
+
+def _record(section: TrainSection, source: Source, model: VideoCLIP, recipe: str) -> dict[str, Any]:
+    """Return what the checkpoints say of the training, beside the loss."""
     embedding = counts(model).get("token embedding", (0, 0))[0] > 0 or model.about.get("token_embedding", False)
-    recipe_text = recipe.to_toml()
-    return TrainJob(
-        model=model,
-        batches=batches,
-        objectives=Combined(objectives, model, section.seed, section.ema),
-        plan=loop,
-        out=out,
-        batch_size=section.batch_size,
-        weight_decay=section.wd,
-        saving=SavePlan(
-            every=section.save_frequency, last=section.keep_last, ensemble=section.ensemble, ema=section.ema
-        ),
-        resuming=resuming or Resuming(),
-        settings=settings,
-        record={
-            **record,
-            "token_embedding": embedding,  # trained now or before: the authors' files have no place for it
-            "recipe_sha256": hashlib.sha256(recipe_text.encode()).hexdigest(),
-        },
-        validate=_validation(catalog, section, recipe, video) if section.val else None,
-        validate_every=section.val_frequency,
-        reports=(
-            make_reports(section.report_to, out, section.name, settings, bag_table(source.examples))
-            if section.report_to and ranks.first and not dry
-            else ()
-        ),
-        recipe=recipe_text,
-        argv=argv,
-    )
+    return {
+        "prompt": section.template,
+        "data": source.name,
+        "dictionary": source.dictionary,
+        "token_embedding": embedding,  # trained now or before: the authors' files have no place for it
+        "recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest(),
+    }
 
 
 def with_modules(catalog: Catalog, recipe: Recipe) -> Recipe:
