@@ -14,13 +14,12 @@ from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.roles import World
 from maxi_core.system.remote import RemotePath, as_path, is_remote
-from maxi_core.texts import LONGEST, Spelling, counted, near_duplicates, spell, tidy
+from maxi_core.texts import AND_MORE, LONGEST, Spelling, counted, first_few, near_duplicates, spell, tidy
 from maxi_core.types import Dictionary
 
 logger = logging.getLogger("maxi")
 
 KEEP = "--names written leaves them as they are"
-SHOWN = 3  # of a long list of findings, the log and the errors show these
 _NAME = re.compile(r"[a-z0-9]")  # what a name begins with; anything else is a path
 
 
@@ -148,7 +147,8 @@ def _checked(listed: ClassList) -> tuple[str, ...]:
     if not seen:
         raise UsageError(f"the dictionary {listed.path} is empty, or has nothing but comments", FIX)
     if cut:
-        logger.warning("%s: cut at %d characters: %s %s", listed.path, LONGEST, listed.unit, _some(cut))
+        some = first_few(cut, rest=AND_MORE)
+        logger.warning("%s: cut at %d characters: %s %s", listed.path, LONGEST, listed.unit, some)
     return tuple(seen)
 
 
@@ -177,9 +177,5 @@ def _warn(name: str, entries: Sequence[str]) -> None:
         logger.warning("dictionary %s has one entry: every video will match '%s'", name, entries[0])
     pairs = [f"'{first}' and '{second}'" for first, second in near_duplicates(entries)]
     if pairs:
-        logger.warning("dictionary %s: entries that differ only in spelling or number: %s", name, _some(pairs))
-
-
-def _some(found: Sequence[str]) -> str:
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(found[:SHOWN]) + more
+        some = first_few(pairs, rest=AND_MORE)
+        logger.warning("dictionary %s: entries that differ only in spelling or number: %s", name, some)

@@ -2,10 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
-
-from maxi_core.errors import UsageError
 
 LONGEST = 1000  # characters of one text; CLIP reads 77 tokens, about 400 characters
 
@@ -45,6 +43,21 @@ def has_words(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
+FEW = 3  # names of a list, in a message
+AND_MORE = " and {} more"
+
+
+def first_few(names: Sequence[object], most: int = FEW, rest: str = ", ...") -> str:
+    """Return the first names with commas between them; `rest` is for the others, and `{}` in it for their number."""
+    shown = ", ".join(map(str, names[:most]))
+    return shown + rest.format(len(names) - most) if len(names) > most else shown
+
+
+def by_comma(text: str) -> list[str]:
+    """Return the names in a text that has commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 _VERBS = {"are": "is", "have": "has", "were": "was", "do": "does"}
 
 
@@ -63,7 +76,6 @@ def _with_s(word: str) -> str:
 
 # Names of actions that are written differently in different files: when two are the same, and how they are spelt.
 
-SHOWN = 3
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!ing\b|ed\b|s\b)[a-z])")  # between the words of a name
 _JOINED = re.compile(r"(?<=\w)\+(?=\w)")
 _BRACKETS = re.compile(r"\[([^\W\d_]{2}[\w ,'-]*)\]")  # `[b]` is none
@@ -128,37 +140,3 @@ def _singular(word: str) -> str:
     if len(word) < _SHORTEST_PLURAL or not word.endswith("s") or word.endswith("ss"):
         return word
     return word[:-1]
-
-
-def align_names(ours: Iterable[str], theirs: Iterable[str], *, our_side: str, their_side: str) -> dict[str, str]:
-    """Return {name of ours: the same name as they write it}, for all of ours, whatever the order and spelling.
-
-    Names are the same if their `name_key` is. Raises UsageError that shows both sides if one of ours has no partner, or
-    if two names on one side cannot be told apart; what only they have is left out.
-    """
-    partners = _by_key(theirs, their_side)
-    mine = _by_key(ours, our_side)
-    missing = [name for key, name in mine.items() if key not in partners]
-    if missing:
-        extra = [name for key, name in partners.items() if key not in mine]
-        raise UsageError(
-            f"{their_side} lacks {counted(len(missing), 'name')} of {our_side}: {_quoted(missing)}"
-            f" (only in {their_side}: {_quoted(extra) or 'none'})",
-            "correct the names: case, spaces and punctuation do not matter",
-        )
-    return {name: partners[key] for key, name in mine.items()}
-
-
-def _by_key(names: Iterable[str], side: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in names:
-        key = name_key(name) or name
-        if key in found:
-            raise UsageError(f"{side} has '{found[key]}' and '{name}', which differ only in spelling", "rename one")
-        found[key] = name
-    return found
-
-
-def _quoted(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(f"'{name}'" for name in names[:SHOWN]) + more

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maxi_cli.command import Settings, takes
-from maxi_cli.flags import JsonFlag, QuietFlag, by_comma, complete_sources, read_recipe
+from maxi_cli.flags import JsonFlag, QuietFlag, complete_sources, read_recipe
 from maxi_cli.progress import progress
 from maxi_cli.terminal import (
     announce,
@@ -23,7 +23,7 @@ from maxi_cli.terminal import (
     visible,
 )
 from maxi_core.errors import ExitCode, UsageError
-from maxi_core.texts import counted
+from maxi_core.texts import by_comma, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

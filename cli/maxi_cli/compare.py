@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from maxi_cli.flags import JsonFlag, by_comma, offering
+from maxi_cli.flags import JsonFlag, offering
 from maxi_cli.terminal import below_each_other, note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.texts import by_comma
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.comparing import Compared, Line

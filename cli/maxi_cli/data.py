@@ -10,14 +10,13 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, named, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
-from maxi_core.texts import counted
+from maxi_core.texts import counted, first_few
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.benchmarks.benchmark import Benchmark
     from maxi_core.evaluation.survey import Survey
 
 SCHEMA = 1
-SHOWN = 3
 
 
 def list_known(json: JsonFlag = False) -> None:
@@ -116,8 +115,7 @@ def _show(found: "list[Survey]") -> None:
         for text in one.split.notes:
             console.print(visible(f"{one.split.label}: {text}"), style="yellow")
         if one.missing:
-            some = ", ".join(one.missing[:SHOWN]) + (", ..." if len(one.missing) > SHOWN else "")
-            console.print(visible(f"{one.split.label}: missing: {some}"), style="yellow")
+            console.print(visible(f"{one.split.label}: missing: {first_few(one.missing)}"), style="yellow")
 
 
 @takes("eval.data_root", shared=(*BENCHMARK, *RECIPE))

@@ -24,7 +24,7 @@ from maxi_cli.terminal import (
     visible,
 )
 from maxi_core.errors import ExitCode, UsageError
-from maxi_core.texts import counted
+from maxi_core.texts import counted, first_few
 
 if TYPE_CHECKING:
     from maxi_core.clip.model import VideoCLIP
@@ -109,8 +109,8 @@ def _show_left_out(result: "Result") -> None:
         console.print(visible(f"{label}: {more} more skipped, see skipped.jsonl"), style="yellow")
     empty = [name for name, score in zip(result.split.classes, result.by_class, strict=True) if isnan(score)]
     if empty:
-        some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
-        said = f"{label}: {len(empty)} of {counted(len(result.split.classes), 'class')} have no videos: {some}"
+        of = counted(len(result.split.classes), "class")
+        said = f"{label}: {len(empty)} of {of} have no videos: {first_few(empty)}"
         console.print(visible(said), style="yellow", soft_wrap=True)
 
 
@@ -263,10 +263,8 @@ def load(catalog: "Catalog", models: Sequence[str], section: "EvalSection") -> "
 
 
 def _missing(split: "Split", ids: Sequence[str]) -> None:
-    some = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
-    note(
-        f"{len(ids)} of {counted(len(split.samples), 'video')} of {split.label} are missing and count as wrong: {some}"
-    )
+    of = f"{counted(len(split.samples), 'video')} of {split.label}"
+    note(f"{len(ids)} of {of} are missing and count as wrong: {first_few(ids)}")
 
 
 def _finish(

@@ -10,10 +10,9 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, offering
 from maxi_cli.terminal import announce, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
-from maxi_core.texts import counted
+from maxi_core.texts import counted, first_few
 
 SCHEMA = 1
-SHOWN = 3
 
 
 def export_bags(
@@ -46,8 +45,7 @@ def export_bags(
     else:
         stdout().print(visible(f"{done.path}: {counted(done.bags, 'bag')}"), soft_wrap=True)
     if done.missing:
-        some = ", ".join(done.missing[:SHOWN]) + (", ..." if len(done.missing) > SHOWN else "")
-        note(f"{len(done.missing)} left out, whose videos are not there: {some}")
+        note(f"{len(done.missing)} left out, whose videos are not there: {first_few(done.missing)}")
         raise typer.Exit(ExitCode.SKIPPED)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from maxi_core.errors import UsageError
+from maxi_core.texts import by_comma
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -286,11 +287,6 @@ def _same(setting: "Setting", value: object) -> bool:
 
 def _is_set(name: str) -> bool:
     return os.environ.get(name, "") not in ("", "0")
-
-
-def by_comma(text: str | None) -> list[str]:
-    """Return the names in a text that has commas between them."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def by_comma_or_paths(texts: Iterable[str] | None) -> list[str]:

@@ -189,7 +189,7 @@ def _places(out: Path | None, videos: "list[Video]") -> dict[str, list[Path]]:
 
 def _write(found: "Heatmaps", path: Path, columns: int) -> None:
     if path.suffix in RAW:
-        from maxi_core.heatmaps.raw import write_raw
+        from maxi_core.heatmaps.heatmap import write_raw
 
         write_raw(found, path)
     elif path.suffix in CLIPS:

@@ -7,10 +7,11 @@ import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.evaluate import load
-from maxi_cli.flags import JsonFlag, ModelArgument, QuietFlag, VideosArgument, by_comma, offering
+from maxi_cli.flags import JsonFlag, ModelArgument, QuietFlag, VideosArgument, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import announce, complain, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.texts import by_comma
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.predicting import Prediction

@@ -7,7 +7,7 @@ import typer
 
 from maxi_cli.flags import JsonFlag
 from maxi_cli.terminal import print_hanging, show_json, show_json_list, stdout, visible
-from maxi_core.texts import counted
+from maxi_core.texts import counted, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from maxi_core.types import TextBag
 
 LISTED = 20
-SKIPPED = 3  # names of skipped videos in a line
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
@@ -68,8 +67,7 @@ def _show_list(bags: "Iterable[TextBag]", skipped: "list[dict[str, object]]", ru
     console = stdout()
     console.print(table)
     if left := [str(record["video"]) for record in skipped if record["stage"] == "match"]:
-        some = ", ".join(left[:SKIPPED]) + (", ..." if len(left) > SKIPPED else "")
-        console.print(visible(f"{len(left)} skipped: {some}"), style="yellow", soft_wrap=True)
+        console.print(visible(f"{len(left)} skipped: {first_few(left)}"), style="yellow", soft_wrap=True)
     console.print(visible(f"{f'and {more} more; ' if more else ''}one bag: maxi show {run} VIDEO"), soft_wrap=True)
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from maxi_cli.command import Settings, takes
-from maxi_cli.flags import JsonFlag, QuietFlag, by_comma, offering
+from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.terminal import complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, MaxiError, UsageError
-from maxi_core.texts import counted
+from maxi_core.texts import by_comma, counted
 
 if TYPE_CHECKING:
     from maxi_core.recipe.recipe import Recipe, Setting
@@ -124,7 +124,7 @@ def _variants(found: "Study", names: str | None, sources: list[str] | None) -> "
         )
         for text in sources or ()
     ]
-    return [*only(found, by_comma(names)), *more]
+    return [*only(found, by_comma(names or "")), *more]
 
 
 def _watch(*, quiet: bool) -> "Watch":

@@ -17,7 +17,7 @@ from maxi_core.clip.textual import encode_text
 from maxi_core.clip.tokens import Tokenizing, Tokens, tokenize
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.roles import tell_frames
-from maxi_core.texts import counted
+from maxi_core.texts import AND_MORE, counted, first_few
 
 SIGMA = 0.02  # where training starts
 SIGMA_FLOOR = 0.001  # never below
@@ -181,7 +181,8 @@ class VideoCLIP(nn.Module):
         wrong = [key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape]
         if missing or unexpected or wrong:
             found = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(wrong)}
-            raise ValueError("; ".join(f"{_some(keys)} {what}" for what, keys in found.items() if keys))
+            said = (f"{first_few(keys, rest=AND_MORE)} {what}" for what, keys in found.items() if keys)
+            raise ValueError("; ".join(said))
         with torch.no_grad():
             for key, value in own.items():
                 value.copy_(weights[key])
@@ -219,7 +220,8 @@ def check_finite(name: str, weights: Mapping[str, Tensor], what: str = "weights"
     """Raise MaxiError that names the model and the first tensors in which a number is NaN or infinite."""
     broken = [key for key, value in weights.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if broken:
-        raise MaxiError(f"the {what} of '{name}' hold NaN or infinite numbers: {_some(broken)}", "name another model")
+        some = first_few(broken, rest=AND_MORE)
+        raise MaxiError(f"the {what} of '{name}' hold NaN or infinite numbers: {some}", "name another model")
 
 
 def _side(name: str, clip: nn.Module) -> int:
@@ -236,7 +238,3 @@ def _side(name: str, clip: nn.Module) -> int:
 def _exact(features: Tensor) -> Tensor:
     """Return features in float32, or in float64 if the model is."""
     return features if features.dtype == torch.float64 else features.float()
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from maxi_core.clip.model import VideoCLIP, check_finite
 from maxi_core.clip.textual import encode_text
+from maxi_core.clip.tokens import Tokens
 from maxi_core.errors import MaxiError
 from maxi_core.prompts import MATCHING, fill
 from maxi_core.system.files import maxi_home, sweep, whole_file
@@ -20,8 +21,6 @@ from maxi_core.texts import counted
 logger = logging.getLogger("maxi")
 
 FORMAT = 1  # of the cache files; raise it when the features of the same texts change
-CUT = "too long for the model, and cut"
-STRIPPED = "with the name of a special token in them, which was taken out"
 BLOCK = 512  # entries whose prompts are encoded together; bounds the memory and fixes the last bits of the features
 
 
@@ -56,11 +55,19 @@ def mean_features(model: VideoCLIP, prompts: Sequence[Sequence[str]]) -> Tensor:
         features = functional.normalize(encode_text(model.clip, tokens.ids), dim=-1)  # (P, D)
         parts = torch.split(features, [len(some) for some in prompts])
         means = torch.stack([part.mean(dim=0) for part in parts])
-    for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
-        if places:
-            of = counted(len(every), "text")
-            logger.warning("%d of %s %s: '%s'", len(places), of, what, every[places[0]])
+    warn_of_cuts(tokens, every, "text")
     return functional.normalize(means, dim=-1).cpu()
+
+
+def warn_of_cuts(tokens: Tokens, texts: Sequence[str], noun: str) -> None:
+    """Log which of the texts, each a `noun`, are not whole in their tokens."""
+    found = {
+        "too long for the model, and cut": tokens.truncated,
+        "with the name of a special token in them, which was taken out": tokens.stripped,
+    }
+    for what, places in found.items():
+        if places:
+            logger.warning("%d of %s %s: '%s'", len(places), counted(len(texts), noun), what, texts[places[0]])
 
 
 def _key(model: VideoCLIP, entries: Sequence[str], templates: Sequence[str]) -> str:

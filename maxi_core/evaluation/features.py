@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from maxi_core.bags.codecs import video_key
 from maxi_core.clip.device import autocast
 from maxi_core.clip.model import VideoCLIP, check_finite, identity_of
-from maxi_core.clip.text_features import CUT, STRIPPED, entry_features, mean_features
+from maxi_core.clip.text_features import entry_features, mean_features, warn_of_cuts
 from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill, templates_of
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.store import Store, digest
-from maxi_core.texts import counted
 from maxi_core.types import Failed, Video
 from maxi_core.video.frames import Pixels
 from maxi_core.video.jobs import Job
@@ -62,10 +61,7 @@ def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> 
     if len(templates := templates_of(protocol.prompt)) > 1:
         return np.asarray(entry_features(model, names, templates).cpu().numpy(), dtype=np.float32)
     tokens = model.tokenize([fill(protocol.prompt, name) for name in names])
-    for places, what in ((tokens.truncated, CUT), (tokens.stripped, STRIPPED)):
-        if places:
-            of = counted(len(names), "class name")
-            logger.warning("%d of %s %s: '%s'", len(places), of, what, names[places[0]])
+    warn_of_cuts(tokens, names, "class name")
     with torch.inference_mode():
         features = model.encode_text(tokens.ids)
     check_finite(model.name, {"the class names": features}, "text features")

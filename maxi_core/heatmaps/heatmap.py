@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from maxi_core.evaluation.features import encode_names
 from maxi_core.evaluation.metrics import Array, softmax
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.heatmaps import cosine, gradient, legrad, surgery
-from maxi_core.heatmaps.region import Map
+from maxi_core.heatmaps.region import Map, seen_box
 from maxi_core.heatmaps.seen import look
 from maxi_core.heatmaps.tower import tower_of
 from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.files import whole_file
 from maxi_core.texts import has_words, spell
 from maxi_core.types import Failed, Video
 from maxi_core.video.reader import read_videos
@@ -173,3 +175,24 @@ def _in_turns(model: VideoCLIP, frames: Tensor, count: int, question: Question, 
     cosines = np.mean([part.cosines for part in parts], axis=0)
     shares = np.mean([part.shares for part in parts], axis=0)
     return Heatmap(model.name, model.image_size, cosines, shares, maps)
+
+
+def write_raw(found: Heatmaps, path: Path) -> None:
+    """Write what was found, without pickles: `texts`, `competing`, `models`, `method`, `frames`, `indices`, and of each
+    model M `maps_M` (K, T, rows, columns), `cosines_M` (K,), `shares_M` (K,), `box_M` (top, left, bottom, right in
+    pixels of `frames`).
+    """
+    arrays: dict[str, Any] = {
+        "method": found.method,
+        "texts": np.array(found.texts),
+        "competing": np.array(found.competing, dtype=str),
+        "models": np.array([one.model for one in found.models]),
+        "frames": found.frames,
+        "indices": np.array(found.indices),
+    }
+    height, width = found.frames.shape[1:3]
+    for place, one in enumerate(found.models):
+        arrays |= {f"maps_{place}": one.maps, f"cosines_{place}": one.cosines, f"shares_{place}": one.shares}
+        arrays[f"box_{place}"] = np.array(seen_box(height, width, one.image_size))
+    with whole_file(path) as file:
+        np.savez_compressed(file, **arrays)

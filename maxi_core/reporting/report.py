@@ -19,9 +19,9 @@ from maxi_core.reporting.training import METRICS, training_part
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.studies.results import RECORD
 from maxi_core.system.files import utc_stamp
+from maxi_core.texts import first_few
 
 LISTED = 1000  # videos of a run; a page of so many opens at once
-SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,9 @@ def kinds_of(place: Path) -> list[str]:
     if not place.exists():
         raise UsageError(f"there is no {place}", RUNS)
     below = sorted(path for path in place.rglob("*") if path.is_dir() and any(has(path) for has in KINDS.values()))
-    some = ", ".join(map(str, below[:SHOWN])) + (", ..." if len(below) > SHOWN else "")
     raise UsageError(
         f"{place} holds no bags, no training, no scores and no study",
-        f"name what is below it: {some}" if below else RUNS,
+        f"name what is below it: {first_few(below)}" if below else RUNS,
     )
 
 

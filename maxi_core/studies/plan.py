@@ -16,6 +16,7 @@ from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection
 from maxi_core.studies.options import StudySection
 from maxi_core.studies.steps import BagsStep, MixStep, ScoreStep, Step, TrainStep, VoteStep, videos_of_benchmark
 from maxi_core.studies.study import Study, Variant
+from maxi_core.texts import by_comma
 from maxi_core.training.options import TrainSection
 from maxi_core.training.plan import with_modules
 
@@ -163,15 +164,14 @@ class _Maker:
         """Return what `sources` and `without` say of the parts."""
         found: list[Setting] = []
         for said, cast in ((variant.about.sources, cast_parts), (variant.about.without, self._dropped)):
-            names = [name.strip() for name in said.split(",") if name.strip()]
-            if names:
+            if names := by_comma(said):
                 parts = cast(self.catalog, names)
                 found += [Setting("sources", key, who, variant.name, typed=False) for key, who in parts.items()]
         return found
 
     def _added(self, variant: Variant) -> list[Setting]:
         """Return the objectives of the recipe with those that are added."""
-        names = [name.strip() for name in variant.about.objectives.split(",") if name.strip()]
+        names = by_comma(variant.about.objectives)
         loss = [*self.recipe.core("train", TrainSection).loss, *names]
         return [Setting("train", "loss", loss, variant.name, typed=False)] if names else []
 

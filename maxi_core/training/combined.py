@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,7 +16,6 @@ from maxi_core.errors import MaxiError, PluginError, UsageError
 from maxi_core.plugin.calls import blamed, deed
 from maxi_core.settings.options import deciding
 from maxi_core.system.ranks import MEMORY, Ranks
-from maxi_core.training.gathering import gather
 from maxi_core.training.objective import Encoded, Features, Objective, Teacher
 from maxi_core.training.teachers import TeacherWeights, made_equal
 
@@ -275,3 +275,30 @@ def _asked(name: str, objective: Objective, features: Features) -> Tensor:
         shape = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise PluginError(f"'{name}' gave {shape} for its loss, not a tensor without dimensions")
     return loss
+
+
+# Features of all ranks on each rank, with gradients: for negatives across ranks (method.md, losses, `--gather`).
+
+
+def gather(features: Tensor) -> Tensor:
+    """Return the tensors of all ranks one after the other, (B, ...) -> (world * B, ...), each rank's of one shape.
+
+    Differentiable: a rank's tensor gets the sum of the gradients that all ranks have for it. As DDP takes the mean of
+    the parameters' gradients over ranks, training is that of one process with the mean of the ranks' losses.
+    """
+    gathered: Tensor = _Gather.apply(features)
+    return gathered
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(_context: Any, features: Tensor) -> Tensor:
+        parts = [torch.empty_like(features) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, features.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total.chunk(dist.get_world_size())[dist.get_rank()]

@@ -19,7 +19,7 @@ from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
 from maxi_core.clip.patch_dropout import set_patch_dropout
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.ranks import ALONE, Ranks, device_errors
-from maxi_core.texts import counted
+from maxi_core.texts import AND_MORE, counted, first_few
 from maxi_core.training.combined import Combined, Place
 from maxi_core.training.objective import Encoded
 
@@ -97,7 +97,7 @@ class NotFiniteError(MaxiError):
     """A loss or a gradient is NaN or infinite; the step was not taken, and `videos` are those of its batches."""
 
     def __init__(self, step: int, what: str, videos: list[str]) -> None:
-        some = ", ".join(videos[:4]) + (f" and {len(videos) - 4} more" if len(videos) > 4 else "")
+        some = first_few(videos, 4, AND_MORE)
         super().__init__(
             f"step {step}: the {what} is not finite, in a batch of {some}; the last checkpoint is as it was",
             "lower --lr, try --precision fp32, look at these videos, or allow some with --skip-nonfinite N",

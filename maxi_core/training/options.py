@@ -10,6 +10,7 @@ from maxi_core.clip.device import TrainingPrecision
 from maxi_core.prompts import TRAINING
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath
+from maxi_core.texts import by_comma
 from maxi_core.video.sampling import MOST_FRAMES
 
 PAPER_BATCH, FEWSHOT_BATCH = 256, 64  # videos in a step of the paper's two trainings (method.md, training)
@@ -129,4 +130,4 @@ class TrainSection(Options):
     @field_validator("loss", mode="before")
     @classmethod
     def _one_or_several(cls, loss: object) -> object:
-        return [name.strip() for name in loss.split(",") if name.strip()] if isinstance(loss, str) else loss
+        return by_comma(loss) if isinstance(loss, str) else loss

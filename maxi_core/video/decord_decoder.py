@@ -6,7 +6,6 @@ through every frame, and refuses by name what has not been proved right (tests/v
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +52,7 @@ def decode(
             stored = np.ascontiguousarray(np.rot90(frame.asnumpy(), -turns))
             collector.show(index, VideoFrame.from_ndarray(stored, format="rgb24"))
     assert collector is not None  # there is a frame inside
-    info = survey.info
-    if orientation.transposed:
-        info = replace(info, width=info.height, height=info.width)
-    return Decoded(collector.pixels(), survey.inside, survey.inside, "", info)
+    return survey.decoded(collector.pixels(), transposed=orientation.transposed)
 
 
 def _open(path: Path, threads: int) -> Any:

@@ -10,6 +10,7 @@ from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.remote import RemotePath, as_path
 from maxi_core.system.text_files import excerpt
+from maxi_core.texts import first_few
 from maxi_core.video.archives import ARCHIVES, is_archive, names_in
 from maxi_core.video.lists import is_video_name
 
@@ -137,7 +138,7 @@ class PassedOver:
 
 def _most(counted: Counter[str]) -> str:
     said = [f"{count} {excerpt(name, 20)}" if count > 1 else excerpt(name, 20) for name, count in counted.most_common()]
-    return ", ".join(said[:SHOWN]) + (", ..." if len(said) > SHOWN else "")
+    return first_few(said, SHOWN)
 
 
 def scan(folder: Path, root: Root, *, follow: bool, passed: PassedOver | None = None) -> list[str]:

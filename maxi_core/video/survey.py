@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maxi_core.texts import counted
-from maxi_core.video.frames import Info, Pixels
+from maxi_core.video.frames import Decoded, Info, Pixels
 from maxi_core.video.lengths import declared, header_frames, header_length, shown
 from maxi_core.video.pyav_decoder import describe, opened
 from maxi_core.video.skips import VideoError
@@ -39,6 +39,11 @@ class Survey:
     times: tuple[float, ...]
     stream: int
     origin: float
+
+    def decoded(self, pixels: tuple[Pixels, ...], *, transposed: bool) -> Decoded:
+        """Return what was decoded of it; `transposed` says that width and height are shown the other way round."""
+        width, height = (self.info.height, self.info.width) if transposed else (self.info.width, self.info.height)
+        return Decoded(pixels, self.inside, self.inside, "", replace(self.info, width=width, height=height))
 
 
 @dataclass(frozen=True, slots=True)

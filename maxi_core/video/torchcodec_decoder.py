@@ -5,7 +5,6 @@ refused by name, as is whatever has not been proved right (tests/video/test_matr
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,10 +48,7 @@ def decode(
     collector = Collector(sides, wanted, survey.aspect if square_pixels else None, orientation)
     for index in sorted({0}.union(*wanted)):
         collector.show(index, VideoFrame.from_ndarray(stored(survey.before + index), format="rgb24"))
-    info = survey.info
-    if orientation.transposed:
-        info = replace(info, width=info.height, height=info.width)
-    return Decoded(collector.pixels(), survey.inside, survey.inside, "", info)
+    return survey.decoded(collector.pixels(), transposed=orientation.transposed)
 
 
 def _open(path: Path, survey: Survey, threads: int) -> Any:

@@ -20,7 +20,7 @@ import maxi_core
 from maxi_core import Dictionary, Form, Injector, Source, WorldPath, hookimpl
 from maxi_core.errors import UsageError
 from maxi_core.plugin.roles import Augment
-from maxi_core.texts import counted, name_key, tidy
+from maxi_core.texts import AND_MORE, counted, first_few, name_key, tidy
 
 # Files of captions, streamed: one a line, or a column of a CSV such as WebVid's; gzip or not.
 
@@ -74,9 +74,8 @@ def _cells(path: Path, file: io.TextIOWrapper, column: str, delimiter: str) -> I
     try:
         header = [name.strip() for name in next(rows, [])]
         if column not in header:
-            there = ", ".join(header[:SHOWN]) + (f" and {len(header) - SHOWN} more" if len(header) > SHOWN else "")
             raise UsageError(
-                f"{path} has no column '{column}'; its columns are: {there or 'none'}",
+                f"{path} has no column '{column}'; its columns are: {first_few(header, SHOWN, AND_MORE) or 'none'}",
                 "type -o webvid.column=NAME",
             )
         place = header.index(column)

@@ -11,7 +11,7 @@ import pytest
 
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import UsageError
-from maxi_core.texts import align_names, name_key, near_duplicates
+from maxi_core.texts import name_key, near_duplicates
 
 SHARED = Path(os.environ.get("MAXI_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "labels"
 
@@ -208,19 +208,6 @@ def test_every_label_file_of_the_field_is_read_whole(file: str) -> None:
 )
 def test_names_are_the_same_whatever_their_case_spaces_and_punctuation(one: str, other: str) -> None:
     assert name_key(one) == name_key(other)
-
-
-def test_names_align_by_name_and_never_by_order() -> None:
-    aligned = align_names(["Run", "push_up"], ["Push Up", "jump", "run"], our_side="labels.csv", their_side="run")
-    assert aligned == {"Run": "run", "push_up": "Push Up"}
-
-
-def test_names_that_do_not_align_are_shown_from_both_sides() -> None:
-    with pytest.raises(UsageError) as caught:
-        align_names(["run", "hop"], ["run", "jump"], our_side="labels.csv", their_side="the dictionary")
-    assert "the dictionary lacks 1 name of labels.csv: 'hop' (only in the dictionary: 'jump')" in str(caught.value)
-    with pytest.raises(UsageError, match="'Push Up' and 'push_up', which differ only in spelling"):
-        align_names(["Push Up", "push_up"], ["x"], our_side="labels.csv", their_side="the dictionary")
 
 
 def test_names_of_nothing_but_punctuation_are_no_duplicates_of_each_other() -> None:

@@ -111,7 +111,7 @@ def test_two_ranks_train_as_one(world: Path, trained_by_two: Path, name: str) ->
 
 def gather_gradients(out: str) -> None:
     """Differentiate a function of the tensors of both ranks, gathered."""
-    from maxi_core.training.gathering import gather
+    from maxi_core.training.combined import gather
 
     with joined("cpu") as (ranks, _):
         mine = torch.tensor([1.0 + ranks.rank, 2.0 + ranks.rank], requires_grad=True)

@@ -6,10 +6,9 @@ from typing import Literal
 
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import Listing, Names, Row, same_classes
-from maxi_core.texts import counted
+from maxi_core.texts import AND_MORE, counted, first_few
 
 Trust = Literal["lists", "official"]
-SHOWN = 3
 HOW = "type --trust official or --trust lists to say which is right"
 
 
@@ -51,7 +50,7 @@ def differences(listed: Sequence[Row], official: Sequence[Row]) -> list[str]:
     for who, own, other in (("the list", ours, theirs), ("the official files", theirs, ours)):
         alone = [row.path for stem, row in own.items() if stem not in other]
         if alone:
-            found.append(f"{counted(len(alone), 'video')} only in {who} ({', '.join(alone[:SHOWN])})")
+            found.append(f"{counted(len(alone), 'video')} only in {who} ({first_few(alone, rest='')})")
     if said := conflicts(
         [(ours[stem].names, theirs[stem].names) for stem in ours.keys() & theirs.keys()],
     ):
@@ -67,7 +66,5 @@ def conflicts(pairs: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> str:
     if not wrong:
         return ""
     pairs_said = [f"{count} x '{ours}' for '{theirs}'" for (ours, theirs), count in sorted(wrong.items())]
-    more = f" and {len(pairs_said) - 4} more" if len(pairs_said) > 4 else ""
-    return (
-        f"{counted(sum(wrong.values()), 'video', 'have')} another class in the list: {', '.join(pairs_said[:4])}{more}"
-    )
+    some = first_few(pairs_said, 4, AND_MORE)
+    return f"{counted(sum(wrong.values()), 'video', 'have')} another class in the list: {some}"

@@ -11,7 +11,7 @@ from maxi_core.class_lists import read_class_list
 from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.text_files import check_regular, excerpt, read_text
-from maxi_core.texts import CAMEL, SHOWN, counted, name_key
+from maxi_core.texts import AND_MORE, CAMEL, counted, first_few, name_key
 from maxi_core.video.inputs import parse_list_line
 
 # What annotation files say, in one shape whatever their format: labelled videos, by class name, with their lines.
@@ -187,8 +187,7 @@ def same_classes(ours: Names, theirs: Names) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (", ".join(f"'{name}'" for name in names[:SHOWN]) + more) or "none"
+    return first_few([f"'{name}'" for name in names], rest=AND_MORE) or "none"
 
 
 def in_order(path: Path, labels: Mapping[int, str]) -> tuple[str, ...]:
