@@ -8,7 +8,7 @@ import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import BENCHMARK, RECIPE, JsonFlag, named, read_catalog
-from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_cli.terminal import note, plain_table, show_json, stdout, visible
 from maxi_core.errors import UsageError
 from maxi_core.texts import counted, first_few
 
@@ -95,12 +95,8 @@ def stats(
 
 
 def _show(found: "list[Survey]") -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("benchmark", overflow="fold")
-    for title in ("videos", "classes", "per class", "labels", "missing", "seconds"):
-        table.add_column(title, justify="right", overflow="fold")
+    numbers = ("videos", "classes", "per class", "labels", "missing", "seconds")
+    table = plain_table("benchmark", *numbers, numbers=numbers)
     for one in found:
         low, middle, high = one.per_class
         many = f"{one.labels[1]:.1f}" if one.labels[2] > 1 else "1"

@@ -10,7 +10,7 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.evaluate import load
 from maxi_cli.flags import JsonFlag, QuietFlag, named, offering
 from maxi_cli.progress import follow
-from maxi_cli.terminal import show_json, stdout, visible
+from maxi_cli.terminal import plain_table, show_json, stdout, visible
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +122,6 @@ def _scores(settings: Settings, models: list[str], opened: list[Any], *, quiet: 
 
 def _show(ratios: list[float], scores: "list[ModelScores]") -> None:
     """Print a row for each mixture: each score, and how far it is from the original's."""
-    from rich.table import Table
 
     def headline(one: "ModelScores") -> dict[str, float]:
         records = {record["benchmark"]: record for record in one.records()}  # the last is the mean over splits
@@ -130,9 +129,8 @@ def _show(ratios: list[float], scores: "list[ModelScores]") -> None:
         return {name: 100 * record["metrics"][metrics[name]] for name, record in records.items()}
 
     first, *others = map(headline, scores)
-    table = Table(box=None, pad_edge=False)
-    for name in ("original", *first):
-        table.add_column(visible(name), justify="right", overflow="fold")
+    titles = ("original", *first)
+    table = plain_table(*titles, numbers=titles)
     table.add_row("all", *(f"{value:.1f}" for value in first.values()))
     for ratio, found in zip(ratios, others, strict=True):
         table.add_row(f"{ratio:g}", *(f"{value:.1f} ({value - first[name]:+.1f})" for name, value in found.items()))

@@ -7,7 +7,7 @@ import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, complete_offer, read_catalog
-from maxi_cli.terminal import show_json, stdout, visible
+from maxi_cli.terminal import plain_table, show_json, stdout, visible
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog, Offer, Plugin
@@ -44,11 +44,7 @@ def plugins(
 
 
 def _show_all(catalog: "Catalog") -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("offers", "role", "plugin", "from", "state"):
-        table.add_column(title, overflow="fold")
+    table = plain_table("offers", "role", "plugin", "from", "state")
     for plugin in catalog.plugins:
         source = visible(f"{plugin.dist} {plugin.version}")
         if plugin.state != "ok":
@@ -76,16 +72,14 @@ def _show_silent(plugin: "Plugin") -> None:
 
 
 def _show_offer(offer: "Offer") -> None:
-    from rich.table import Table
 
     from maxi_core.settings.options import describe
 
     console = stdout()
     console.print(f"{offer.name} ({offer.role}, {offer.dist} {offer.version})", style="bold")
     console.print(inspect.getdoc(offer.cls) or "It has no description.")
-    table = Table(box=None, pad_edge=False, title="\noptions", title_justify="left", title_style="bold")
-    for title in ("option", "type", "default", "help"):
-        table.add_column(title, overflow="fold")
+    head = {"title": "\noptions", "title_justify": "left", "title_style": "bold"}
+    table = plain_table("option", "type", "default", "help", **head)
     for option in describe(offer.options):
         table.add_row(f"{offer.name}.{option.key}", option.type, option.shown_default, option.help)
     if table.row_count:

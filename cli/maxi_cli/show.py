@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maxi_cli.flags import JsonFlag
-from maxi_cli.terminal import print_hanging, show_json, show_json_list, stdout, visible
+from maxi_cli.terminal import plain_table, print_hanging, show_json, show_json_list, stdout, visible
 from maxi_core.texts import counted, first_few
 
 if TYPE_CHECKING:
@@ -52,11 +52,7 @@ def show(
 
 
 def _show_list(bags: "Iterable[TextBag]", skipped: "list[dict[str, object]]", run: Path) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("video", "match", "score", "texts"):
-        table.add_column(title, overflow="fold", justify="right" if title in ("score", "texts") else "left")
+    table = plain_table("video", "match", "score", "texts", numbers=("score", "texts"))
     more = 0
     for number, bag in enumerate(bags):
         if number >= LISTED:

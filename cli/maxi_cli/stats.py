@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maxi_cli.flags import JsonFlag, offering, read_catalog
-from maxi_cli.terminal import show_json, stdout, visible
+from maxi_cli.terminal import plain_table, show_json, stdout, visible
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from maxi_core.bags.stats import Stats, WordUse
 
 SCHEMA = 1
 BAR = 40  # columns of the longest bar of the histogram
 LISTED = 20
-TEXTS = ("from",)  # columns of no numbers
+NUMBERS = ("texts", "videos", "score from", "matched right", "bags", "of")  # columns
 
 
 def stats(
@@ -56,15 +55,6 @@ def stats(
         _show(found, skipped, stdout())
 
 
-def _table(*titles: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for place, title in enumerate(titles):
-        table.add_column(title, overflow="fold", justify="left" if place == 0 or title in TEXTS else "right")
-    return table
-
-
 def _show(found: "Stats", skipped: int, console: "Console") -> None:
     more = f"; {skipped} more skipped: maxi show tells which" if skipped else ""
     console.print(
@@ -75,12 +65,13 @@ def _show(found: "Stats", skipped: int, console: "Console") -> None:
         console.print(
             f"{mean:.1f} texts in a bag ({min(found.sizes)} to {max(found.sizes)}), {counted(found.empty, 'bag')} empty"
         )
-    sources = _table("source", "texts")
+    sources = plain_table("source", "texts", numbers=NUMBERS)
     for source, count in found.sources.most_common():
         sources.add_row(visible(source), str(count))
     console.print(sources)
     labelled = any(share.right is not None for share in found.shares)
-    shares = _table("keep", "videos", "score from", *(["matched right"] if labelled else []))
+    titles = ("keep", "videos", "score from", *(["matched right"] if labelled else []))
+    shares = plain_table(*titles, numbers=NUMBERS)
     same = len(found.scores) > 1 and min(found.scores) == max(found.scores)
     for share in found.shares[: 1 if same else None]:
         right = "-"
@@ -103,7 +94,7 @@ def _uses(word: str, uses: "list[WordUse]") -> None:
     if not uses:
         console.print(visible(f"no bag holds '{word}'"))
         return
-    table = _table("entry", "bags", "of", "from")
+    table = plain_table("entry", "bags", "of", "from", numbers=NUMBERS)
     for use in uses[:LISTED]:
         sources = ", ".join(f"{source} {count}" for source, count in use.sources.items())
         table.add_row(visible(use.entry), str(use.videos), str(use.of), visible(sources))

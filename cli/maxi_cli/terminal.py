@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from maxi_core.texts import written_out
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from maxi_core.recipe.recipe import Recipe
 
@@ -44,6 +45,16 @@ def _console(*, stderr: bool) -> "Console":
             raise BrokenPipeError  # rich would end the process with code 1
 
     return Plain(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def plain_table(*titles: str, numbers: Collection[str] = (), **how: Any) -> "Table":
+    """Return a table without lines whose cells fold; columns of `numbers` stand to the right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, **how)
+    for title in titles:
+        table.add_column(visible(title), overflow="fold", justify="right" if title in numbers else "left")
+    return table
 
 
 def print_hanging(console: "Console", text: str, style: str = "", start: str = "") -> None:

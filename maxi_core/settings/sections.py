@@ -112,12 +112,32 @@ class EvalSection(Options):
     )
 
 
+class StudySection(Options):
+    """What `maxi study` scores its variants on, how often each is trained, and where all of it goes."""
+
+    benchmark: Annotated[tuple[str, ...], Flag(names="benchmark")] = Field(
+        (), description="benchmarks that every variant is scored on"
+    )
+    seeds: int = Field(1, ge=1, description="trainings of each variant: with the recipe's seed and those that follow")
+    out: Path = Field(Path("studies"), description="folder of all studies; what several have in common is made once")
+    labels: Annotated[Path | None, WorldPath("labels")] = Field(
+        None, description="true labels of the videos, to measure with and for supervised variants: a list or a world"
+    )
+    shots: Annotated[str | None, WorldPath("labels", file=True)] = Field(
+        None, description="labelled videos that few-shot variants draw from: a list or folder, or a world's benchmark"
+    )
+    shots_videos: Path | None = Field(None, description="folder that the paths of shots start from; none: the list's")
+    then: tuple[str, ...] = Field(
+        (), description="settings of the second training of few-shot variants, as for -o: train.lr=2e-6"
+    )
+
+
 # section -> where its model is; a command that brings a section of its own adds a line here
 CORE = {
     "bags": "maxi_core.settings.sections:BagsSection",
     "eval": "maxi_core.settings.sections:EvalSection",
     "sources": "maxi_core.settings.sections:SourcesSection",
-    "study": "maxi_core.studies.options:StudySection",
+    "study": "maxi_core.settings.sections:StudySection",
     "train": "maxi_core.training.options:TrainSection",
     "video": "maxi_core.settings.sections:VideoOptions",
 }
