@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,21 +94,15 @@ def plugins_at_work() -> Iterator[None]:
 
     Both Python's stdout and the file behind it, which libraries in C and other processes write to.
     """
-    try:
-        behind = sys.stdout.fileno()
-        before = os.dup(behind)
-    except (OSError, ValueError):  # no file, as in a notebook or a test
-        with _masking():
-            yield
-        return
-    sys.stdout.flush()
-    os.dup2(2, behind)
-    try:
-        with _masking():
-            yield
-    finally:
-        os.dup2(before, behind)
-        os.close(before)
+    from maxi_core.plugin.importing import descriptor_to_stderr
+
+    with ExitStack() as stack:
+        with suppress(OSError, ValueError):  # no file, as in a notebook or a test
+            behind = sys.stdout.fileno()
+            sys.stdout.flush()
+            stack.enter_context(descriptor_to_stderr(behind))
+        stack.enter_context(_masking())
+        yield
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def imported_apart(label: str, patience: float = PATIENCE) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_named_when_slow(label, patience))
         stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(_descriptor_to_stderr())
+        stack.enter_context(descriptor_to_stderr())
         stack.enter_context(_signals(label))
         stack.enter_context(_gradients(label))
         stack.enter_context(untouched(label, WHEN))
@@ -47,18 +47,18 @@ def _named_when_slow(label: str, patience: float) -> Iterator[None]:
 
 
 @contextmanager
-def _descriptor_to_stderr() -> Iterator[None]:
+def descriptor_to_stderr(number: int = 1) -> Iterator[None]:
     """Send what is written below Python, as by a library in C or another process, to stderr, too."""
     try:
-        kept = os.dup(1)
+        kept = os.dup(number)
     except OSError:  # closed: nothing can be written to it
         yield
         return
     try:
-        os.dup2(2, 1)
+        os.dup2(2, number)
         yield
     finally:
-        os.dup2(kept, 1)
+        os.dup2(kept, number)
         os.close(kept)
 
 

@@ -19,19 +19,8 @@ PAIRS = 20  # confusions that are listed
 SHOWN = 6  # best and worst videos of a split
 GUESSES = 5
 SETTINGS = (
-    *(
-        "prompt",
-        "example",
-        "names",
-        "frames",
-        "views",
-        "score",
-        "normalisation",
-        "image_size",
-        "precision",
-        "device",
-        "decoder",
-    ),
+    *("prompt", "example", "names", "frames", "views", "score", "normalisation", "image_size", "precision"),
+    *("device", "decoder"),
     *("temporal", "checkpoint", "weights_sha256", "started_from", "step", "ensemble", "dictionary", "seed", "files"),
     *("list_sha256", "published_n", "version", "notes"),
 )
