@@ -32,7 +32,8 @@ def plugins(
 
     catalog = read_catalog(**settings.given, broken_files=True)
     if name is None:
-        show_json(_all_as_json(catalog)) if json else _show_all(catalog)
+        every = {"schema": SCHEMA, "plugins": list(map(_plugin_as_json, catalog.plugins))}
+        show_json(every) if json else _show_all(catalog)
         return
     space = next((space for space in ("", *APART) if catalog.named(name, space)), "")
     silent = [plugin for plugin in catalog.plugins if name in (plugin.name, plugin.label) and plugin.state != "ok"]
@@ -86,10 +87,6 @@ def _show_offer(offer: "Offer") -> None:
         console.print(table)
     else:
         console.print("\nIt has no options.")
-
-
-def _all_as_json(catalog: "Catalog") -> dict[str, object]:
-    return {"schema": SCHEMA, "plugins": [_plugin_as_json(plugin) for plugin in catalog.plugins]}
 
 
 def _plugin_as_json(plugin: "Plugin") -> dict[str, object]:

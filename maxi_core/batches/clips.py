@@ -94,14 +94,12 @@ class Clips:
         rng = generator("stand-in", self._plan.seed, epoch, first.video.id)
         for _ in range(STAND_INS):
             yield self._examples[rng.randrange(len(self._examples))]
+        last = next((f"{name}: {reason}" for name, reason in reversed(self.broken.items())), "none")
         raise MaxiError(
             f"{first.video.id} cannot be read, nor can {STAND_INS} other videos that were drawn in its place, such as "
-            f"{self._a_reason()}",
+            f"{last}",
             "look at all with: maxi check VIDEOS",
         )
-
-    def _a_reason(self) -> str:
-        return next((f"{name}: {reason}" for name, reason in reversed(self.broken.items())), "none")
 
     def _next(self, candidates: Iterator[Example], pool: Pool, sampling: Sampling) -> _Slot:
         """Ask for the first candidate that is not known to be broken."""

@@ -91,7 +91,7 @@ def find_checkpoint(folder: Path) -> Path | None:
 def checksums_of(folder: Path) -> str:
     """Return the SHA-256 of weights and state below a folder, a line each, as `sha256sum -c` reads them."""
     names = [WEIGHTS, *sorted(str(path.relative_to(folder)) for path in (folder / STATE).glob("*"))]
-    return "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
+    return "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names)
 
 
 def check_whole(folder: Path, name: str) -> None:
@@ -102,14 +102,15 @@ def check_whole(folder: Path, name: str) -> None:
     try:
         lines = (folder / DONE).read_text(encoding="utf-8").splitlines()
         wanted = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
-        if not lines or (name in wanted and _sha256(folder / name) == wanted[name]):
+        if not lines or (name in wanted and sha256_of(folder / name) == wanted[name]):
             return
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder / name} cannot be checked: {error}", "name another checkpoint") from None
     raise UsageError(f"{folder / name} is damaged: it is not what was saved (see {DONE})", "name another checkpoint")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,12 +1,11 @@
 """`maxi import checkpoint`: a checkpoint of another program becomes one of maxi's (docs/importing.md)."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.clip.checkpoints import SCHEMA, build, complete
+from maxi_core.clip.checkpoints import SCHEMA, build, complete, sha256_of
 from maxi_core.clip.image_tower import IMAGENET
 from maxi_core.clip.model_rules import PREPROCESS, check, check_model, own_file, read_table
 from maxi_core.clip.naming import CONFIG, HF_CONFIG
@@ -287,7 +286,7 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
         "protocol": protocol or project.protocol or None,
         "imported": {
             "file": source.name,
-            "sha256": _digest(source) if source.is_file() else None,
+            "sha256": sha256_of(source) if source.is_file() else None,
             "project": project.name,
             "mapped": len(fitted.mapped),
             "missing": list(fitted.missing),
@@ -295,8 +294,3 @@ def _about(source: Path, layout: Layout, fitted: Fit, base: Base, protocol: str 
             "notes": notes,
         },
     }
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

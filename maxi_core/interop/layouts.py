@@ -168,14 +168,6 @@ def _taco(keys: set[str], where: str, content: Any) -> bool:
     return where == "model_state_dict" and any("vision_proj" in key for key in names)
 
 
-def _action_clip(_keys: set[str], _where: str, content: Any) -> bool:
-    return found(content, "fusion_model_state_dict") is not None
-
-
-def _open_clip(_keys: set[str], where: str, content: Any) -> bool:
-    return where == "state_dict" and found(content, "epoch") is not None
-
-
 # The first whose marks a file has.
 PROJECTS: tuple[tuple[Project, Holds], ...] = (
     (MAXI, _maxi),
@@ -185,8 +177,8 @@ PROJECTS: tuple[tuple[Project, Holds], ...] = (
     (FROSTER, _begins("raw_model.", "projector_v.", "projector_t.")),
     (OPEN_VCLIP, lambda _keys, where, _content: where == "model_state"),
     (TACO, _taco),
-    (ACTIONCLIP, _action_clip),
-    (OPEN_CLIP, _open_clip),
+    (ACTIONCLIP, lambda _keys, _where, content: found(content, "fusion_model_state_dict") is not None),
+    (OPEN_CLIP, lambda _keys, where, content: where == "state_dict" and found(content, "epoch") is not None),
     (UNKNOWN, lambda _keys, _where, _content: True),
 )
 

@@ -109,7 +109,11 @@ class Recipe:
         Raises UsageError for a path that is not UTF-8, which TOML cannot hold.
         """
         tables = {
-            name: {key: _plain(value) for key, value in options if value is not None and key not in _secrets(options)}
+            name: {
+                key: _plain(value)
+                for key, value in options
+                if value is not None and key not in secret_options(type(options))
+            }
             for name, options in self.sections.items()
         }
         text = tomli_w.dumps({"schema": SCHEMA, "maxi": __version__, VERSIONS: dict(self.versions), **tables})
@@ -260,10 +264,6 @@ def _plain(value: object) -> object:
     if isinstance(value, str):
         return clean(value)
     return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, dict) else value
-
-
-def _secrets(options: BaseModel) -> frozenset[str]:
-    return secret_options(type(options))
 
 
 def from_file(path: Path) -> list[Setting]:

@@ -47,24 +47,12 @@ class Report:
     without: int
 
 
-def _has_bags(place: Path) -> bool:
-    return (place / BAGS).is_file() or "made_of" in (read_manifest(place) if place.is_dir() else {})
-
-
-def _has_study(place: Path) -> bool:
-    return place.name == RECORD if place.is_file() else (place / RECORD).is_file()
-
-
-def _has_scores(place: Path) -> bool:
-    return place.name != RECORD if place.is_file() else (place / SCORES).is_file()
-
-
 # what a folder may hold -> how that is seen; the kinds are the names of the templates, in the order of the page
 KINDS: Mapping[str, Callable[[Path], bool]] = {
-    "bags": _has_bags,
-    "training": lambda place: (place / METRICS).is_file(),
-    "scores": _has_scores,
-    "study": _has_study,
+    "bags": lambda at: (at / BAGS).is_file() or "made_of" in (read_manifest(at) if at.is_dir() else {}),
+    "training": lambda at: (at / METRICS).is_file(),
+    "scores": lambda at: at.name != RECORD if at.is_file() else (at / SCORES).is_file(),
+    "study": lambda at: at.name == RECORD if at.is_file() else (at / RECORD).is_file(),
 }
 RUNS = "name a run folder of maxi bags, maxi train, maxi eval or maxi study"
 

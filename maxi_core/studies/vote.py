@@ -1,6 +1,6 @@
 """A vote over the captions of a benchmark's own videos: what a captioner knows without CLIP and without training."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from maxi_core.bags.bag import read_bags
@@ -24,9 +24,5 @@ def right(elected: Sequence[str], label: str) -> float:
 def _most(bag: TextBag, classes: Sequence[str], captioner: str) -> tuple[str, ...]:
     captions = [f" {' '.join(text.split())} " for text in dict(bag.said).get(captioner, ())]
     spoken = {text.text for text in bag.texts if captioner in (text.source, *text.also)}  # verbs, by the augmenter
-    counts = [_naming(captions, name) if " " in name or name in spoken else 0 for name in classes]
+    counts = [sum(f" {name} " in one for one in captions) if " " in name or name in spoken else 0 for name in classes]
     return tuple(name for name, count in zip(classes, counts, strict=True) if count == max(counts))
-
-
-def _naming(captions: Iterable[str], name: str) -> int:
-    return sum(f" {name} " in caption for caption in captions)

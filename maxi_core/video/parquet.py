@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -37,7 +36,8 @@ class Parquet:
                 names = _names(file, self._column, pa) or [str(row) for row in range(sum(sizes))]
         except (pa.ArrowException, OSError) as error:
             raise UsageError(f"{path} cannot be read as Parquet: {error}", "get it again") from error
-        self.places = dict(zip(names, _counted(sizes), strict=True))
+        rows = ((group, row) for group, size in enumerate(sizes) for row in range(size))
+        self.places = dict(zip(names, rows, strict=True))
 
     def open(self, name: str, place: tuple[int, int]) -> BinaryIO:
         """Open one cell; the row group that it is in is read, and kept for the next."""
@@ -51,10 +51,6 @@ class _Cell(io.BytesIO):
     def __init__(self, data: bytes, name: str) -> None:
         super().__init__(data)
         self.name = name
-
-
-def _counted(sizes: list[int]) -> Iterator[tuple[int, int]]:
-    return ((group, row) for group, size in enumerate(sizes) for row in range(size))
 
 
 def _video_column(path: str, schema: Any, arrow: Any) -> str:

@@ -128,7 +128,8 @@ class Webvid(Injector):
         """
         known = frozenset(map(name_key, dictionary.entries))
         draw = Draw(self.options.noise, self.options.seed, known)
-        for text, lemma in _candidates(self._captions(), augment, self.options.kinds):
+        captions = read_captions(self._path(), self.options.column)
+        for text, lemma in _candidates(captions, augment, self.options.kinds):
             if _key_of_lemma(lemma) not in known:
                 draw.offer(text)
         noise = draw.drawn()
@@ -155,9 +156,6 @@ class Webvid(Injector):
         if self.options.captions is None:
             raise UsageError("webvid has no captions to take verbs from", f"type -o webvid.captions=FILE, {COLUMNS}")
         return self.options.captions
-
-    def _captions(self) -> Iterator[str]:
-        return read_captions(self._path(), self.options.column)
 
 
 class Draw:
