@@ -97,8 +97,11 @@ def plugins_at_work() -> Iterator[None]:
     from maxi_core.plugin.importing import descriptor_to_stderr
 
     with ExitStack() as stack:
-        with suppress(OSError, ValueError):  # no file, as in a notebook or a test
+        try:
             behind = sys.stdout.fileno()
+        except (OSError, ValueError):  # no file, as in a notebook or a test
+            pass
+        else:
             sys.stdout.flush()
             stack.enter_context(descriptor_to_stderr(behind))
         stack.enter_context(_masking())
