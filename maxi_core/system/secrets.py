@@ -150,6 +150,7 @@ def blotter_of(values: frozenset[str]) -> Blotter:
 
 
 def _values(env: Mapping[str, str]) -> frozenset[str]:
+    env = dict(env)  # `os.environ` decodes its texts each time
     found = {value.strip() for name, value in env.items() if is_secret(name)} | {value.strip() for value in _told}
     for value in env.values():
         if "@" in value and "://" in value and (user := _USER_IN_VALUE.match(value)):

@@ -1,7 +1,7 @@
 """`vlm`: a vision-language model behind chat completions sees several frames of a video in one question."""
 
-from base64 import b64encode
 from collections.abc import Iterable
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from math import ceil
@@ -13,8 +13,9 @@ from maxi_core import Captioner, Clip, Failed, Pixels, Sampling, Source, hookimp
 from maxi_plugins.llm.actions import ASKED, FORMAT, PROMPT, question
 from maxi_plugins.llm.asking import AsksModel
 from maxi_plugins.llm.budget import LETTERS
-from maxi_plugins.llm.exchange import Picture, Request
+from maxi_plugins.llm.exchange import Request
 from maxi_plugins.llm.model import ModelOptions, model_fix
+from maxi_plugins.llm.pictures import Picture
 
 PATCH = 28  # pixels of a side that are one token for the Qwen-VL models; others take more or less
 WIDE = 16 / 9  # how much longer the longer side of a frame is, for estimates
@@ -107,16 +108,22 @@ class Vlm(AsksModel, Captioner):
 
 
 def picture(frame: Pixels, quality: int) -> Picture:
-    """Return a frame (H, W, 3) of RGB as a JPEG in a data URL; what it is made from is its pixels, size and quality."""
+    """Return a frame (H, W, 3) of RGB as a JPEG that is made when it is sent; it is known by its pixels and quality."""
     import numpy as np
+
+    height, width = frame.shape[:2]
+    pixels = np.ascontiguousarray(frame)
+    made_from = f"sha256:{sha256(pixels.data).hexdigest()[:32]} {width}x{height} q{quality}"
+    return Picture(made_from, _tokens(height, width), partial(_jpeg, pixels, quality))
+
+
+def _jpeg(pixels: Pixels, quality: int) -> bytes:
     from PIL import Image
 
     file = BytesIO()
-    Image.fromarray(frame).save(file, "JPEG", quality=quality)
-    height, width = frame.shape[:2]
-    made_from = f"sha256:{sha256(np.ascontiguousarray(frame).data).hexdigest()[:32]} {width}x{height} q{quality}"
-    url = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
-    return Picture(url, made_from, _tokens(height, width))
+    size = (pixels.shape[1], pixels.shape[0])  # `fromarray` would copy the pixels once more
+    Image.frombuffer("RGB", size, pixels, "raw", "RGB", 0, 1).save(file, "JPEG", quality=quality)
+    return file.getvalue()
 
 
 def _tokens(height: int, width: int) -> int:

@@ -14,7 +14,7 @@ from maxi_core import Clip, Failed, Sampling, Video
 from maxi_core.errors import MaxiError
 from maxi_core.testing import contract
 from maxi_plugins.llm.budget import Budget, count_tokens
-from maxi_plugins.llm.exchange import Picture, kept
+from maxi_plugins.llm.pictures import Picture, encoded, kept
 from maxi_plugins.vlm import Vlm, picture
 from tests.plugins.asking import opened
 from tests.plugins.loopback import Reply, Server, chat, fault, in_turn, pictures, serving
@@ -213,12 +213,18 @@ def test_a_picture_is_what_it_was_made_from() -> None:
     one, again, other = picture(frame, 80), picture(frame.copy(), 80), picture(frame, 40)
     assert one.of == again.of != other.of
     assert len({one.of, picture(frame[:, ::-1], 80).of, picture(frame.reshape(64, 48, 3), 80).of}) == 3
-    assert json.dumps([one]) == json.dumps([str(one)])
     assert kept({"a": [{"url": one}]}) == {"a": [{"url": one.of}]}
+    assert json.loads(encoded({"é": [other, one, one]})) == {"é": [shown.url().decode() for shown in (other, one, one)]}
+
+
+def test_what_was_answered_before_is_packed_by_nobody(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(vlm(), clip(40)) == [SAID]
+    monkeypatch.setattr("maxi_plugins.vlm._jpeg", lambda *_: pytest.fail("a picture was packed"))
+    assert said(vlm(), clip(40)) == [SAID]
 
 
 def test_the_budget_counts_pictures_where_nobody_says_what_they_take(tmp_path: Path) -> None:
-    request = {"max_tokens": 10, "messages": [{"role": "user", "content": [Picture("data:", "x", 700)]}]}
+    request = {"max_tokens": 10, "messages": [{"role": "user", "content": [Picture("x", 700, bytes)]}]}
     budget = Budget("vlm", tmp_path)
     assert budget.reserve(request) >= 700
     assert count_tokens(request, {}) >= 700

@@ -19,7 +19,8 @@ from maxi_core.system.files import sweep, write_text
 from maxi_core.system.locks import KeyLocks
 from maxi_core.system.store import digest
 from maxi_core.texts import counted
-from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, kept, prompt_of
+from maxi_plugins.llm.exchange import Client, Exchange, Request, excerpt, prompt_of
+from maxi_plugins.llm.pictures import kept
 
 logger = logging.getLogger("maxi")
 

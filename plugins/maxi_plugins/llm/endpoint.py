@@ -17,8 +17,9 @@ from maxi_core import Failed
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.secrets import blotter_of
 from maxi_plugins.llm.deadline import Deadline, UnreadableError, bounded_client
-from maxi_plugins.llm.exchange import SYSTEM, Request, error_of, excerpt, pictures_of
+from maxi_plugins.llm.exchange import SYSTEM, Request, error_of, excerpt
 from maxi_plugins.llm.lookup import UnresolvedError
+from maxi_plugins.llm.pictures import encoded, pictures_of
 
 if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
@@ -143,9 +144,10 @@ class Endpoint:
         The whole response has `timeout` seconds and `deadline.MOST_BYTES` bytes, that of an error, too.
         """
         path = "/chat/completions" if self._provider == "chat" else "/completions"
+        body = encoded(request)
         with self._connected() as (client, deadline):
-            try:  # as it is: `create` walks through all parts of a request, of which pictures are many
-                return self._errors.read(client.post(path, cast_to=bytes, body=dict(request)), request)
+            try:
+                return self._errors.read(client.post(path, cast_to=bytes, content=body), request)
             except Exception as error:  # of openai, or of the HTTP library while the response is read
                 return self._fault(error, deadline, request)
 

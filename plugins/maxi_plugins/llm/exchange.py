@@ -6,25 +6,9 @@ from typing import Any, Protocol, TypeAlias
 
 from maxi_core import Failed
 from maxi_core.texts import tidy
+from maxi_plugins.llm.pictures import Picture
 
 Request: TypeAlias = Mapping[str, object]
-
-
-class Picture(str):
-    """A picture of a request as a data URL; `of` names what it was made from, `tokens` is about what it takes.
-
-    What is kept, compared and recorded is `of`: pixels are the same for every version of the library that packs them,
-    and a thousand times as many bytes.
-    """
-
-    of: str
-    tokens: int
-
-    def __new__(cls, url: str, of: str, tokens: int) -> "Picture":
-        """Return the URL with what is known of it."""
-        picture = super().__new__(cls, url)
-        picture.of, picture.tokens = of, tokens
-        return picture
 
 
 @dataclass(frozen=True)
@@ -149,29 +133,8 @@ def _shown(message: object) -> Iterator[str]:
                 match part:
                     case {"text": str(text)}:
                         yield text
-                    case {"image_url": {"url": str(url)}}:
-                        yield kept(url)
-
-
-def kept(value: Any) -> Any:
-    """Return a request, or a part of it, as it is kept: of each picture only what it was made from."""
-    match value:
-        case Picture():
-            return value.of
-        case Mapping():
-            return {name: kept(inner) for name, inner in value.items()}
-        case list():
-            return [kept(inner) for inner in value]
-    return value
-
-
-def pictures_of(value: object) -> Iterator[Picture]:
-    """Yield the pictures of a request, or of a part of it."""
-    if isinstance(value, Picture):
-        yield value
-    elif isinstance(value, (Mapping, list)):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from pictures_of(inner)
+                    case {"image_url": {"url": str(url)}} | {"image_url": {"url": Picture(of=url)}}:
+                        yield url
 
 
 SYSTEM = "system"  # its message, among the fields that a request can do without

@@ -22,7 +22,8 @@ from maxi_plugins.llm.endpoint import (
     UnknownModelError,
     address,
 )
-from maxi_plugins.llm.exchange import Exchange, Request, kept, without
+from maxi_plugins.llm.exchange import Exchange, Request, without
+from maxi_plugins.llm.pictures import kept
 
 logger = logging.getLogger("maxi")
 
