@@ -1,7 +1,8 @@
 """Frames that are kept on disk between runs, because decoding is what starves a GPU.
 
-One file per video and request: a digest, a line of JSON, and the pixels as they are, since reading them back must cost
-less than decoding. Entries are written whole or not at all, checked when read, and the oldest leave when it is full.
+One file per video and sampling, whatever else was wanted with it: a digest, a line of JSON, and the pixels as they are,
+since reading them back must cost less than decoding. Entries are written whole or not at all, checked when read, and
+the oldest leave when it is full.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +19,15 @@ from maxi_core.errors import UsageError
 from maxi_core.system.remote import refuse_remote
 from maxi_core.video.archives import video_identity
 from maxi_core.video.frames import Decoded
+from maxi_core.video.sampling import union
 from maxi_core.video.wire import pack, unpack
 
 if TYPE_CHECKING:
+    from maxi_core.video.frames import Frames, Pixels
     from maxi_core.video.jobs import Job
+    from maxi_core.video.sampling import Sampling
 
-SCHEMA = 3  # 1 had the frames of one size only, 2 turned mirrored videos and showed cover art
+SCHEMA = 4  # 1 had frames of one size, 2 turned mirrored videos and showed cover art, 3 kept all samplings together
 SUFFIX = ".frames"
 ROOM = 0.1  # share of the cap that is freed at once, and that all writers together may add between two looks
 STALE = 3600.0  # seconds that a half-written file is older than the newest file, and then belongs to nobody
@@ -31,7 +36,7 @@ STALE = 3600.0  # seconds that a half-written file is older than the newest file
 class FrameCache:
     """A folder of frames, at most `cap` bytes, shared by `writers` processes; `key` names the decoder.
 
-    An entry serves every job that wants the same samplings of the same file, whatever its consumers are called.
+    What one job has decoded serves every other that wants the same samplings, or some of them, of the same file.
 
     Random samplings are not kept: they differ in every epoch and would only fill the disk. Raises UsageError if the
     folder cannot be written.
@@ -54,26 +59,36 @@ class FrameCache:
     # An entry may use one writer's allowance and no more, so the folder never exceeds the cap.
 
     def get(self, job: Job) -> Decoded | None:
-        """Return what `put` kept for the same request to the same, unchanged file; None if there is no whole entry."""
-        path = self._entry(job)
-        if path is None:
+        """Return what `put` kept for each sampling of the same, unchanged file; None if one has no whole entry."""
+        parts: list[tuple[Sampling, Decoded, Frames]] = []
+        for path, name in self._entries(job).items():
+            if (part := _read(path)) is None:
+                return None
+            parts.append((job.wanted[name], part, replace(job, wanted={"": job.wanted[name]}).frames(part)))
+        if len({(one.found, one.declared, one.damage, one.info) for _, one, _ in parts}) != 1:
             return None
-        try:
-            with path.open("rb") as file:
-                digest, body = file.readline().strip(), bytearray(file.read())
-            os.utime(path)  # the oldest entries leave first: this one is in use
-        except OSError:
-            return None
-        return _rebuild(body) if digest == _digest(body) else None
+        first = parts[0][1]
+        places = job.choose(first.found, first.info.rate if first.info else None)
+        sides = zip(job.sides(), places, strict=True)
+        return replace(
+            first,
+            pixels=tuple(_at(chosen, [held for one, _, held in parts if one.side == side]) for side, chosen in sides),
+        )
 
     def put(self, job: Job, decoded: Decoded) -> None:
         """Keep what a decoder answered, unless it is too large for the cache; a full disk is no error."""
-        path = self._entry(job)
-        header, pixels = pack(decoded)
-        if path is None or sum(part.nbytes for part in pixels) > self._allowance:
+        if not (entries := self._entries(job)):
             return
-        text = json.dumps({"schema": SCHEMA, **header}).encode()
-        body = b"".join([text, b"\n", *(part.tobytes() for part in pixels)])
+        frames = job.frames(decoded)
+        parts = {path: frames.at(name, union([frames.indices[name]])) for path, name in entries.items()}
+        if sum(part.nbytes for part in parts.values()) > self._allowance:
+            return
+        for path, part in parts.items():
+            self._write(path, replace(decoded, pixels=(part,)))
+
+    def _write(self, path: Path, decoded: Decoded) -> None:
+        header, (pixels,) = pack(decoded)
+        body = b"\n".join([json.dumps({"schema": SCHEMA, **header}).encode(), pixels.tobytes()])
         if self._added + len(body) > self._allowance:
             self._evict()
         with suppress(OSError):
@@ -88,19 +103,21 @@ class FrameCache:
                 raise
             self._added += len(body)
 
-    def _entry(self, job: Job) -> Path | None:
-        """Return where the answer to this request is kept, or None for one that is never kept."""
-        wanted = {(one.kind, float(one.count), one.side or 0) for one in job.wanted.values()}
-        if any(kind == "random" for kind, _, _ in wanted):
-            return None
+    def _entries(self, job: Job) -> dict[Path, str]:
+        """Return where the frames of each consumer are kept, those of several with one name; none if they never are."""
+        if any(one.kind == "random" for one in job.wanted.values()):
+            return {}
         video = job.video
         try:
             file = video_identity(video.path)
         except (OSError, ValueError):
-            return None
-        request = [SCHEMA, self._key, *file, video.start, video.end, sorted(wanted)]
-        name = hashlib.sha256(json.dumps(request).encode()).hexdigest()
-        return self._folder / name[:2] / (name + SUFFIX)
+            return {}
+        entries = {}
+        for name, one in job.wanted.items():
+            request = [SCHEMA, self._key, *file, video.start, video.end, one.kind, float(one.count), one.side or 0]
+            digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()
+            entries[self._folder / digest[:2] / (digest + SUFFIX)] = name
+        return entries
 
     def _evict(self) -> None:
         """Delete the oldest entries until there is room for what all the writers may add before they look again."""
@@ -117,6 +134,26 @@ class FrameCache:
                 path.unlink(missing_ok=True)
                 total -= size
         self._added = 0.0
+
+
+def _at(places: tuple[int, ...], parts: list[Frames]) -> Pixels:
+    """Return the frames at these places of the video out of several that were kept."""
+    import numpy as np
+
+    if len(parts) == 1:
+        return parts[0].pixels[""]
+    rows = {place: row for one in parts for place, row in zip(one.places[""], one.pixels[""], strict=True)}
+    return np.stack([rows[place] for place in places])  # (N, H, W, 3)
+
+
+def _read(path: Path) -> Decoded | None:
+    try:
+        with path.open("rb") as file:
+            digest, body = file.readline().strip(), bytearray(file.read())
+        os.utime(path)  # the oldest entries leave first: this one is in use
+    except OSError:
+        return None
+    return _rebuild(body) if digest == _digest(body) else None
 
 
 def _digest(body: bytes | bytearray) -> bytes:

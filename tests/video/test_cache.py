@@ -59,24 +59,30 @@ def test_another_request_or_a_changed_file_is_a_miss(tmp_path: Path, clip: Path)
     assert cache.get(job) is None
 
 
-def test_an_entry_serves_whoever_wants_the_same_samplings_whatever_the_consumers_are_called(
+def test_what_is_kept_serves_whoever_wants_the_same_samplings_or_some_of_them_whatever_else_was_wanted(
     tmp_path: Path, clip: Path
 ) -> None:
-    big, small = Sampling("uniform", 2, side=80), Sampling("middles", 4, side=16)
+    big, small, others = Sampling("uniform", 2, side=80), Sampling("middles", 4, side=16), Sampling("all", side=16)
     options = VideoOptions(workers=0, frame_cache=tmp_path / "cache")
     [(_, first)] = read_videos([Video("a", clip)], {"a": big, "b": small}, options)
+    [(_, whole)] = read_videos([Video("a", clip)], {"c": others}, options)
     stamp = clip.stat().st_mtime_ns
     clip.write_bytes(b"x" * clip.stat().st_size)  # no video any more, but it looks unchanged
     os.utime(clip, ns=(stamp, stamp))
     [(_, again)] = read_videos(
-        [Video("b", clip)], {"z": small, "y": big, "x": Sampling("middles", 4.0, side=16)}, options
+        [Video("b", clip)], {"z": small, "y": big, "x": Sampling("middles", 4.0, side=16), "w": others}, options
     )
     assert isinstance(first, Frames)
+    assert isinstance(whole, Frames)
     assert isinstance(again, Frames)
+    assert again["w"].tobytes() == whole["c"].tobytes()
     assert again["y"].tobytes() == first["a"].tobytes()
     assert again["z"].tobytes() == again["x"].tobytes() == first["b"].tobytes()
     [(_, part)] = read_videos([Video("a", clip)], {"a": big}, options)
-    assert not isinstance(part, Frames)  # another set is another entry
+    assert isinstance(part, Frames)
+    assert part["a"].tobytes() == first["a"].tobytes()
+    [(_, more)] = read_videos([Video("a", clip)], {"a": big, "b": Sampling("middles", 5, side=16)}, options)
+    assert not isinstance(more, Frames)  # of one sampling nothing was kept
 
 
 def test_an_entry_of_an_older_format_is_a_miss(tmp_path: Path, clip: Path) -> None:
