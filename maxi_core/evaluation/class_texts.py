@@ -18,6 +18,8 @@ from maxi_core.system.text_files import check_text, read_text
 from maxi_core.texts import has_words, name_key, tidy
 
 FORM = "{text}"
+NAMES = NAME[1:]  # a template is a text here
+DIGITS = 9  # of the number of a class
 TABLES = {".csv": ",", ".tsv": "\t"}
 FIX = 'write {"class name or number": ["text", "text"]}, or a table of names and texts'
 
@@ -75,6 +77,12 @@ class ClassTexts:
             found.append([self.form.replace("{text}", text).replace("{name}", name) for text in texts])
         return found
 
+    def unused(self, names: Sequence[str]) -> list[str]:
+        """Return what the files have texts of beside these classes."""
+        keys = {name_key(name) for name in names}
+        here = range(0 if keys <= self.by_name.keys() else len(names))
+        return [key for key in self.by_name if key not in keys] + [str(n) for n in self.by_number if n not in here]
+
 
 def _named(text: str, keys: Sequence[str]) -> list[str]:
     """Return the key of the class whose name a text begins with: `Archery: This video ...`."""
@@ -96,11 +104,13 @@ def read_class_texts(files: Iterable[Path], form: str = FORM) -> ClassTexts:
     by_name: dict[str, list[str]] = {}
     by_number: dict[int, list[str]] = {}
     for file in files:
-        for key, said in _rows(file):
+        if not (rows := list(_rows(file))):
+            raise UsageError(f"{file} has no texts of classes", FIX)
+        for key, said in rows:
             texts = [text for one in said if has_words(text := tidy(one))]
             if not texts:
-                raise UsageError(f"{file} has no text of '{key}'", FIX)
-            if key.isdecimal():
+                raise UsageError(f"{file} has no text of '{key:.40}'", FIX)
+            if key.isdecimal() and len(key) <= DIGITS:
                 by_number.setdefault(int(key), []).extend(texts)
             else:
                 by_name.setdefault(name_key(key), []).extend(texts)
@@ -117,18 +127,37 @@ def _rows(file: Path) -> Iterator[tuple[str, list[str]]]:
     check_text(file, "no file of texts")
     text = read_text(file)
     if (delimiter := TABLES.get(file.suffix.lower())) is not None:
-        yield from _table(text, delimiter)
+        yield from _table(file, text, delimiter)
         return
     try:
-        document: Any = json.loads(text)
+        document: Any = json.loads(text, object_pairs_hook=_together)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not JSON: {error}", FIX) from None
     if isinstance(document, list):
-        document = {str(place): one for place, one in enumerate(document)}
-    if not isinstance(document, dict) or not document:
+        yield from (_entry(file, place, one) for place, one in enumerate(document))
+    elif isinstance(document, dict):
+        yield from ((key, list(_flat(file, key, value))) for key, value in document.items())
+    else:
         raise UsageError(f"{file} has no texts of classes", FIX)
-    for key, value in document.items():
-        yield key, list(_flat(file, key, value))
+
+
+def _together(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON; what it has under one name twice goes together, as rows of one class do."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        found[name] = [found[name], value] if name in found else value
+    return found
+
+
+def _entry(file: Path, place: int, value: object) -> tuple[str, list[str]]:
+    """Return the class and the texts of an entry of a list: the class that it names, or else its place."""
+    key, said = str(place), value
+    if isinstance(value, dict):
+        named, others = _columns(list(value))
+        cells = list(value.values())
+        if named is not None and isinstance(cells[named], (str, int)):
+            key, said = str(cells[named]), [cells[other] for other in others]
+    return key, list(_flat(file, key, said))
 
 
 def _flat(file: Path, key: str, value: object) -> Iterator[str]:
@@ -142,10 +171,21 @@ def _flat(file: Path, key: str, value: object) -> Iterator[str]:
         raise UsageError(f"{file}: {value!r:.40} of '{key:.40}' is no text", FIX)
 
 
-def _table(text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
-    rows = [row for row in rows if any(row)]
-    if rows and find_column(rows[0][:1], (*NAME, *NUMBER)) is not None:
-        rows = rows[1:]
+def _table(file: Path, text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        rows = [row for row in ([cell.strip() for cell in line] for line in lines) if any(row)]
+    except csv.Error as error:
+        raise UsageError(f"{file} is no table: {error}", FIX) from None
+    key, others = 0, list(range(1, max(map(len, rows), default=0)))
+    if rows and find_column(rows[0][:1], (*NAMES, *NUMBER)) is not None:
+        (named, told), width = _columns(rows[0]), len(rows.pop(0))
+        key, others = named or 0, [*told, *(place for place in others if place >= width)]
     for row in rows:
-        yield row[0], row[1:]
+        yield row[key] if key < len(row) else "", [row[place] for place in others if place < len(row)]
+
+
+def _columns(header: Sequence[str]) -> tuple[int | None, list[int]]:
+    """Return the column that says which class, by its name if it can, and those of texts: numbers are none."""
+    key = next((place for called in (NAMES, NUMBER) if (place := find_column(header, called)) is not None), None)
+    return key, [place for place, cell in enumerate(header) if place != key and name_key(cell) not in NUMBER]

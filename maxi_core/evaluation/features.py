@@ -56,6 +56,10 @@ def encode_names(model: VideoCLIP, protocol: Protocol, names: Sequence[str]) -> 
     """
     if protocol.texts is not None:
         found = mean_features(model, protocol.texts.of(names))
+        if unused := protocol.texts.unused(names):
+            of = counted(len(unused), "class")
+            mark = protocol.texts.mark
+            logger.warning("%s: texts of %s beside these are not used, such as '%.40s'", mark, of, unused[0])
         check_finite(model.name, {"the texts of the classes": found}, "text features")
         return np.asarray(found.numpy(), dtype=np.float32)
     if len(templates := templates_of(protocol.prompt)) > 1:

@@ -39,6 +39,14 @@ def texts_of(folder: Path, text: str, names=NAMES, name: str = "texts.json", for
         ("list.json", '["painting a lid", ["a bow", "an arrow"], "a toy on a string"]'),
         ("rows.csv", "0,painting a lid\n1,a bow\n1,an arrow\n2,a toy on a string\n"),
         ("named.csv", "class,text\narchery,a bow,an arrow\napply eye makeup, painting a lid\nyoyo,a toy on a string\n"),
+        ("twice.json", '{"0": "painting a lid", "1": "a bow", "1": "an arrow", "2": "a toy on a string"}'),
+        ("objects.json", '[{"class": "yo yo", "text": "a toy on a string"}, {"id": 7, "name": "Archery", "texts":'
+                         ' ["a bow", "an arrow"]}, {"number": 0, "text": "painting a lid"}]'),
+        ("both.csv", "id,name,text,more\n7,Archery,a bow,an arrow\n8,yo yo,a toy on a string\n"
+                     "9,Apply Eye Makeup,painting a lid\n"),
+        ("numbered.csv", "class,id,template\nArchery,7,a bow,an arrow\nyo yo,8,a toy on a string\n"
+                         "Apply Eye Makeup,9,painting a lid\n"),
+        ("old mac.csv", "0,painting a lid\r1,a bow,an arrow\r2,a toy on a string\r"),
         ("named.tsv", "Archery\ta bow\tan arrow\nApplyEyeMakeup\tpainting a lid\nYoYo\ta toy on a string\n"),
     ],
 )  # fmt: skip
@@ -72,12 +80,19 @@ def test_several_files_go_together_and_a_form_puts_the_name_in(tmp_path: Path) -
         ('{"0": "a", "1": "b", "2": "c", "3": "d"}', "has texts of 4 classes by number, and there are 3"),
         ('{"archery": "a", "yo yo": "b"}', "has no text of the class 'Apply Eye Makeup'"),
         ('{"0": "a", "1": "b", "7": "c"}', "has no text of the class 'yo yo'"),
+        ('{"%s": "a"}' % ("9" * 5000), "has no text of the class"),
         ("\x00", "is no file of texts"),
     ],
 )  # fmt: skip
 def test_what_is_no_file_of_texts_is_one_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         texts_of(tmp_path, text)
+
+
+def test_what_is_no_table_is_one_line(tmp_path: Path) -> None:
+    for text, says in (("", "has no texts of classes"), (f'Archery,"{"x " * 70_000}\n', "is no table: field larger")):
+        with pytest.raises(UsageError, match=says):
+            texts_of(tmp_path, text, name="texts.csv")
 
 
 def test_forms_and_files_that_cannot_be_are_one_line(tmp_path: Path) -> None:
@@ -89,10 +104,12 @@ def test_forms_and_files_that_cannot_be_are_one_line(tmp_path: Path) -> None:
         read_class_texts([tmp_path / "gone.json"])
 
 
-def test_a_class_is_the_mean_of_its_texts_normalised_features(world, tmp_path: Path) -> None:
+def test_a_class_is_the_mean_of_its_texts_normalised_features_and_others_are_named(
+    world, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     every = ["a {}", "somebody who does {} again", "x"]
     said = {name: [one.format(name) for one in every[: place + 1]] for place, name in enumerate(CLASSES[:3])}
-    (tmp_path / "t.json").write_text(json.dumps(said))
+    (tmp_path / "t.json").write_text(json.dumps({**said, "juggling": "x", "3": "y"}))
     model = load_model(str(world.model), "cpu", frames=2)
     found = encode_names(model, Protocol(texts=read_class_texts([tmp_path / "t.json"])), CLASSES[:3])
     for row, texts in zip(found, said.values(), strict=True):
@@ -102,6 +119,7 @@ def test_a_class_is_the_mean_of_its_texts_normalised_features(world, tmp_path: P
             ]
         want = functional.normalize(torch.stack(each).mean(0), dim=0).numpy()
         assert np.allclose(row, want, atol=1e-6)
+    assert "texts of 2 classes beside these are not used, such as 'juggling'" in caplog.text
 
 
 @pytest.mark.parametrize(
