@@ -137,10 +137,13 @@ class Answering:
 
 
 class _Worker:
-    """The sources of a worker, open from its first share on."""
+    """The sources of a worker and the processes that decode for them, open from its first share on."""
 
     def __init__(self, work: Answering) -> None:
+        from maxi_core.video.reader import pools_kept
+
         self._stack = ExitStack()
+        self._stack.enter_context(pools_kept())
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="maxi-worker-")))
         self._sources = work.sources(folder)
         dictionary = Dictionary(*work.dictionary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 
 from maxi_core.settings.sections import VideoOptions
@@ -29,7 +30,8 @@ class Pool:
 
     def __init__(self, options: VideoOptions, ahead: int = 0) -> None:
         count, located = options.processes(), options.located()
-        self.ahead = max(AHEAD * count, ahead) if count else 0
+        self.options, self._count = options, count
+        self.look_ahead(ahead)
         self._short_side = options.short_side or None
         self._setup = Setup(
             located.ref,
@@ -53,6 +55,10 @@ class Pool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def look_ahead(self, ahead: int) -> None:
+        """Set how many videos should be asked for before one is taken, if that is more than four per worker."""
+        self.ahead = max(AHEAD * self._count, ahead) if self._count else 0
 
     def ask(self, job: Job) -> int:
         """Ask for a video; return the number under which its answer can be taken, once."""
@@ -84,6 +90,40 @@ Wanted = Mapping[str, Sampling]
 
 NOTHING = Frames({}, {}, {}, 0)
 
+_kept: list[list[Pool]] = []  # of each `pools_kept` that is open, the pools that nobody uses
+
+
+@contextmanager
+def pools_kept() -> Iterator[None]:
+    """Keep the worker processes of `read_jobs` for the next call with the same options, until the end."""
+    idle: list[Pool] = []
+    _kept.append(idle)
+    try:
+        yield
+    finally:
+        _kept.remove(idle)
+        for pool in idle:
+            pool.close()
+
+
+@contextmanager
+def _opened(options: VideoOptions, ahead: int) -> Iterator[Pool]:
+    """Give a pool, a kept one if there is one; it is kept again if all that was asked of it was taken, without error."""
+    idle = _kept[-1] if _kept else []
+    pool = next((one for one in idle if one.options == options), None) or Pool(options, ahead)
+    if pool in idle:
+        idle.remove(pool)
+    pool.look_ahead(ahead)
+    try:
+        yield pool
+    except BaseException:
+        pool.close()
+        raise
+    if _kept:
+        _kept[-1].append(pool)
+    else:
+        pool.close()
+
 
 def read_videos(
     videos: Iterable[Video], wanted: Wanted, options: VideoOptions | None = None
@@ -101,13 +141,13 @@ def read_jobs(jobs: Iterable[Job], options: VideoOptions, ahead: int = 0) -> Ite
 
     Each job says what is wanted of its video; one that wants nothing is answered without a look at the file. Jobs are
     taken from the iterable a few at a time, so it may be endless: four per worker, or `ahead` if that is more. Worker
-    processes end with the iterator, also when it is closed early or interrupted. With `workers=0` everything happens in
+    processes end with the iterator, also when it is closed early or interrupted, or with `pools_kept`. With `workers=0` everything happens in
     this process, where a decoder that crashes or hangs cannot be survived. Raises UsageError if the decoder cannot be
     loaded.
     """
     pending: deque[tuple[int | None, Job]] = deque()
     rest = iter(jobs)
-    with Pool(options, ahead) as pool:
+    with _opened(options, ahead) as pool:
         while True:
             while len(pending) < max(1, pool.ahead) and (job := next(rest, None)):
                 pending.append((pool.ask(job) if job.wanted else None, job))

@@ -19,7 +19,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
-from maxi_core.video.reader import read_videos
+from maxi_core.video.reader import pools_kept, read_videos
 from maxi_core.video.sampling import Sampling, segment_middles, uniform, union
 from maxi_core.video.skips import VideoFailed
 from tests.video.clips import numbers_in
@@ -191,6 +191,27 @@ def test_closing_early_in_the_middle_of_a_hang_leaves_nothing() -> None:
     began = time.monotonic()
     read.close()  # type: ignore[attr-defined]
     assert time.monotonic() - began < 20  # a hang lasts 600 s
+
+
+def test_processes_are_kept_for_the_next_reader_unless_one_was_left_in_the_middle() -> None:
+    def children() -> list[int]:
+        return [child.pid for child in psutil.Process().children()]
+
+    options, before = VideoOptions(decoder=FAULTY, workers=1), set(children())
+    with pools_kept():
+        seen = []
+        for _ in range(2):
+            assert len(list(read_videos(fake("a"), WANTED, options))) == 1
+            seen.append(set(children()) - before)
+        assert seen[0] == seen[1] != set()
+        read = read_videos(fake("a", "hang"), WANTED, options)
+        next(read)
+        read.close()  # type: ignore[attr-defined]
+        assert set(children()) == before
+        assert len(list(read_videos(fake("crash", "a"), WANTED, options))) == 2
+        assert len(list(read_videos(fake("a"), WANTED, options.model_copy(update={"retries": 0})))) == 1
+        assert len(set(children()) - before) == 2, "other options, other processes"
+    assert set(children()) == before
 
 
 SCRIPT = """
