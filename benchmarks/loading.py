@@ -22,7 +22,8 @@ from benchmarks import measure  # before torch: it sets how OpenMP waits
 import torch
 
 from benchmarks import moving
-from maxi_core.bags.bag import BAGS, to_line
+from maxi_core.bags.bag import to_line
+from maxi_core.bags.manifest import BAGS
 from maxi_core.batches.augmentation import Colour, draw_view
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.bag_sampling import draw_items

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from maxi_core.columns import NAME, VIDEO, find_column
 from maxi_core.errors import PluginError, UsageError, nearest
-from maxi_core.evaluation.benchmarks.agreement import SHOWN, Trust
+from maxi_core.evaluation.benchmarks.agreement import Trust
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles, check_split, overrides
 from maxi_core.evaluation.benchmarks.lists import (
     Annotations,
@@ -31,7 +31,7 @@ from maxi_core.plugin.world_paths import world_benchmarks, world_path
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.remote import as_path
 from maxi_core.system.text_files import excerpt, read_text
-from maxi_core.texts import Spelling, counted, name_key
+from maxi_core.texts import Spelling, counted, first_few, name_key
 from maxi_core.video.annotations import is_annotations, read_annotations, split_subset
 from maxi_core.video.lists import wrong
 
@@ -96,7 +96,7 @@ def _folders(folder: Path) -> Listing:
             f"{folder} has neither {LABELS} and split.txt nor a folder of videos for each class", "name another place"
         )
     if loose:
-        some = ", ".join(row.path for row in loose[:SHOWN])
+        some = first_few([row.path for row in loose], rest="")
         raise UsageError(
             f"{folder} holds {counted(len(loose), 'video')} in no class's folder ({some})", "move them into one"
         )
@@ -111,7 +111,7 @@ def _annotated(path: Path, labels: Path | None, *, multi_label: bool) -> Listing
         unlabelled += not one.labels
         names = tuple(dict.fromkeys(_class_of(path, one.entry, label, named, known) for label in one.labels))
         if len(names) > 1 and not multi_label:
-            what = f"{counted(len(names), 'label')} where each video has one ({', '.join(names[:SHOWN])})"
+            what = f"{counted(len(names), 'label')} where each video has one ({first_few(names, rest='')})"
             raise wrong(path, one.entry, what, "add --multi-label if all may have several")
         if names:
             rows.append(Row(one.path, names, one.entry, one.start, one.end))
