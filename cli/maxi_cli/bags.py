@@ -155,14 +155,22 @@ def bags(
 
     Example: maxi bags clips/ --dictionary actions.txt --sources gpt3,blip --out runs/mine
     """
-    from maxi_core.bags.shard import parse_shard, shard_of_environment
+    from maxi_core.bags.run import run_job
+    from maxi_core.bags.shard import FOLDER, parse_shard, shard_of_environment
+    from maxi_core.bags.sharing import run_shard
 
     part = shard_of_environment(os.environ) if shard is None else parse_shard(shard)
     recipe = _recipe(settings, sources, without)
     job = _job(settings, recipe, part, strict=strict, overwrite=overwrite, dry=dry_run)
     if not quiet:
         announce(f"{_counts(job)}{brought(recipe, 'bags')}")
-    _show_plan(job, part, json=json) if dry_run else _make(job, part, json=json, quiet=quiet)
+    if dry_run:
+        _show_plan(job, part, json=json)
+        return
+    log, watch = "run.log" if part is None else f"{FOLDER}/{part.name}.log", progress(quiet=quiet)
+    with goes_on(), plugins_at_work(), log_to(job.out / log):
+        done = run_job(job, watch) if part is None else run_shard(job, part, watch)
+    _report(job, done, json=json)
 
 
 def _job(
@@ -198,15 +206,9 @@ def _show_plan(job: "Job", part: "Shard | None", *, json: bool) -> None:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _make(job: "Job", part: "Shard | None", *, json: bool, quiet: bool) -> None:
-    """Make the bags, or answer a share of them, and print what came of it."""
-    from maxi_core.bags.run import Made, run_job
-    from maxi_core.bags.shard import FOLDER
-    from maxi_core.bags.sharing import run_shard
+def _report(job: "Job", done: "Made | Share", *, json: bool) -> None:
+    from maxi_core.bags.run import Made
 
-    log = "run.log" if part is None else f"{FOLDER}/{part.name}.log"
-    with goes_on(), plugins_at_work(), log_to(job.out / log):
-        done = run_job(job, progress(quiet=quiet)) if part is None else run_shard(job, part, progress(quiet=quiet))
     report(job, done, json=json) if isinstance(done, Made) else report_share(job, done, json=json)
 
 
