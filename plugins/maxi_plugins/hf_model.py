@@ -1,5 +1,6 @@
 """Any `image-text-to-text` model of transformers: loading it, and asking it about pictures."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from maxi_core.video.frames import Pixels
 
 FIX = "name an image-text-to-text model that transformers has itself; code that comes with a model is never run"
+ASKED = "see its chat_template.jinja, or tokenizer_config.json: a model that answers questions has a template"
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 SAMPLING = (
     "temperature",
     "top_p",
@@ -79,9 +82,10 @@ class VisionLanguageModel:
 def load_model(folder: Path, device: str, precision: Precision) -> VisionLanguageModel:
     """Load the model of a folder; no code of the folder is run.
 
-    Raises UsageError if it is no whole model that answers about pictures or the device is not there, MaxiError for
-    weights with NaN.
+    One question tries it. Raises UsageError if it is no whole model that answers about pictures or the device is not
+    there, MaxiError for weights with NaN.
     """
+    import numpy as np
     import torch
     import transformers
 
@@ -97,7 +101,7 @@ def load_model(folder: Path, device: str, precision: Precision) -> VisionLanguag
             model, report = models.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **here)
         processor: Any = processors.from_pretrained(folder, **here)
     except Exception as error:  # transformers, safetensors and tokenizers each raise their own
-        raise UsageError(f"captioner {folder} cannot be loaded: {reason(error)}", FIX) from error
+        raise UsageError(f"captioner {folder} cannot be loaded: {_why(folder, error)}", FIX) from error
     if missing := sorted(report["missing_keys"]):  # transformers fills them with random numbers
         problem = f"captioner {folder} is not whole: {len(missing)} weights are missing, such as {missing[0]}"
         raise UsageError(problem, FIX)
@@ -108,7 +112,25 @@ def load_model(folder: Path, device: str, precision: Precision) -> VisionLanguag
     for name in SAMPLING:
         setattr(model.generation_config, name, None)  # the likeliest word is taken, and these would be warned of
     ready = model.to(where, torch.bfloat16 if precision == "bf16" else torch.float32).eval()
-    return VisionLanguageModel(ready, processor, where, bool(_templates(processor)))
+    loaded = VisionLanguageModel(ready, processor, where, bool(_templates(processor)))
+    try:  # a template that is wrong, or none where the model needs one, is seen only when somebody asks
+        loaded.answers(
+            [[np.zeros((64, 64, 3), np.uint8)]], "What is it?" if loaded.chats else "", {"max_new_tokens": 1}, 1
+        )
+    except Exception as error:
+        raise UsageError(f"captioner {folder} cannot be asked about a picture: {reason(error)}", ASKED) from error
+    return loaded
+
+
+def _why(folder: Path, error: Exception) -> str:
+    """Return in words why a folder cannot be loaded."""
+    said = reason(error)
+    if said.startswith("Unrecognized configuration class"):  # with a list of all that there are
+        kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
+        return f"a model of type '{kind}' says nothing about pictures"
+    if not any((folder / name).is_file() for name in PROCESSORS):
+        return f"it is without {' and '.join(PROCESSORS)}, one of which says how pictures are read"
+    return said
 
 
 def _prepare(tokenizer: Any) -> None:

@@ -144,6 +144,26 @@ def test_a_model_of_another_kind_is_one_line(tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     LlamaForCausalLM(LlamaConfig(**tiny_vlm.TEXT, vocab_size=30)).save_pretrained(tmp_path)
-    with pytest.raises(UsageError, match="cannot be loaded: ") as caught:
+    with pytest.raises(UsageError, match="cannot be loaded: a model of type 'llama' says nothing about") as caught:
+        captioner(tmp_path).open()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("processor_config.json", None, "is without preprocessor_config.json and processor_config.json"),
+        ("chat_template.jinja", None, "cannot be asked about a picture: "),
+        ("chat_template.jinja", "{% for x %}", "cannot be asked about a picture: "),
+        ("chat_template.jinja", "{{ messages[0]['content'][1]['text'] }}", "cannot be asked about a picture: "),
+    ],
+)
+def test_a_folder_without_processor_or_with_a_wrong_template_is_one_line(
+    folders: Callable[[str], Path], tmp_path: Path, file: str, text: str | None, says: str
+) -> None:
+    for each in folders("idefics3").iterdir():
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+    (tmp_path / file).unlink() if text is None else (tmp_path / file).write_text(text)
+    with pytest.raises(UsageError, match=says) as caught:
         captioner(tmp_path).open()
     assert "\n" not in str(caught.value)

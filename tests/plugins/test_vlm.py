@@ -14,6 +14,7 @@ from maxi_core import Clip, Failed, Sampling, Video
 from maxi_core.errors import MaxiError
 from maxi_core.testing import contract
 from maxi_plugins.llm.budget import Budget, count_tokens
+from maxi_plugins.llm.endpoint import _retry_after
 from maxi_plugins.llm.pictures import Picture, encoded, kept
 from maxi_plugins.vlm import Vlm, picture
 from tests.plugins.asking import opened
@@ -206,6 +207,58 @@ def test_what_is_kept_and_recorded_has_no_pictures_and_is_found_by_their_pixels(
     (other,) = said(vlm(replay=files["record"], prompt="What is it?"), clip(40))
     assert isinstance(other, Failed), "the answer to another question was taken"
     assert len(server.requests) == 2
+
+
+THOUGHTS = {"message": {"content": None, "reasoning_content": "They wave."}, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (Reply("<html>Sign in</html>", type="text/html"), "no JSON: '<html>Sign in</html>'; see vlm.model and the"),
+        (Reply({"choices": [THOUGHTS]}), "the model has thought and said nothing after it; see vlm.model"),
+        (Reply({"choices": [THOUGHTS | {"finish_reason": "length"}]}), "(finish_reason: length); raise vlm.max_tokens"),
+    ],
+)
+def test_an_endpoint_that_says_nothing_to_any_question_is_not_asked_for_ever(
+    server: Server, reply: Reply, says: str
+) -> None:
+    server.answer = lambda prompt: reply
+    with pytest.raises(MaxiError) as caught:
+        said(vlm(), *(clip(10 * shade) for shade in range(24)))
+    assert "has answered 10 times so far and said nothing: " in str(caught.value)
+    assert says in str(caught.value)
+    assert len(server.requests) < 20
+
+
+def test_what_a_model_refuses_to_look_at_ends_no_run(server: Server) -> None:
+    answers = in_turn(*[chat(None, refusal="I will not")] * 14, chat(json.dumps(ACTIONS)))
+    server.answer = answers
+    source = vlm()
+    source.concurrency = 1
+    assert said(source, *(clip(10 * shade) for shade in range(8)))[-1] == SAID
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Reply("<html>413 Request Entity Too Large</html>", 413, type="text/html"),
+        fault(400, "At most 1 image(s) may be provided in one request."),
+        fault(400, "maximum context length is 4096 tokens", code="context_length_exceeded"),
+    ],
+)
+def test_a_server_that_takes_less_at_once_is_told_with_what_to_type(server: Server, refusal: Reply) -> None:
+    server.answer = lambda prompt: refusal if prompt == "shade 80 80" else look(prompt)
+    first, odd = said(vlm(), clip(40), clip(80))
+    assert first == SAID
+    assert isinstance(odd, Failed)
+    assert odd.reason.endswith("; show less: -o vlm.frames=N, -o vlm.side=N")
+
+
+def test_json_may_begin_with_a_mark_and_a_date_may_come_alone(server: Server) -> None:
+    server.answer = lambda prompt: Reply(b"\xef\xbb\xbf" + chat("waving").encoded())
+    assert said(vlm(), clip(40)) == [["waving"]]
+    assert _retry_after({"retry-after": "Thu, 01 Jan 1970 00:00:01 GMT"}) == 0
 
 
 def test_a_picture_is_what_it_was_made_from() -> None:

@@ -6,22 +6,27 @@ from abc import abstractmethod
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar
 
 from pydantic import BaseModel
 
 from maxi_core import Failed, Source
+from maxi_core.errors import MaxiError
 from maxi_core.texts import counted, name_key
 from maxi_plugins.llm import exchange as saying
 from maxi_plugins.llm import marks
 from maxi_plugins.llm import phrases as reading
 from maxi_plugins.llm.cache import Replay
+from maxi_plugins.llm.endpoint import RESUME, address
 from maxi_plugins.llm.exchange import Exchange, Request, excerpt, is_cut, reply_text
 from maxi_plugins.llm.model import LanguageModel, ModelOptions, client_of, language_model
 from maxi_plugins.llm.phrases import phrases, says_none
+from maxi_plugins.llm.retry import FILTERED
 
 logger = logging.getLogger("maxi")
 
+ALIKE = 10  # replies that hold nothing, for the same reason and none before them: then nobody is asked any more
 CUT = ", it was cut at its longest (finish_reason: length)"
 
 
@@ -39,6 +44,8 @@ class AsksModel(Source):
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
         self._short: dict[str, str] = {}  # what is said of the items that got fewer phrases than wanted
+        self._silent: tuple[str, int] | None = ("", 0)  # why a reply held nothing, how often in a row; None: one did
+        self._lock = Lock()
 
     @property
     @abstractmethod
@@ -106,6 +113,7 @@ class AsksModel(Source):
             if isinstance(said, Failed):
                 faults.append(said.reason)
             elif self.may_be_none and says_none(said):
+                self._silent = None
                 return []
             else:
                 for phrase in phrases(said, self._most):
@@ -113,12 +121,29 @@ class AsksModel(Source):
                 faults.append(f"the reply holds no phrases{CUT if cut else ''}: {excerpt(said)!r}")
             if isinstance(exchange, Failed) or len(found) >= self._least:
                 break
+            if not found:
+                self._count_silence(faults[-1], cut=cut)
         if not found:
             return Failed(faults[0])
+        self._silent = None
         if len(found) < self._least:
             self._short[item] = f"{len(found)} of {counted(self._least, 'phrase')} for '{item}'{CUT if cut else ''}"
             logger.warning("%s: %s", self.label, self._short[item])
         return list(found.values())[: self._most]
+
+    def _count_silence(self, reason: str, *, cut: bool) -> None:
+        """Count a reply that holds nothing; raises MaxiError if none ever held anything, for the same reason."""
+        with self._lock:
+            client = self._client
+            if self._silent is None or FILTERED.search(reason) or isinstance(client, Replay):
+                return
+            kind, times = reason.partition(":")[0], self._silent[1]
+            self._silent = (kind, times + 1 if kind == self._silent[0] else 1)
+            if self._silent[1] < ALIKE:
+                return
+        what = f"raise {self.label}.max_tokens" if cut else f"see {self.label}.model and the server"
+        problem = f"{address()} has answered {ALIKE} times so far and said nothing: {reason}"
+        raise client.stopped(MaxiError(problem, f"{what}; {RESUME}"))
 
     def _useful(self, response: object) -> bool:
         said = reply_text(response)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from pathlib import Path
@@ -46,6 +47,9 @@ NO_PICTURES = re.compile(
     r"(?=.*(?:support|mmproj|missing|not an?\b|unknown variant|(?:not|n't) (?:accept|take|process|see|read|handle)))"
     r"(?!.*(?:size|dimension|resolution|large|bytes|decod|corrupt))",
     re.IGNORECASE | re.DOTALL,
+)
+TOO_MUCH = re.compile(
+    r"too (?:large|big|long|many)|exceed|at most \d+ (?:image|picture)|context.length|request entity", re.IGNORECASE
 )
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 RETRYABLE = (408, 409, 425, 429)
@@ -284,7 +288,7 @@ class ErrorReader:
 
     def read(self, data: bytes, request: Request) -> Outcome:
         """Return what a response with status 200 is: a reply, or the error that it holds instead of one."""
-        body = decoded(redacted(data.decode("utf-8", "replace"), self.key, longest=None))
+        body = decoded(redacted(data.decode("utf-8-sig", "replace"), self.key, longest=None))
         error = error_of(body)
         status = None if error is None else _status_of(error)
         if error is None or status is None:
@@ -332,7 +336,15 @@ class ErrorReader:
             return self._bad_request(refusal, request)
         if refusal.headers.get("x-should-retry") != "false" and (status in RETRYABLE or status >= 500):
             return Transient(f"{address()} answered {status}: {said}", _retry_after(refusal.headers), status == 429)
-        return Failed(f"{address()} answered {status}: {said}")
+        return self._failed(refusal, request)
+
+    def _failed(self, refusal: Refusal, request: Request) -> Failed:
+        """Return the fault of one question, and how it could be less where its pictures are too much."""
+        reason = f"{address()} answered {refusal.status}: {refusal.said}"
+        too_much = refusal.status == 413 or TOO_MUCH.search(refusal.said)
+        if too_much and next(pictures_of(request), None) is not None:
+            reason += f"; show less: -o {self.label}.frames=N, -o {self.label}.side=N"
+        return Failed(reason)
 
     def _final(self, refusal: Refusal, model: object, *, blind: bool) -> MaxiError | None:
         """Return the fault that every further request would meet too, or None if it is no such fault.
@@ -363,7 +375,7 @@ class ErrorReader:
         if parameter in request:
             problem = f"model '{request['model']}' refuses {parameter}: {said}"
             return MaxiError(problem, f"choose another {self.label}.model or value")
-        return Failed(f"{address()} answered {refusal.status}: {said}")
+        return self._failed(refusal, request)
 
 
 def _words_of(body: object) -> str:
@@ -404,7 +416,7 @@ def _status_of(error: Mapping[str, object]) -> int | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a Retry-After header, in any of its forms; a date counts from the response's own."""
+    """Return the seconds of a Retry-After header, in any of its forms; a date counts from the response's, if any."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             seconds = float(headers[name]) / unit
@@ -413,7 +425,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         if seconds >= 0:  # no NaN
             return seconds
     try:
-        wanted, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
+        wanted = parsedate_to_datetime(headers["retry-after"])
+        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
         return max(0.0, (wanted - now).total_seconds())
     except (KeyError, ValueError, TypeError, OverflowError):
         return None

@@ -102,6 +102,10 @@ def _why_silent(response: object) -> str:
             why = f"the model refuses: {excerpt(said)}"
         case {"choices": [{"finish_reason": "content_filter"}, *_]}:
             why = "the endpoint's content filter held the answer back"
+        case {"choices": [{"message": {"reasoning_content": str(said)} | {"reasoning": str(said)}}, *_]} if (
+            said.strip() and not is_cut(response)
+        ):
+            why = "the model has thought and said nothing after it"
         case {"message": str(said)} | {"detail": str(said)}:
             why = f"the endpoint answered without a reply: {excerpt(said)}"
         case str(said):

@@ -108,6 +108,11 @@ class LanguageModel:
         self._limiter.stop(self._closed)
         self.endpoint.close()
 
+    def stopped(self, error: MaxiError) -> MaxiError:
+        """Let no further request go: everybody who waits gets this error, and so does the caller."""
+        self._limiter.stop(error)
+        return error
+
     def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
         """Return the exchange, or Failed; raises MaxiError if no request can be answered, here and in other threads."""
         try:

@@ -22,7 +22,7 @@ from maxi_plugins.llm.endpoint import (
     UnknownModelError,
     address,
 )
-from maxi_plugins.llm.exchange import Exchange, Request, without
+from maxi_plugins.llm.exchange import Exchange, Request, reply_text, without
 from maxi_plugins.llm.pictures import kept
 
 logger = logging.getLogger("maxi")
@@ -31,7 +31,9 @@ FIRST_PAUSE = 0.5  # seconds; each further one is twice as long
 LONGEST_PAUSE = 30.0
 LONGEST_RETRY_AFTER = 120.0  # seconds that are waited; an endpoint that wants more is taken at its word
 SAID_EVERY = 10.0  # seconds of asking one question again after which that is said, and again after as long
-_FILTERED = re.compile("filter|policy|moderat|safety", re.IGNORECASE)  # what is refused for its content alone
+FILTERED = re.compile(
+    "filter|policy|moderat|safety|model refuses", re.IGNORECASE
+)  # what is refused for its content alone
 GIVEN_UP = 3  # questions given up with no answer between them, or refused alike: then nobody is asked any more
 
 
@@ -177,7 +179,8 @@ class Retrying:
         outcome = self._endpoint.send(request)
         if isinstance(outcome, Reply):
             self._budget.settle(reserved, count_tokens(request, outcome.body))
-            self._limiter.answered()
+            if isinstance(reply_text(outcome.body), str):  # a web page lets nobody else go
+                self._limiter.answered()
         elif not (isinstance(outcome, Transient) and outcome.sent):
             self._budget.release(reserved)
         if isinstance(outcome, Transient) and outcome.rate_limited:
@@ -195,7 +198,7 @@ class Retrying:
         with self._lock:
             reason, times = self._alike
             self._alike = (failed.reason, times + 1 if reason == failed.reason else 1)
-            over = self._alike[1] >= GIVEN_UP and not self._budget.answered and not _FILTERED.search(failed.reason)
+            over = self._alike[1] >= GIVEN_UP and not self._budget.answered and not FILTERED.search(failed.reason)
         if over:
             problem = f"{address()} has answered no question so far and refused {GIVEN_UP} in the same words"
             raise self._end(
