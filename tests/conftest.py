@@ -136,3 +136,41 @@ def maxi_process() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return call
+
+
+S3_KEYS = {"AWS_ACCESS_KEY_ID": "name-of-a-key", "AWS_SECRET_ACCESS_KEY": "secret-of-a-key", "AWS_REGION": "us-east-1"}
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Return the address of a real S3 server on the loopback interface; it takes two seconds to import."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'maxi[s3]'")
+    moto = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Return a client, as the owner of the buckets has it; the server is the only one that is asked."""
+    import s3fs
+
+    for name, value in {**S3_KEYS, "AWS_ENDPOINT_URL": s3_server, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setattr("maxi_core.system.remote_servers._states", {})
+    afresh()
+    return s3fs.S3FileSystem(use_listings_cache=False)
+
+
+def afresh() -> None:
+    """Let clients of S3 look at the environment again."""
+    import s3fs
+
+    from maxi_core.system import remote_servers
+
+    remote_servers.system.cache_clear()
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -20,6 +20,7 @@ from maxi_cli.terminal import (
     plugins_at_work,
     show_json,
     stdout,
+    uploaded,
     visible,
 )
 from maxi_core.errors import ExitCode, UsageError
@@ -78,7 +79,7 @@ def as_json(job: "Job", made: "Made") -> dict[str, object]:
 
     tally = made.tally
     return {
-        "out": str(job.out),
+        "out": str(job.upload.at if job.upload else job.out),
         "videos": tally.videos,
         "matched": tally.matched,
         "kept": tally.kept,
@@ -112,7 +113,7 @@ def show_made(job: "Job", made: "Made") -> None:
     asked = ", ".join(f"{name} {count}" for name, count in tally.asked.items())
     console.print(f"asked now: {asked}; all else was known", soft_wrap=True)
     show_skipped(job.out / "skipped.jsonl", made.skipped)
-    shown = os.path.relpath(job.out)
+    shown = str(job.upload.at) if job.upload else os.path.relpath(job.out)
     console.print(visible(f"next: maxi show {shown}, maxi stats {shown}"), soft_wrap=True)
 
 
@@ -164,12 +165,17 @@ def bags(
     job = _job(settings, recipe, part, strict=strict, overwrite=overwrite, dry=dry_run)
     if not quiet:
         announce(f"{_counts(job)}{brought(recipe, 'bags')}")
+    if job.upload and not quiet and not dry_run:
+        announce(f"{job.upload.at} is made in {job.upload.folder}, and uploaded when it is complete")
     if dry_run:
         _show_plan(job, part, json=json)
         return
     log, watch = "run.log" if part is None else f"{FOLDER}/{part.name}.log", progress(quiet=quiet)
-    with goes_on(), plugins_at_work(), log_to(job.out / log):
-        done = run_job(job, watch) if part is None else run_shard(job, part, watch)
+    with goes_on(), plugins_at_work():
+        with log_to(job.out / log):
+            done = run_job(job, watch) if part is None else run_shard(job, part, watch)
+        if job.upload:
+            uploaded(job.upload, job.upload.run())
     _report(job, done, json=json)
 
 

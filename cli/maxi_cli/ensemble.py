@@ -101,17 +101,17 @@ def _scores(settings: Settings, models: list[str], opened: list[Any], *, quiet: 
     from maxi_core.evaluation.protocol import Protocol
     from maxi_core.evaluation.saving import folders_for, save
     from maxi_core.settings.sections import VideoOptions
-    from maxi_core.system.files import maxi_home
+    from maxi_core.system.store import store_at
 
     recipe = settings.recipe()
     section, chosen = settled(recipe, models)
-    folders = folders_for(models, section.out)
+    folders, store = folders_for(models, section.out), store_at(section.store)
     found = evaluate(
         load(settings.catalog, models, section),
         opened,
         Protocol.of(section, "written", chosen),
         reading=recipe.core("video", VideoOptions),
-        store=section.store or maxi_home() / "store",
+        store=store,
         follow=follow(quiet=quiet),
     )
     assert found is not None

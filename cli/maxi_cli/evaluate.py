@@ -209,21 +209,22 @@ def _run(
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.protocol import Protocol
     from maxi_core.evaluation.saving import folders_for
-    from maxi_core.system.files import maxi_home
     from maxi_core.system.ranks import joined
+    from maxi_core.system.store import store_at
 
     protocol = Protocol.of(section, "written", chosen)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
     # of other texts beside the scores of the paper's protocol, and not in their place
     folders = folders_for(models, section.out, "" if protocol.texts is None else "+prompts")
     _check_there(opened, reading)
+    store = store_at(section.store)
     with goes_on(), joined(section.device, "gloo") as (ranks, _), _all_locked(folders if ranks.first else ()):
         evaluated = run(
             load(catalog, models, section),
             opened,
             protocol,
             reading=reading,
-            store=section.store or maxi_home() / "store",
+            store=store,
             dictionary=entries,
             ranks=ranks,
             follow=follow(quiet=quiet),

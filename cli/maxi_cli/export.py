@@ -36,10 +36,11 @@ def export_bags(
     Example: maxi export bags runs/mine bags.parquet --to parquet
     """
     from maxi_core.bags.exporting import export_bags as export
+    from maxi_core.system.remote_folders import here
 
     if to is None:
         raise UsageError("export to what?", "type --to parquet, jsonl, hf, fiftyone or released")
-    done = export(run, out, to, predictions)
+    done = export(here(run), out, to, predictions)
     if json:
         show_json({"schema": SCHEMA, "path": str(done.path), "bags": done.bags, "missing": list(done.missing)})
     else:

@@ -67,8 +67,9 @@ def checkpoint(
     if not quiet:
         announce(f"loading {base or file}")  # torch, too, which takes its time
     from maxi_core.interop.checkpoint_import import import_checkpoint
+    from maxi_core.system.remote_folders import here
 
-    found = import_checkpoint(file, out, base, protocol=protocol, overwrite=overwrite, catalog=read_catalog())
+    found = import_checkpoint(here(file), out, base, protocol=protocol, overwrite=overwrite, catalog=read_catalog())
     show_json({"schema": SCHEMA, "folder": str(out), **found.about}) if json else _show(found)
 
 

@@ -71,6 +71,7 @@ def report(
     from maxi_core.reporting.report import Wanted, make_report
     from maxi_core.settings.sections import VideoOptions
     from maxi_core.system.files import write_text
+    from maxi_core.system.remote_folders import here
 
     if not runs:
         raise UsageError("which runs?", "name folders of maxi bags, maxi train or maxi eval")
@@ -80,7 +81,8 @@ def report(
     reading = settings.recipe().core("video", VideoOptions) if pictures else None
     named = named_labels(labels, settings.catalog) if labels else None
     load = _loader(settings.catalog) if heatmaps else None
-    made = make_report(runs, Wanted(listed, tuple(figure or ()), named, reading, load), progress(quiet=quiet))
+    wanted = Wanted(listed, tuple(figure or ()), named, reading, load)
+    made = make_report([here(run) for run in runs], wanted, progress(quiet=quiet))
     write_text(out, made.html)
     _show(made, out, json=json)
 

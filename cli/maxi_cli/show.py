@@ -35,7 +35,9 @@ def show(
     from maxi_core.bags.bag import as_record, read_bags
     from maxi_core.bags.run import find_bag, read_skipped
     from maxi_core.errors import UsageError
+    from maxi_core.system.remote_folders import here
 
+    run = here(run)
     if frames and (json or video is None):
         raise UsageError("--frames are of one video, on a terminal", "type maxi show RUN VIDEO --frames")
     if video is not None:

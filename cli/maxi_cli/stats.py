@@ -40,7 +40,9 @@ def stats(
     from maxi_core.bags.bag import read_bags
     from maxi_core.bags.run import read_skipped
     from maxi_core.bags.stats import collect, named_labels, word_uses
+    from maxi_core.system.remote_folders import here
 
+    run = here(run)
     if word is not None:
         uses = word_uses(read_bags(run), word)
         show_json({"schema": SCHEMA, "word": word, "uses": [asdict(use) for use in uses]}) if json else _uses(

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from maxi_core.errors import UsageError
 from maxi_core.system.files import to_json
 from maxi_core.system.secrets import MaskedStream, masked, without_secrets
-from maxi_core.texts import written_out
+from maxi_core.texts import counted, written_out
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from maxi_core.recipe.recipe import Recipe
+    from maxi_core.system.remote_folders import Upload
 
 
 def visible(text: str) -> str:
@@ -147,6 +148,11 @@ def note(message: str) -> None:
     """Print one line that says what happens; a terminal that is gone hears nothing."""
     with suppress(OSError, ValueError):
         sys.stderr.write(f"maxi: {visible(message)}\n")
+
+
+def uploaded(upload: "Upload", files: int) -> None:
+    """Say what went up to a server."""
+    note(f"{upload.at}: {counted(files, 'file')} uploaded" if files else f"{upload.at} has all of it already")
 
 
 def watched() -> bool:

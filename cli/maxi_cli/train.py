@@ -8,7 +8,7 @@ import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag
-from maxi_cli.terminal import announce, brought, complain, log_to, note, show_json, stdout, visible
+from maxi_cli.terminal import announce, brought, complain, log_to, note, show_json, stdout, uploaded, visible
 from maxi_core.errors import ExitCode, UsageError
 from maxi_core.texts import counted
 
@@ -45,16 +45,23 @@ def train(
     if not quiet and os.environ.get("RANK", "0") == "0":
         announce(f"loading {section.model}{brought(recipe, 'train')}")
     from maxi_core.system.ranks import joined
-    from maxi_core.training.plan import make_training
+    from maxi_core.training.plan import finish_upload, make_training
     from maxi_core.training.run import Resuming
 
     resuming = Resuming(resume, force_resume, overwrite)
     with joined(section.device) as (ranks, where):
+        again = resume is None and not overwrite and not dry_run
+        if again and (left := ranks.once(lambda: finish_upload(recipe, settings.catalog))):
+            if ranks.first:
+                note(f"{left}: the training was complete, and what was left of it is uploaded")
+            return
         job = make_training(
             settings.catalog, recipe, tuple(sys.argv), device=where, ranks=ranks, resuming=resuming, dry=dry_run
         )  # fmt: skip
         if ranks.first and not quiet:
             _say_what(job, ranks, recipe)
+        if job.upload and ranks.first and not quiet and not dry_run:
+            announce(f"{job.upload.at} is made in {job.upload.folder}; each checkpoint is uploaded when it is complete")
         if dry_run:
             _try(job, ranks, json=json)
         else:
@@ -77,6 +84,8 @@ def _train(job: "TrainJob", ranks: "Ranks", *, json: bool, quiet: bool) -> None:
         raise typer.Exit(error.exit_code) from None
     if not ranks.first:
         return
+    if job.upload:
+        uploaded(job.upload, job.upload.run())
     if json:
         show_json({"schema": SCHEMA, **_as_json(job, trained)})
     else:
@@ -161,7 +170,7 @@ def _try(job: "TrainJob", ranks: "Ranks", *, json: bool) -> None:
 def _as_json(job: "TrainJob", trained: "Trained") -> dict[str, object]:
     step = trained.step
     return {
-        "out": str(job.out),
+        "out": str(job.upload.at if job.upload else job.out),
         "checkpoint": str(trained.checkpoint),
         "best": trained.best,
         "steps": step.number if step else None,
@@ -185,4 +194,5 @@ def _show(job: "TrainJob", trained: "Trained") -> None:
             f"replaced {counted(trained.broken, 'video')} that could not be read: {job.out / 'skipped.jsonl'}"
         )
     console.print(visible(f"checkpoint: {os.path.relpath(trained.checkpoint)}"), soft_wrap=True)
-    console.print(visible(f"next: maxi eval {os.path.relpath(job.out)} --benchmark NAME"), soft_wrap=True)
+    shown = str(job.upload.at) if job.upload else os.path.relpath(job.out)
+    console.print(visible(f"next: maxi eval {shown} --benchmark NAME"), soft_wrap=True)

@@ -17,7 +17,7 @@ from maxi_core.settings.options import deciding
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import parsed_json
 from maxi_core.system.secrets import masked
-from maxi_core.system.store import ABOUT, Store, digest
+from maxi_core.system.store import ABOUT, Store, digest, parts_of
 from maxi_core.types import Clip, Dictionary, Failed, Form, Match, TextBag, Video
 
 Failures = Mapping[str, Mapping[str, Failed]]  # label of a source -> key of the question -> why it has no answer
@@ -151,9 +151,9 @@ def unknown(store: Path, source: Source, keys: Iterable[str], *more: object) -> 
     """
     with ExitStack() as stack:
         opened = [
-            stack.enter_context(Store(path.parent, {}))
-            for path in store.glob(f"{_folder(source.ref or source.name)}-*/{ABOUT}")
-            if _says(path, source, more)
+            stack.enter_context(Store(path, {}))
+            for path in parts_of(store, f"{_folder(source.ref or source.name)}-")
+            if _says(path / ABOUT, source, more)
         ]
         seconds = next((speed for part in opened if (speed := part.speed()) is not None), None)
         return sum(not any(key in part for part in opened) for key in keys), seconds

@@ -14,6 +14,7 @@ from maxi_core.errors import CannotTellError, MaxiError
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.roles import Expander, Filter, Source
 from maxi_core.system.locks import holder_of
+from maxi_core.system.remote import RemotePath
 from maxi_core.system.store import digest
 from maxi_core.texts import counted
 from maxi_core.types import Video
@@ -82,7 +83,7 @@ def plan(job: Job) -> dict[str, object]:
         "tokens": sum(one.tokens or 0 for one in stages),
         "stages": [asdict(one) for one in stages],
         "disk": f"about {disk / 1e6:.1f} MB, {free / 1e9:.0f} GB are free",
-        "run": str(job.out),
+        "run": str(job.upload.at if job.upload else job.out),
         "store": str(job.store),
         "unreadable": broken,
         "fails": [why for why in fails if why],
@@ -157,6 +158,8 @@ def _places(job: Job) -> list[str]:
     """Return why nothing could be written into the folders of the job."""
     found = [f"{job.out} is in use by {holder}" for holder in [holder_of(job.out)] if holder]
     for folder in (job.out, job.store):
+        if isinstance(folder, RemotePath):
+            continue  # it was written to when the job was made
         there = _parent(folder)
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             found.append(f"nothing can be written into {there}")

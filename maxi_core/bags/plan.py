@@ -10,6 +10,7 @@ from maxi_core.bags.by_engine import ByEngine
 from maxi_core.bags.run import Job
 from maxi_core.bags.shard import FOLDER
 from maxi_core.dictionaries import read_dictionary, spelt
+from maxi_core.errors import UsageError
 from maxi_core.plugin.calls import inject
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.engine import Engine
@@ -17,11 +18,13 @@ from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injec
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
-from maxi_core.system.files import maxi_home
 from maxi_core.system.remote import refuse_remote
-from maxi_core.system.store import Store, digest
+from maxi_core.system.remote_folders import upload_to
+from maxi_core.system.store import Store, digest, store_at
 from maxi_core.types import Dictionary
 from maxi_core.video.listing import listed
+
+SHARED = "give each share an --out here and all one --store, then run once without --shard"
 
 # The dictionary after an injector, which is asked once for all runs, since it may read a million captions.
 
@@ -81,8 +84,13 @@ def make_job(
     assert section.dictionary is not None
     assert section.out is not None
     video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
-    for place in (section.out, section.store, video.frame_cache):
-        refuse_remote(place)
+    refuse_remote(video.frame_cache)
+    store, upload = store_at(section.store), upload_to(section.out)
+    out = upload.folder if upload else section.out
+    if upload and shared:
+        raise UsageError(f"{upload.at} is made by one process, and --shard has many in one folder", SHARED)
+    if upload and not dry:
+        upload.begin()
     settled = recipe.to_toml()  # what it cannot hold is an error now
     find = partial(
         videos_of,
@@ -92,13 +100,12 @@ def make_job(
         video.clip_seconds,
         allow_outside_root=video.allow_outside_root,
     )
-    videos = listed(section.out / FOLDER, _asked(section, video), find, write=not dry) if shared else find()
+    videos = listed(out / FOLDER, _asked(section, video), find, write=not dry) if shared else find()
     sources = make_sources(catalog, recipe)
     engine = recipe.make(catalog, section.engine)
     assert isinstance(engine, Engine)
     engine.check()
     dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)
-    store = section.store or maxi_home() / "store"
     injector = recipe.core("sources", SourcesSection).injector
     if injector != "none":
         source = recipe.make(catalog, injector)
@@ -109,7 +116,7 @@ def make_job(
         videos,
         dictionary,
         sources,
-        section.out,
+        out,
         store,
         section.keep,
         settled,
@@ -118,6 +125,7 @@ def make_job(
         strict,
         overwrite,
         ByEngine(engine, work) if work else None,
+        upload,
     )
 
 

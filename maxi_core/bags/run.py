@@ -19,6 +19,7 @@ from maxi_core.plugin.calls import notes
 from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
 from maxi_core.system.locks import InUseError, locked
+from maxi_core.system.remote_folders import Upload
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import read_toml
@@ -142,6 +143,7 @@ class Job:
     strict: bool = False
     overwrite: bool = False
     answer: "Callable[[Job, NewProgress], Outcome] | None" = None  # who answers into the store before bags are made
+    upload: Upload | None = None  # where `out` belongs, if that is a server
 
 
 @dataclass(frozen=True)

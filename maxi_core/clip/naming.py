@@ -1,14 +1,18 @@
 """What MODEL means on the command line, the same in every command: found before anything is loaded."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.clip.checkpoints import find_checkpoint, read_about
+from maxi_core.clip.checkpoints import CHECKPOINTS, DONE, STATE, find_checkpoint, read_about
 from maxi_core.clip.model_rules import check_model, own_file, read_table
+from maxi_core.clip.tokens import BESIDE
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.world_paths import world_path, worlds_with
+from maxi_core.system.remote import as_path, is_remote
+from maxi_core.system.remote_folders import copied
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog
@@ -58,13 +62,23 @@ def find_model(name: str, catalog: "Catalog | None" = None) -> FoundModel:
 
 
 def _folder(name: str) -> Path | None:
-    """Return the folder that `name` means, or None if it is the name of an architecture."""
+    """Return the folder that `name` means, or None if it is the name of an architecture; a remote one is copied."""
+    if is_remote(name.removeprefix(LOCAL_DIR)):
+        return copied(as_path(name.removeprefix(LOCAL_DIR)), _of_model)
     if name.startswith(LOCAL_DIR):
         return Path(name.removeprefix(LOCAL_DIR)).expanduser()
     path = Path(name).expanduser()
     if path.is_dir() and name in _known():
         raise UsageError(f"'{name}' is a model of open_clip and also a folder here", f"type ./{name} for the folder")
     return path if path.exists() or name.startswith((".", "/", "~")) else None
+
+
+def _of_model(names: Iterable[str]) -> list[str]:
+    """Return what of a remote folder is wanted of a model: of a run its last checkpoint, and no state of training."""
+    names = [name for name in names if f"/{STATE}/" not in f"/{name}"]
+    whole = sorted(name.removesuffix(DONE) for name in names if re.fullmatch(f"{CHECKPOINTS}/[^/]+/{DONE}", name))
+    last = whole[-1] if whole else ""
+    return [name for name in names if any("/" not in name.removeprefix(part) for part in (last, f"{last}{BESIDE}/"))]
 
 
 def _export(name: str, folder: Path) -> FoundModel:

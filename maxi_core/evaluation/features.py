@@ -21,6 +21,7 @@ from maxi_core.evaluation.protocol import CONSUMER, Protocol
 from maxi_core.prompts import fill, templates_of
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.store import Store, digest
+from maxi_core.texts import counted
 from maxi_core.types import Failed, Video
 from maxi_core.video.frames import Pixels
 from maxi_core.video.jobs import Job

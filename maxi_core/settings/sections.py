@@ -55,8 +55,8 @@ class BagsSection(Options):
     dictionary: Annotated[str | None, WorldPath("dictionary", file=True), Flag(required=True)] = Field(
         None, description="file of action names in any usual form, or a known name, such as kinetics400"
     )
-    out: Annotated[Path | None, Flag(required=True)] = Field(None, description="run folder")
-    store: Path | None = Field(None, description="folder that keeps all answers; none: $MAXI_HOME/store")
+    out: Annotated[Path | None, Flag(required=True)] = Field(None, description="run folder, here or s3://")
+    store: Path | None = Field(None, description="folder that keeps all answers, here or s3://; none: $MAXI_HOME/store")
     names: Spelling = Field(
         "spaced", description="names are matched with their words apart (apply eye makeup), or as they are written"
     )
@@ -105,7 +105,7 @@ class EvalSection(Options):
     precision: Literal["fp32", "amp_bf16"] = Field("fp32", description="of the frames; amp_bf16 rounds the scores")
     device: str = Field("auto", description="device: cpu, cuda, mps, or auto, the fastest that is there")
     out: Path = Field(Path("eval"), description="folder that gets one folder of scores for each model")
-    store: Path | None = Field(None, description="folder that keeps the features; none: $MAXI_HOME/store")
+    store: Path | None = Field(None, description="folder that keeps features, here or s3://; none: $MAXI_HOME/store")
     data_root: Path | None = Field(None, description="folder with one folder for each benchmark, named after it")
     dictionary: Annotated[str | None, Flag(names="world.dictionary")] = Field(
         None, description="dictionary of training: adds scores by group of verbs"

@@ -24,8 +24,8 @@ from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.options import Decides, deciding
 from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection, VideoOptions
 from maxi_core.studies.study import STEPS
-from maxi_core.system.files import maxi_home, to_json, write_lines, write_text
-from maxi_core.system.store import digest
+from maxi_core.system.files import to_json, write_lines, write_text
+from maxi_core.system.store import digest, store_at
 from maxi_core.texts import counted
 from maxi_core.training.options import TrainSection
 from maxi_core.types import Video
@@ -309,13 +309,14 @@ class ScoreStep(Step):
         from maxi_core.evaluation.saving import save
 
         shown = self.recipe.core("eval", EvalSection)
+        store = store_at(shown.store)
         name = str(self.of.model(place.out)) if self.of else self.recipe.core("train", TrainSection).model
         model = load_model(
             name, shown.device, frames=shown.frames, normalisation=shown.normalisation, catalog=place.catalog
         )
         found = evaluate(
             [model], self.benchmarks, Protocol.of(shown, "written"),
-            reading=self.recipe.core("video", VideoOptions), store=shown.store or maxi_home() / "store",
+            reading=self.recipe.core("video", VideoOptions), store=store,
             follow=place.watch.evaluation,
         )  # fmt: skip
         assert found is not None

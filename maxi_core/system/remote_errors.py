@@ -54,7 +54,9 @@ def changed(url: str) -> RemoteError:
     return RemoteError("changed", f"{url} changed while it was in use", "run the command again")
 
 
-def explained(url: str, error: BaseException, no_bucket: Callable[[str], bool]) -> RemoteError:
+def explained(
+    url: str, error: BaseException, no_bucket: Callable[[str], bool], *, writing: bool = False
+) -> RemoteError:
     """Return a library's exception as one line; `no_bucket` is asked whether it was the bucket that is missing."""
     chain = list(_chain(error))
     names = {cls.__name__ for one in chain for cls in type(one).__mro__}
@@ -63,17 +65,17 @@ def explained(url: str, error: BaseException, no_bucket: Callable[[str], bool]) 
     if kind == "unreadable" and getattr(error, "errno", None) in _OF_SERVER:
         kind = "server"
     scheme, host = url.partition(":")[0], urlsplit(url).netloc
-    said = f" (status {status})" if status else ""
+    said, done = f" (status {status})" if status else "", "written" if writing else "read"
     what = " ".join(without_secrets(f"{type(error).__name__}: {error}").split())
     lines = {
         "no-package": (f"{scheme}:// is read with {NEEDS[scheme][0]}, which is not installed", NEEDS[scheme][1]),
         "no-credentials": (f"there are no credentials for {url}", CREDENTIALS[scheme]),
-        "permission": (f"{url} may not be read{said}", CREDENTIALS[scheme]),
+        "permission": (f"{url} may not be {done}{said}", CREDENTIALS[scheme]),
         "missing": (f"there is nothing at {url}", "correct it, or take it off the list"),
         "server": (f"the server of {url} failed{said}", "try again"),
         "timeout": (f"the server of {url} does not answer", "look at the network, or try again"),
         "network": (f"the server of {url} cannot be reached", "look at the network and the address"),
-        "unreadable": (f"{url} cannot be read ({what:.200})", "look at the address"),
+        "unreadable": (f"{url} cannot be {done} ({what:.200})", "look at the address"),
     }
     if kind == "changed":
         return changed(url)

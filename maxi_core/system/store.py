@@ -2,7 +2,8 @@
 
 Each source has a folder of its own for each way it can be set up (its fingerprint). In it lie append-only segments of
 JSON lines, one writer each, so that any number of processes on any machines write beside each other. There is no
-database file: those fail on the network file systems that clusters use.
+database file: those fail on the network file systems that clusters use. On an object store each flush is an object, and
+what is here is a copy (`store_objects`).
 """
 
 import errno
@@ -22,10 +23,12 @@ from types import TracebackType
 from typing import BinaryIO
 
 from maxi_core.errors import MaxiError
-from maxi_core.system.files import sweep, write_text
-from maxi_core.system.remote import refuse_remote
+from maxi_core.system.files import hold, maxi_home, sweep, write_text
+from maxi_core.system.remote import RemotePath, as_path, check_writable
+from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.secrets import masked
 from maxi_core.system.store_index import ENDING, LEAST, Index, add_index, covered, open_indexes
+from maxi_core.system.store_objects import Objects
 from maxi_core.texts import counted
 
 log = logging.getLogger("maxi")
@@ -45,12 +48,33 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(_digested(parts).encode()).hexdigest()[:32]
 
 
+def store_at(named: Path | None) -> Path:
+    """Return the folder of all answers, `$MAXI_HOME/store` if none is named; raises UsageError if it is on a server
+    and cannot be written.
+    """
+    if isinstance(named, RemotePath):
+        check_writable(named)
+    return named or maxi_home() / "store"
+
+
+def parts_of(store: Path, start: str) -> list[Path]:
+    """Return the folders of a store whose names begin with `start`, sorted; none where there is no store."""
+    try:
+        return sorted(path for path in store.iterdir() if path.name.startswith(start))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except RemoteError as error:
+        if error.kind == "missing":
+            return []
+        raise
+
+
 class Store:
     """The answers of one source in one set-up: looked up by the digest of the question, added one line at a time.
 
     Where the answers lie is found in indexes on the disk (`store_index`); of those that no index has yet, and of our
     own, the places are held in memory, about 150 bytes for each. A torn or damaged line is a miss. `costly` answers are
-    forced to the disk one by one, others every `SYNC_EVERY`.
+    forced to the disk one by one, others every `SYNC_EVERY`; at once they go to the object store, if it is on one.
     """
 
     SYNC_EVERY = 64
@@ -58,8 +82,9 @@ class Store:
     REMEMBERED = 2048  # keys that were looked up or put last, with their answers
 
     def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
-        refuse_remote(folder)
-        self.folder, self.costly = folder, costly
+        at = as_path(folder)
+        self._objects = Objects(at, (ABOUT, CHECKED)) if isinstance(at, RemotePath) else None
+        self.folder, self.costly = self._objects.copy if self._objects else folder, costly
         self._about = about
         self._sync_every = 1 if costly else self.SYNC_EVERY
         self._places: dict[bytes, tuple[str, int]] = {}  # digest -> segment, place in it
@@ -69,8 +94,10 @@ class Store:
         self._own: FileIO | None = None
         self._own_name = ""
         self._unsynced = 0
-        self._checked = (folder / CHECKED).exists()
-        sweep(folder)
+        if self._objects:
+            self._objects.pull()
+        self._checked = (self.folder / CHECKED).exists()
+        sweep(self.folder)
         self._indexes = self._learn()
 
     def __len__(self) -> int:
@@ -88,6 +115,8 @@ class Store:
             self._checked = True
             with suppress(OSError):  # then it is seen again the next time
                 (self.folder / CHECKED).touch()
+                if self._objects:
+                    self._objects.publish(CHECKED)
 
     def note_speed(self, items: int, seconds: float) -> None:
         """Remember how long new answers took, for estimates; where that cannot be written there is none."""
@@ -168,34 +197,51 @@ class Store:
             # unbuffered: a killed process loses nothing that was said; fsync guards against a machine that dies
             if own.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._own_places[bytes.fromhex(key)] = (self._own_name, place)
+            self._remember(bytes.fromhex(key), json.loads(said))  # as it is read again
             self._unsynced += 1
             if self._unsynced >= self._sync_every:
                 self._sync()
+        except RemoteError as error:
+            raise self._only_here(error) from None
         except OSError as error:
             self._end()  # after a torn line nothing can follow
             raise MaxiError(
                 f"cannot keep an answer of {counted(len(line), 'byte')} in {self.folder}: {error.strerror or error}",
                 "make room or choose another --store; the same command goes on from here",
             ) from error
-        self._own_places[bytes.fromhex(key)] = (self._own_name, place)
-        self._remember(bytes.fromhex(key), json.loads(said))  # as it is read again
 
     def close(self) -> None:
-        """Force what is written to the disk and close the segments."""
-        with suppress(OSError):
+        """Force what is written to the disk and close the segments; raises MaxiError if it cannot be uploaded."""
+        try:
             self._sync()
-        self._end()
-        for segment in self._open.values():
-            segment.close()
-        for index in self._indexes:
-            index.close()
-        self._open, self._indexes = {}, []
+        except RemoteError as error:
+            raise self._only_here(error) from None
+        except OSError:
+            pass
+        finally:
+            self._end()
+            for segment in self._open.values():
+                segment.close()
+            for index in self._indexes:
+                index.close()
+            self._open, self._indexes = {}, []
+
+    def _only_here(self, error: RemoteError) -> MaxiError:
+        what = f"{counted(self._unsynced, 'answer', 'are')} on this machine alone: {error.problem}"
+        self._unsynced = 0  # the next one to open the store uploads what is left
+        return MaxiError(what, f"{error.fix}; the same command goes on from here")
 
     def __enter__(self) -> "Store":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        try:
+            self.close()
+        except MaxiError as problem:
+            if kind is None:
+                raise
+            log.warning("%s", problem)
 
     def _learn(self) -> list[Index]:
         """Learn the places of what no index has, and index them if they are many; returns the indexes."""
@@ -246,10 +292,14 @@ class Store:
         about = self.folder / ABOUT
         if not about.exists():
             write_text(about, json.dumps(masked({"schema": SCHEMA, **self._about}), indent=2, default=str) + "\n")
+            if self._objects:
+                self._objects.publish(ABOUT)
         name = (
             f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}-{next(_names)}-{os.urandom(4).hex()}.jsonl"
         )
         self._own, self._own_name = (self.folder / name).open("xb", buffering=0), name
+        if self._objects:
+            hold(self._own.fileno())  # so that nobody takes it for what a killed process has left
         return self._own
 
     def _end(self) -> None:
@@ -260,6 +310,8 @@ class Store:
     def _sync(self) -> None:
         if self._own is not None and self._unsynced:
             os.fsync(self._own.fileno())
+            if self._objects:
+                self._objects.push(self._own_name)
         self._unsynced = 0
 
 

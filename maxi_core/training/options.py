@@ -24,7 +24,7 @@ class TrainSection(Options):
     model_config = ConfigDict(allow_inf_nan=False)
 
     run: Annotated[Path | None, Flag(argument=True), Decides("data")] = Field(
-        None, description="run folder of maxi bags; none with labels"
+        None, description="run folder of maxi bags, here or s3://; none with labels"
     )
     labels: Annotated[Path | None, WorldPath("labels"), Decides("data")] = Field(
         None, description="list or folder of labelled videos to train on instead, or the name of a world; for ce"
@@ -39,7 +39,7 @@ class TrainSection(Options):
         "ViT-B-16-quickgelu/openai", description="ARCH/TAG, checkpoint, run or export folder, world"
     )
     out: Annotated[Path | None, Decides("")] = Field(
-        None, description="folder of this training; none: name, in the run folder"
+        None, description="folder of this training, here or s3://; none: name, in the run folder"
     )
     name: Annotated[str, Decides("")] = Field(
         "train", description="what this training is called, in folders and reports"

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.bags.manifest import BAGS
-from maxi_core.bags.run import read_manifest, texts_of
+from maxi_core.bags.run import RECIPE, read_manifest, texts_of
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan, Examples, labelled
 from maxi_core.batches.loader import Batches
+from maxi_core.clip.checkpoints import CHECKPOINTS
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import SIGMA, VideoCLIP
 from maxi_core.errors import MaxiError, UsageError
@@ -29,7 +30,7 @@ from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Decides
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
-from maxi_core.system.remote import refuse_remote
+from maxi_core.system.remote_folders import Upload, here, upload_to
 from maxi_core.texts import counted
 from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
@@ -69,7 +70,16 @@ def make_training(
     """
     recipe = with_modules(catalog, recipe)
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
-    out, objectives = _out(section), _objectives(catalog, recipe, section)
+    out = _out(section)
+    upload = upload_to(out, deep=True)
+    resuming = resuming or Resuming()
+    if upload:
+        out = upload.folder
+        if not dry:
+            ranks.once(lambda: _take_over(upload, resuming))
+    if section.run is not None:
+        section = section.model_copy(update={"run": here(section.run)})
+    objectives = _objectives(catalog, recipe, section)
     source = _source(catalog, section, video, objectives)
     _check_enough(source, section, ranks.world, recipe.origins.get(("train", "batch_size"), "default"))
     model = _model(catalog, recipe, section, device or section.device)
@@ -86,11 +96,11 @@ def make_training(
         plan=_loop_plan(section, per_epoch), out=out, batch_size=section.batch_size, weight_decay=section.wd,
         saving=SavePlan(every=section.save_frequency, last=section.keep_last,
                         ensemble=section.ensemble, ema=section.ema),
-        resuming=resuming or Resuming(), settings=settings, record=record,
+        resuming=resuming, settings=settings, record=record,
         validate=_validation(catalog, section, recipe, video) if section.val else None,
         validate_every=section.val_frequency,
         reports=make_reports(reports, out, section.name, settings, bag_table(source.examples)) if reports else (),
-        recipe=recipe_text, argv=argv,
+        recipe=recipe_text, argv=argv, upload=upload,
     )  # fmt: skip
 
 
@@ -126,6 +136,26 @@ def _record(section: TrainSection, source: Source, model: VideoCLIP, recipe: str
         "token_embedding": embedding,  # trained now or before: the authors' files have no place for it
         "recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest(),
     }
+
+
+def _take_over(upload: Upload, resuming: Resuming) -> None:
+    """Go on with what another machine has uploaded; raises UsageError if that was not asked for, as a folder does."""
+    anew = resuming.from_ is None and not resuming.overwrite and not any(upload.folder.glob("*"))
+    if anew and upload.has(f"{CHECKPOINTS}/"):
+        raise UsageError(f"{upload.at} has checkpoints already", "add --resume latest to go on, or --overwrite")
+    upload.begin(fetch=resuming.from_ is not None)
+
+
+def finish_upload(recipe: Recipe, catalog: Catalog) -> str:
+    """Upload what is left of a training that the same recipe has made, and return where to; "" if nothing was left."""
+    recipe = with_modules(catalog, recipe)
+    upload = upload_to(_out(recipe.core("train", TrainSection)), deep=True)
+    if upload is None or not upload.pending:
+        return ""
+    if (upload.folder / RECIPE).read_text(encoding="utf-8") != recipe.to_toml():
+        return ""
+    upload.run()
+    return str(upload.at)
 
 
 def with_modules(catalog: Catalog, recipe: Recipe) -> Recipe:
@@ -168,7 +198,6 @@ def _out(section: TrainSection) -> Path:
     if section.run is None and section.labels is None:
         raise UsageError("which bags? neither RUN nor [train] run says", "type the run folder of maxi bags")
     if section.out is not None:
-        refuse_remote(section.out)
         return section.out
     if section.run is None:
         raise UsageError("where to? neither --out nor [train] out says", "type --out")

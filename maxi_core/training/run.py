@@ -1,5 +1,6 @@
 """One `maxi train` run: the loop with checkpoints, metrics, validation and resuming around it, in a run folder."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
@@ -13,10 +14,12 @@ from maxi_core.bags.run import MANIFEST, RECIPE
 from maxi_core.batches.loader import Batches
 from maxi_core.clip.checkpoints import checkpoints_of, read_weights
 from maxi_core.clip.model import VideoCLIP
+from maxi_core.errors import MaxiError
 from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, write_text
 from maxi_core.system.locks import locked
 from maxi_core.system.ranks import ALONE, Ranks
+from maxi_core.system.remote_folders import Upload
 from maxi_core.system.secrets import without_secrets
 from maxi_core.training.checkpoint import (
     about_checkpoint,
@@ -37,6 +40,8 @@ from maxi_core.training.loop import LoopPlan, NotFiniteError, Step, steps_per_ep
 from maxi_core.training.metrics_log import MetricsFile, draw_curve
 from maxi_core.training.stopping import StopFlag, StoppedError, stop_on_signals
 from maxi_core.training.trainable import make_optimizer
+
+log = logging.getLogger("maxi")
 
 SCHEMA = 1
 
@@ -96,6 +101,7 @@ class TrainJob:
     reports: tuple[Callable[[Mapping[str, Any]], None], ...] = ()
     recipe: str = ""
     argv: tuple[str, ...] = ()
+    upload: Upload | None = None  # where `out` belongs, if that is a server
 
 
 @dataclass(frozen=True)
@@ -275,9 +281,19 @@ def _save(parts: _Parts, standing: _Standing, step: int) -> _Standing:
         )
         kept = {path.name for path in checkpoints_of(job.out)[-job.saving.last :]}
         clean(job.out, kept | ({standing.best[0]} if standing.best else set()))
+        if job.upload:
+            _upload(job.upload)
 
     parts.ranks.once(save)
     return standing
+
+
+def _upload(upload: Upload) -> None:
+    """Upload a checkpoint; where that fails the training goes on, and what is left goes up with the next."""
+    try:
+        upload.run()
+    except MaxiError as error:
+        log.warning("%s", error.problem)
 
 
 def _about(parts: _Parts, standing: _Standing, step: int, ensemble: float | None = None) -> dict[str, Any]:

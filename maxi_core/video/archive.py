@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from maxi_core.errors import UsageError
-from maxi_core.system.remote import RemoteFile, as_path
+from maxi_core.system.remote import as_path
+from maxi_core.system.remote_file import RemoteFile
 from maxi_core.system.text_files import excerpt
 from maxi_core.texts import counted
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import identity
-from maxi_core.system.remote import Checked, RemotePath, as_path
+from maxi_core.system.remote import RemotePath, as_path
+from maxi_core.system.remote_file import Checked
 from maxi_core.video.archive import Archive
 
 if TYPE_CHECKING:

@@ -108,7 +108,7 @@ def pools_kept() -> Iterator[None]:
 
 @contextmanager
 def _opened(options: VideoOptions, ahead: int) -> Iterator[Pool]:
-    """Give a pool, a kept one if there is one; it is kept again if all that was asked of it was taken, without error."""
+    """Give a pool, a kept one if there is one; it is kept again unless it was left in the middle or by an error."""
     idle = _kept[-1] if _kept else []
     pool = next((one for one in idle if one.options == options), None) or Pool(options, ahead)
     if pool in idle:
@@ -141,9 +141,9 @@ def read_jobs(jobs: Iterable[Job], options: VideoOptions, ahead: int = 0) -> Ite
 
     Each job says what is wanted of its video; one that wants nothing is answered without a look at the file. Jobs are
     taken from the iterable a few at a time, so it may be endless: four per worker, or `ahead` if that is more. Worker
-    processes end with the iterator, also when it is closed early or interrupted, or with `pools_kept`. With `workers=0` everything happens in
-    this process, where a decoder that crashes or hangs cannot be survived. Raises UsageError if the decoder cannot be
-    loaded.
+    processes end with the iterator, also when it is closed early or interrupted, or with `pools_kept`. With `workers=0`
+    everything happens in this process, where a decoder that crashes or hangs cannot be survived. Raises UsageError if
+    the decoder cannot be loaded.
     """
     pending: deque[tuple[int | None, Job]] = deque()
     rest = iter(jobs)

@@ -18,7 +18,7 @@ import pytest
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import UsageError
 from maxi_core.settings.sections import VideoOptions
-from maxi_core.system import remote
+from maxi_core.system import remote_file, remote_servers
 from maxi_core.system.remote import RemotePath, as_path
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.secrets import without_secrets
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(remote, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(remote_servers, "PAUSES", (0.01, 0.01))
     handler = type("Here", (Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -134,7 +134,7 @@ def test_only_the_window_of_a_long_video_is_fetched(
     site.files["/a.mp4"] = write(
         tmp_path / "a.mp4", noise, Coding(codec="mpeg4", gop=5, bit_rate=8_000_000)
     ).read_bytes()
-    monkeypatch.setattr(remote, "BLOCK", 1 << 15)
+    monkeypatch.setattr(remote_file, "BLOCK", 1 << 15)
     ((_, frames),) = read_videos(
         [Video("a", as_path(f"{site.url}/a.mp4"), 4.0, 4.4)], {"test": Sampling("middles", 4)}, VideoOptions(workers=0)
     )
@@ -145,7 +145,7 @@ def test_only_the_window_of_a_long_video_is_fetched(
 def test_a_server_without_ranges_sends_each_file_whole_and_once(
     site: Site, clip: bytes, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
-    monkeypatch.setattr(remote, "BLOCK", 1 << 10)
+    monkeypatch.setattr(remote_file, "BLOCK", 1 << 10)
     site.files["/a.mp4"], site.ranges = clip, False
     (video,) = find_videos(f"{site.url}/a.mp4")
     assert frames_of(video) == [5, 15, 25, 35]
@@ -315,9 +315,10 @@ def test_a_run_of_signed_urls_keeps_no_credentials_and_asks_nothing_twice(
     home = Path(os.environ["MAXI_HOME"])
     for file in (path for folder in (tmp_path, home) for path in folder.rglob("*") if path.is_file()):
         assert not re.search(rb"pa55word99|0123456789abcdef|fedcba9876543210", file.read_bytes()), file
-    for typed in (["--out", "s3://b/run"], ["--out", tmp_path / "three", "--store", "http://h/store"]):
-        refused = maxi("bags", f"{site.url}/a.mp4", "--dictionary", f"{site.url}/actions.txt", *typed)
-        assert (refused.code, "is remote, and maxi writes on this machine" in refused.err) == (2, True)
+    for typed, why in (["--out", "s3://b/run"], "is remote, and maxi"), (["--store", "http://h/s"], "is for reading"):
+        asked = ["--dictionary", f"{site.url}/actions.txt", "--out", tmp_path / "three", *typed]
+        refused = maxi("bags", f"{site.url}/a.mp4", *asked)
+        assert (refused.code, why in refused.err) == (2, True)
 
 
 def test_a_recipe_keeps_addresses_without_credentials() -> None:

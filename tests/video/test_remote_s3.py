@@ -2,14 +2,12 @@
 
 import io
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from maxi_core.errors import UsageError
 from maxi_core.settings.sections import VideoOptions
-from maxi_core.system import remote
 from maxi_core.system.remote import as_path
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.types import Video
@@ -18,36 +16,10 @@ from maxi_core.video.inputs import find_videos
 from maxi_core.video.reader import read_videos
 from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import VideoFailed
+from tests.conftest import S3_KEYS, afresh
 from tests.video.clips import numbers_in, write_numbered
 
 pytestmark = pytest.mark.long  # the server alone takes two seconds to import
-
-KEYS = {"AWS_ACCESS_KEY_ID": "name-of-a-key", "AWS_SECRET_ACCESS_KEY": "secret-of-a-key", "AWS_REGION": "us-east-1"}
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'maxi[s3]'")
-    moto = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
-    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> object:
-    """Return a client, as the owner of the buckets has it; the server is the only one that is asked."""
-    import s3fs
-
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(remote, "_states", {})
-    remote._system.cache_clear()
-    s3fs.S3FileSystem.clear_instance_cache()
-    return s3fs.S3FileSystem(use_listings_cache=False)
 
 
 @pytest.fixture(scope="module")
@@ -152,22 +124,15 @@ def test_missing_credentials_and_an_absent_server_are_one_line(
 ) -> None:
     put(s3, {"there/a.mp4": clip})
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    fresh()
+    afresh()
     with pytest.raises(RemoteError, match="the server of s3://there/a.mp4 cannot be reached"):
         find_videos("s3://there/a.mp4")
-    for name in KEYS:
+    for name in S3_KEYS:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    fresh()
+    afresh()
     with pytest.raises(RemoteError, match=r"there are no credentials for s3://there/a.mp4; set AWS_PROFILE"):
         find_videos("s3://there/a.mp4")
-
-
-def fresh() -> None:
-    import s3fs
-
-    remote._system.cache_clear()
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_a_signed_url_of_a_bucket_is_read_over_http(s3, clip: bytes) -> None:

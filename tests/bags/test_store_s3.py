@@ -1,0 +1,153 @@
+"""`--store s3://...` on a real S3 server: several machines, kills, and what is said where it cannot be."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maxi_core.system.files import maxi_home
+from maxi_core.system.remote import as_path
+from maxi_core.system.store import Store, digest
+from tests.conftest import S3_KEYS, Ran, afresh
+from tests.video.clips import write_numbered
+
+pytestmark = pytest.mark.long  # a server, and processes that are killed
+
+WRITER = """
+import sys
+from maxi_core.system.files import maxi_home
+from maxi_core.system.remote import as_path
+from maxi_core.system.store import Store, digest
+with Store(as_path("s3://killed/store/part"), {}, costly=sys.argv[1] == "costly") as store:
+    for number in range(10_000):
+        store.put(digest(number), number, number)
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["costly", "cheap"])
+def test_a_writer_that_is_killed_loses_at_most_what_was_not_flushed(
+    s3, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not s3.exists("killed"):
+        s3.mkdir("killed")
+    monkeypatch.setenv("MAXI_HOME", str(tmp_path / "one"))
+    with subprocess.Popen([sys.executable, "-c", WRITER, kind], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        said = [int(writer.stdout.readline()) for _ in range(30 if kind == "costly" else 150)]
+        writer.kill()
+        said += [int(line) for line in writer.stdout.read().split()]
+    monkeypatch.setenv("MAXI_HOME", str(tmp_path / "two"))
+    with Store(as_path("s3://killed/store/part"), {}) as store:
+        lost = [number for number in said if store.get(digest(number)) != number]
+    assert len(lost) == 0 if kind == "costly" else len(lost) < Store.SYNC_EVERY
+    monkeypatch.setenv("MAXI_HOME", str(tmp_path / "one"))
+    with Store(as_path("s3://killed/store/part"), {}) as store:  # the machine itself lost nothing
+        assert [store.get(digest(number)) for number in said] == said
+    monkeypatch.setenv("MAXI_HOME", str(tmp_path / "two"))
+    with Store(as_path("s3://killed/store/part"), {}) as store:
+        assert [store.get(digest(number)) for number in said] == said
+    s3.rm("killed/store", recursive=True)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(4):
+        write_numbered(folder / f"{number}.mp4", 10)
+    (folder / "actions.txt").write_text("archery\nrunning\n")
+    return folder
+
+
+@pytest.fixture
+def bags(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]) -> Callable[..., Ran]:
+    def run(machine: str, *more: object, store: str = "s3://shared/store") -> Ran:
+        monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
+        typed = [videos, "--dictionary", videos / "actions.txt", "--config", "sandbox", "--workers", "0"]
+        return maxi("bags", *map(str, typed), "--out", str(tmp_path / f"run-{machine}"), "--store", store, *more)
+
+    return run
+
+
+def test_machines_share_a_store_and_the_last_one_asks_nothing(
+    s3, bags: Callable[..., Ran], videos: Path, tmp_path: Path, maxi: Callable[..., Ran]
+) -> None:
+    s3.mkdir("shared")
+    for machine, shard in ("one", "1/2"), ("two", "2/2"):
+        ran = bags(machine, "--shard", shard)
+        assert ran.code == 0, ran.err
+    plan = json.loads(bags("three", "--dry-run", "--json").out)
+    assert {stage["source"]: stage["asked"] for stage in plan["stages"]}["dictionary"] == 0
+    ran = bags("three")
+    assert "asked now: dictionary 0, " in ran.out
+    there = s3.find("shared")
+    bags("three", "--overwrite")
+    assert s3.find("shared") == there, "nothing was asked, so nothing was written"
+    local = bags("four", store=str(tmp_path / "store"))
+    assert local.code == 0
+    texts = [(tmp_path / f"run-{machine}" / "bags.jsonl").read_bytes() for machine in ("three", "four")]
+    assert texts[0] == texts[1]
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert S3_KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in file.read_bytes(), file
+    for name in there:
+        assert S3_KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in s3.cat_file(name), name
+
+
+DENY = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::closed/*"}
+
+
+def test_what_keeps_a_store_from_being_written_is_one_line_before_any_work(
+    s3, bags: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    s3.mkdir("closed")
+    s3.call_s3("put_bucket_policy", Bucket="closed", Policy=json.dumps({"Version": "2012-10-17", "Statement": [DENY]}))
+
+    def refused(store: str) -> str:
+        ran = bags("refused", store=store)
+        assert ran.code == 2
+        assert not (tmp_path / "run-refused").exists()
+        (line,) = " ".join(ran.err.split()).splitlines()
+        return line
+
+    assert "there is no bucket 'nowhere'" in refused("s3://nowhere/store")
+    assert "s3://closed/store/.maxi-writes may not be written (status 403); set AWS_PROFILE" in refused(
+        "s3://closed/store"
+    )
+    assert "http:// is for reading" in refused("http://127.0.0.1:9/store")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    afresh()
+    assert "cannot be reached" in refused("s3://closed/store")
+    for name in S3_KEYS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    afresh()
+    assert "there are no credentials for s3://closed/store" in refused("s3://closed/store")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    afresh_of_fsspec()
+    assert "s3:// is read with s3fs, which is not installed; pip install 'maxi[s3]'" in refused("s3://closed/store")
+
+
+def afresh_of_fsspec() -> None:
+    from fsspec.registry import _registry
+
+    from maxi_core.system import remote_servers
+
+    remote_servers.system.cache_clear()
+    _registry.pop("s3", None)
+
+
+def test_features_of_an_evaluation_are_kept_there_too(s3, tmp_path: Path, maxi: Callable[..., Ran]) -> None:
+    s3.mkdir("features")
+    for machine in ("one", "two"):
+        shutil.rmtree(maxi_home() / "objects", ignore_errors=True)  # the videos, too, lie in there
+        where = ["--store", "s3://features/s", "--out", str(tmp_path / f"{machine}-out")]
+        ran = maxi("eval", "sandbox", "--benchmark", "sandbox-same", *where)
+        assert ran.code == 0, ran.err
+        if machine == "one":
+            there = s3.find("features")
+            assert any(name.endswith(".jsonl") for name in there)
+    assert s3.find("features") == there
