@@ -255,10 +255,12 @@ def test_a_server_that_takes_less_at_once_is_told_with_what_to_type(server: Serv
     assert odd.reason.endswith("; show less: -o vlm.frames=N, -o vlm.side=N")
 
 
-def test_json_may_begin_with_a_mark_and_a_date_may_come_alone(server: Server) -> None:
+def test_json_may_begin_with_a_mark_and_a_date_to_wait_for_needs_the_one_of_the_answer(server: Server) -> None:
     server.answer = lambda prompt: Reply(b"\xef\xbb\xbf" + chat("waving").encoded())
     assert said(vlm(), clip(40)) == [["waving"]]
-    assert _retry_after({"retry-after": "Thu, 01 Jan 1970 00:00:01 GMT"}) == 0
+    until = {"retry-after": "Thu, 01 Jan 1970 00:00:05 GMT"}
+    assert _retry_after(until | {"date": "Thu, 01 Jan 1970 00:00:01 GMT"}) == 4
+    assert _retry_after(until) is None, "this machine's clock may be another"
 
 
 def test_a_picture_is_what_it_was_made_from() -> None:

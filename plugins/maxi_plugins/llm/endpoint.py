@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from pathlib import Path
@@ -416,7 +415,7 @@ def _status_of(error: Mapping[str, object]) -> int | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a Retry-After header, in any of its forms; a date counts from the response's, if any."""
+    """Return the seconds of a Retry-After header, in any of its forms; a date counts from the response's own."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             seconds = float(headers[name]) / unit
@@ -425,8 +424,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         if seconds >= 0:  # no NaN
             return seconds
     try:
-        wanted = parsedate_to_datetime(headers["retry-after"])
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        wanted, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
         return max(0.0, (wanted - now).total_seconds())
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
