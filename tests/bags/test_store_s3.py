@@ -1,7 +1,6 @@
 """`--store s3://...` on a real S3 server: several machines, kills, and what is said where it cannot be."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.system.files import maxi_home
 from maxi_core.system.remote import as_path
 from maxi_core.system.store import Store, digest
 from tests.conftest import S3_KEYS, Ran, afresh
@@ -19,7 +17,6 @@ pytestmark = pytest.mark.long  # a server, and processes that are killed
 
 WRITER = """
 import sys
-from maxi_core.system.files import maxi_home
 from maxi_core.system.remote import as_path
 from maxi_core.system.store import Store, digest
 with Store(as_path("s3://killed/store/part"), {}, costly=sys.argv[1] == "costly") as store:
@@ -140,12 +137,15 @@ def afresh_of_fsspec() -> None:
     _registry.pop("s3", None)
 
 
-def test_features_of_an_evaluation_are_kept_there_too(s3, tmp_path: Path, maxi: Callable[..., Ran]) -> None:
+def test_features_of_an_evaluation_are_kept_there_too(
+    s3, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]
+) -> None:
     s3.mkdir("features")
+    (videos / "split.csv").write_text("path,label\n0.mp4,archery\n1.mp4,running\n")
     for machine in ("one", "two"):
-        shutil.rmtree(maxi_home() / "objects", ignore_errors=True)  # the videos, too, lie in there
-        where = ["--store", "s3://features/s", "--out", str(tmp_path / f"{machine}-out")]
-        ran = maxi("eval", "sandbox", "--benchmark", "sandbox-same", *where)
+        monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
+        where = ["--store", "s3://features/s", "--out", str(tmp_path / f"{machine}-out"), "--device", "cpu"]
+        ran = maxi("eval", "sandbox", "--benchmark", str(videos / "split.csv"), "--frames", "2", *where)
         assert ran.code == 0, ran.err
         if machine == "one":
             there = s3.find("features")
