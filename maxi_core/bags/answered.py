@@ -7,6 +7,7 @@ what failed.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +119,11 @@ def _row(line: bytes) -> list[Any]:
 def as_answered(row: list[Any]) -> Answered:
     """Return the answers of a line."""
     name, path, start, end, matched, said, forms = row
-    video = Video(name, as_path(path), start, end)
+    video = Video(name, Path(path) if path.startswith("/") else as_path(path), start, end)  # which is no URL, at once
     if matched is None:
         return Answered(video)
     entry, score, top = matched
-    match = Match(video, entry, score, tuple((one, cosine) for one, cosine in top))
+    match = Match(video, entry, score, tuple(map(tuple, top)))
     if forms is not None:
-        forms = {text: [Form(*form) for form in found] for text, found in forms.items()}
+        forms = {text: list(starmap(Form, found)) for text, found in forms.items()}
     return Answered(video, match, said, forms)

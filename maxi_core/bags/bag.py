@@ -66,7 +66,8 @@ def _is_shortened(item: Text) -> bool:
 
 
 def _words(text: str, source: str, forms: Forms | None) -> list[Text]:
-    return [item for item in _forms(text, source, forms) if item.kind != "verb-phrase"]
+    found = forms.get(text, ()) if forms else ()
+    return [Text(form.text, source, text, form.kind) for form in found if form.kind != "verb-phrase"]
 
 
 def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
@@ -98,7 +99,9 @@ def to_line(bag: TextBag) -> str:
         f'"match": {{"entry": {_quoted(match.entry)}, "score": {_json_number(match.score)}, "top": [{top}]}}, '
         f'"kept": {"true" if bag.kept else "false"}, "texts": [{texts}], "said": {{{said}}}}}'
     )
-    return line if line.isprintable() else json.dumps(json.loads(line))  # a name that is not UTF-8: in escapes
+    if (line.isascii() and "\x7f" not in line) or line.isprintable():  # the first is faster
+        return line
+    return json.dumps(json.loads(line))  # a name that is not UTF-8 is written in escapes
 
 
 def as_record(bag: TextBag) -> dict[str, object]:
@@ -118,9 +121,9 @@ def _json_list(name: str, texts: Iterable[str]) -> str:
 
 
 def _json_number(value: float | None) -> str:
-    if value is None:
-        return "null"
-    return float.__repr__(value) if isinstance(value, float) and math.isfinite(value) else json.dumps(value)
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
+    return "null" if value is None else json.dumps(value)
 
 
 def from_line(line: str | bytes) -> TextBag:

@@ -110,17 +110,20 @@ def merge_bags(
                 survivors = (video for number, video in unknown.items() if kept[number])
                 again = _caption(survivors, askers.captioners, reading, stages, tally)
                 heard = [(captioner.name, tally.of(captioner.name)) for captioner in askers.captioners]
-                every = ((one.match or failed[one.video.id], one) for one in answers)
-                matched = ((match, one.said, one.forms) for match, one in every if isinstance(match, Match))
-                for number, (match, said, forms) in enumerate(matched):
+                number = 0
+                for one in answers:
+                    match = one.match or failed[one.video.id]
+                    if isinstance(match, Failed):
+                        continue
                     if not kept[number]:
                         yield match, None, None
-                    elif said is None or number in unknown:
+                    elif one.said is None or number in unknown:
                         yield match, next(again), None
                     else:
                         for name, counts in heard:
-                            counts.count(said[name])
-                        yield match, said, forms
+                            counts.count(one.said[name])
+                        yield match, one.said, one.forms
+                    number += 1
 
             first = _gather(answers, failed, unknown, askers, stages, tally)
             yield from _bags(first, described, askers, sources, keep, stages, tally)
