@@ -7,7 +7,7 @@ Of the others `--shares` are run and measured, spread over the run; what all oth
 store with their indexes, lines in the log, their files) is written by the functions that write it in a share, without
 the sources, by two processes at once. Then the merge makes all bags, in a process of its own, and their index is made
 and opened. The list, the merge and both kinds of index are measured whole; the cost of all shares is the mean of those
-that were run times their number. Imports are not counted. Ten million videos take about half an hour and 25 GB of disk.
+that were run times their number. Imports are not counted. Ten million videos take about half an hour and 20 GB of disk.
 """
 
 import argparse
