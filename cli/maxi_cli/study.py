@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maxi_core.studies.plan import Plan, Settle
     from maxi_core.studies.results import Results
     from maxi_core.studies.run import Share
-    from maxi_core.studies.steps import Place, Watch
+    from maxi_core.studies.step import Place, Watch
     from maxi_core.studies.study import Study, Variant
 
 SCHEMA = 1
@@ -36,7 +36,10 @@ MoreFlag: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="One more variant, with these sources (with commas); may be given many times."),
 ]
-KINDS = {"bags": "maxi bags", "train": "maxi train", "mix": "maxi ensemble", "scores": "maxi eval"}
+KINDS = {
+    "bags": "maxi bags", "features": "features of the frozen image tower", "train": "maxi train",
+    "mix": "maxi ensemble", "scores": "maxi eval",
+}  # fmt: skip
 
 
 @takes("study", "bags.dictionary", "eval.data_root", "video.workers")
@@ -63,7 +66,7 @@ def study(
     from maxi_core.studies.plan import make_plan
     from maxi_core.studies.results import read_results
     from maxi_core.studies.run import cost
-    from maxi_core.studies.steps import Place
+    from maxi_core.studies.step import Place
     from maxi_core.studies.study import read_study
 
     found = read_study(name)
@@ -129,7 +132,7 @@ def _variants(found: "Study", names: str | None, sources: list[str] | None) -> "
 
 def _watch(*, quiet: bool) -> "Watch":
     from maxi_cli.progress import follow, follow_training, progress
-    from maxi_core.studies.steps import Watch
+    from maxi_core.studies.step import Watch
 
     return Watch(progress(quiet=quiet), follow_training(quiet=quiet), follow(quiet=quiet))
 

@@ -153,7 +153,7 @@ from maxi_core.studies.formats import as_markdown as study_table
 from maxi_core.studies.plan import make_plan
 from maxi_core.studies.results import read_results
 from maxi_core.studies.run import Runner
-from maxi_core.studies.steps import Place
+from maxi_core.studies.step import Place
 from maxi_core.studies.study import only, read_study
 
 study = read_study("loss")

@@ -98,9 +98,10 @@ class Batch:
     """One micro-batch of B videos with their bags of N prompts each.
 
     `number` counts the micro-batches of the epoch over all ranks; `videos` are ids. `frames` (B, T, 3, S, S) uint8,
-    augmented; `tokens` (P, L) int64, the distinct prompts; `index` (B, N) int64, the rows of `tokens` that are each
-    video's bag; `groups` (B,) int64, the number of the entry that each video is matched to; `top` (B, K) int64, the
-    entries that it is nearest to, its own first, and their `cosines` (B, K): -1 and -inf where there are fewer.
+    augmented, or features that were kept of them (B, D); `tokens` (P, L) int64, the distinct prompts; `index` (B, N)
+    int64, the rows of `tokens` that are each video's bag; `groups` (B,) int64, the number of the entry that each video
+    is matched to; `top` (B, K) int64, the entries that it is nearest to, its own first, and their `cosines` (B, K): -1
+    and -inf where there are fewer.
     """
 
     number: int

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor
 
 from maxi_core.batches.batch import BatchPlan, Example, Examples
 from maxi_core.batches.prompting import generator
@@ -16,6 +19,7 @@ from maxi_core.video.reader import Pool
 from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import SkipLog, VideoFailed
 
+Clip: TypeAlias = "tuple[Example, Pixels | Tensor]"  # with its frames, or the feature that was kept of them
 CLIP = "clip"
 MOST_FRAMES = 512  # of a video that is held in memory; one that is longer is decoded every time
 PROBES = 3  # videos that are read to see whether all would fit into memory, if the first are broken
@@ -47,9 +51,9 @@ class Clips:
         self._held: dict[str, Frames] = {}
         self._room = int(plan.hold_gb * 1e9)
         self._holding: bool | None = None  # not known yet
-        self.broken: dict[str, str] = {}
+        self.broken: dict[str, VideoFailed] = {}
 
-    def read(self, places: Iterable[int], epoch: int) -> Generator[tuple[Example, Pixels], None, None]:
+    def read(self, places: Iterable[int], epoch: int) -> Generator[Clip, None, None]:
         """Yield what stands in each place with its frames (T, H, W, 3) uint8.
 
         Raises TooManySkippedError as the log says, and MaxiError where a hundred videos in a row cannot be read.
@@ -94,7 +98,7 @@ class Clips:
         rng = generator("stand-in", self._plan.seed, epoch, first.video.id)
         for _ in range(STAND_INS):
             yield self._examples[rng.randrange(len(self._examples))]
-        last = next((f"{name}: {reason}" for name, reason in reversed(self.broken.items())), "none")
+        last = next((f"{name}: {failed.reason}" for name, failed in reversed(self.broken.items())), "none")
         raise MaxiError(
             f"{first.video.id} cannot be read, nor can {STAND_INS} other videos that were drawn in its place, such as "
             f"{last}",
@@ -125,7 +129,7 @@ class Clips:
 
     def _lose(self, example: Example, failed: VideoFailed) -> None:
         if example.video.id not in self.broken:
-            self.broken[example.video.id] = failed.reason
+            self.broken[example.video.id] = failed
             self._log.skip(example.video.id, failed)
 
     def _hold(self, example: Example, reply: Frames) -> None:

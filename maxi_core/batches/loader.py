@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from torch import Tensor
 from maxi_core.batches.augmentation import augment
 from maxi_core.batches.bag_sampling import draw_items
 from maxi_core.batches.batch import Batch, BatchPlan, Example, Examples
-from maxi_core.batches.clips import Clips
+from maxi_core.batches.clips import Clip, Clips
+from maxi_core.batches.kept_features import KeptClips, KeptFeatures
 from maxi_core.batches.prompting import Prompter, Tokenize, epoch_order, generator
 from maxi_core.clip.image_tower import short_side
 from maxi_core.errors import UsageError
 from maxi_core.prompts import fill, training_prompt
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.texts import counted
-from maxi_core.video.frames import Pixels
-from maxi_core.video.skips import SkipLog
+from maxi_core.video.skips import SkipLog, VideoFailed
 
 # Making the next items while the last one is used.
 
@@ -86,8 +86,6 @@ class _End:
 
 AHEAD = 2  # micro-batches that are ready before they are asked for
 
-Clip = tuple[Example, Pixels]
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -107,8 +105,9 @@ class Batches:
     """The micro-batches of every epoch, the same whatever the number of workers and ranks, and after a resume.
 
     `tokenize` is the model's (`VideoCLIP.tokenize`), `image_size` its pixels. `video` says how videos are read; with
-    worker processes, batches are also made ahead, in a thread. `log` records videos that cannot be read. Raises
-    UsageError if there are too few examples for one batch.
+    worker processes, batches are also made ahead, in a thread. `log` records videos that cannot be read. With `kept`,
+    nothing is decoded: frames are the features that were kept of them. Raises UsageError if there are too few examples
+    for one batch.
     """
 
     def __init__(
@@ -119,6 +118,7 @@ class Batches:
         image_size: int,
         video: VideoOptions | None = None,
         log: SkipLog | None = None,
+        kept: KeptFeatures | None = None,
     ) -> None:
         if len(examples) < plan.batch_size:
             raise UsageError(
@@ -129,7 +129,7 @@ class Batches:
         reading = (video or VideoOptions()).model_copy(update={"short_side": short_side(image_size)})
         self._workers = reading.processes()
         self._prompter = Prompter(tokenize)
-        self._clips = Clips(examples, plan, reading, log)
+        self._clips = KeptClips(examples, plan, reading, log, kept) if kept else Clips(examples, plan, reading, log)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -144,8 +144,13 @@ class Batches:
     @property
     def counts(self) -> Counts:
         """Return what was not as it should be, so far."""
-        broken, prompts = len(self._clips.broken), self._prompter
-        return Counts(self._examples.empty, broken, prompts.truncated, prompts.stripped)
+        prompts = self._prompter
+        return Counts(self._examples.empty, len(self.broken), prompts.truncated, prompts.stripped)
+
+    @property
+    def broken(self) -> Mapping[str, VideoFailed]:
+        """Return the videos that could not be read so far, by id, and why."""
+        return self._clips.broken
 
     def per_epoch(self) -> int:
         """Return how many micro-batches an epoch has over all ranks; what does not fill a batch is left out."""
@@ -160,22 +165,31 @@ class Batches:
         made = self._make(epoch, range(start + rank, self.per_epoch(), world))
         return made_ahead(made, AHEAD) if self._workers else made
 
-    def _make(self, epoch: int, numbers: range) -> Generator[Batch, None, None]:
+    def views(self, places: Iterable[int], epoch: int) -> Generator[tuple[Example, Tensor], None, None]:
+        """Yield what stands in each place with its view in an epoch, (T, 3, S, S) uint8, or its kept feature (D,)."""
         size = self._plan.batch_size
-        order = epoch_order(len(self._examples), self._plan.seed, epoch)
-        places = (int(order[number * size + slot]) for number in numbers for slot in range(size))
         with ExitStack() as stack:
             clips = stack.enter_context(closing(self._clips.read(places, epoch)))
             each: Callable[..., Iterable[Any]] = map
             if self._workers:
                 each = stack.enter_context(ThreadPoolExecutor(min(self._workers, size))).map
-            for number in numbers:
-                some = list(islice(clips, size))
+            while some := list(islice(clips, size)):
                 views = list(each(partial(self._view, epoch), some))
-                yield self._batch(number, epoch, [example for example, _ in some], views)
+                yield from zip((example for example, _ in some), views, strict=True)
+
+    def _make(self, epoch: int, numbers: range) -> Generator[Batch, None, None]:
+        size = self._plan.batch_size
+        order = epoch_order(len(self._examples), self._plan.seed, epoch)
+        places = (int(order[number * size + slot]) for number in numbers for slot in range(size))
+        with closing(self.views(places, epoch)) as views:
+            for number in numbers:
+                some = list(islice(views, size))
+                yield self._batch(number, epoch, [example for example, _ in some], [view for _, view in some])
 
     def _view(self, epoch: int, clip: Clip) -> Tensor:
         example, frames = clip
+        if isinstance(frames, Tensor):
+            return frames
         rng = generator("view", self._plan.seed, epoch, example.video.id)
         return augment(frames, self._image_size, self._plan.augmentation, self._plan.flip, rng)
 
@@ -184,7 +198,7 @@ class Batches:
         return Batch(
             number,
             tuple(example.video.id for example in examples),
-            torch.stack(views),  # B x (T, 3, S, S) -> (B, T, 3, S, S)
+            torch.stack(views),  # B x (T, 3, S, S) -> (B, T, 3, S, S), or B x (D,) -> (B, D)
             tokens,
             index,
             torch.tensor([example.group for example in examples]),

@@ -142,10 +142,12 @@ class VideoCLIP(nn.Module):
     def encode_video(self, frames: Tensor) -> Tensor:
         """Return video features, (B, T, 3, S, S) -> (B, D) float32 of length 1, on the model's device.
 
-        Raises UsageError for another number of frames than the tower was changed for by a temporal module: it could not
-        tell a video's frames from the next one's.
+        What has the shape (B, D) are features already, and comes back. Raises UsageError for another number of frames
+        than the tower was changed for by a temporal module: it could not tell a video's frames from the next one's.
         """
         batch, count = frames.shape[:2]
+        if frames.ndim == 2:
+            return frames.to(self.logit_scale)
         images = self._images(frames)
         together = torch.is_grad_enabled() or self.fixed_frames  # a changed tower needs all frames of a video
         parts = [images] if together else torch.split(images, AT_ONCE)

@@ -13,7 +13,8 @@ from maxi_core.plugin.world_paths import world_path
 from maxi_core.recipe.parts import cast_parts, drop_parts
 from maxi_core.recipe.recipe import Recipe, Setting, from_flag
 from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection, StudySection, VideoOptions
-from maxi_core.studies.steps import BagsStep, MixStep, ScoreStep, Step, TrainStep, VoteStep, videos_of_benchmark
+from maxi_core.studies.step import Step
+from maxi_core.studies.steps import BagsStep, MixStep, ScoreStep, TrainStep, VoteStep, videos_of_benchmark
 from maxi_core.studies.study import Study, Variant
 from maxi_core.texts import by_comma
 from maxi_core.training.options import TrainSection

@@ -10,7 +10,7 @@ from typing import Any
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.studies.plan import Plan
-from maxi_core.studies.steps import Place, Step
+from maxi_core.studies.step import Place, Step
 from maxi_core.studies.study import STEPS
 from maxi_core.system.files import parsed_json, to_json, utc_stamp, write_text
 from maxi_core.system.locks import InUseError, locked
@@ -90,7 +90,7 @@ class Runner:
 
     def ensure(self, step: Step) -> None:
         """Do a step, and before it those that it needs, unless they are done; raises MaxiError where one fails."""
-        if done(step, self.place.out) is not None:
+        if self._stands(step):
             return
         if step.key in self.failed:
             raise self.failed[step.key]
@@ -98,8 +98,12 @@ class Runner:
             self.ensure(need)
         folder = step.folder(self.place.out)
         with self._alone(folder):
-            if done(step, self.place.out) is None:
+            if not self._stands(step):
                 self._do(step, folder)
+
+    def _stands(self, step: Step) -> bool:
+        said = done(step, self.place.out)
+        return said is not None and step.whole(step.folder(self.place.out), said["facts"])
 
     def _do(self, step: Step, folder: Path) -> None:
         began = time.perf_counter()

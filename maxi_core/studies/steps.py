@@ -1,94 +1,32 @@
 """The steps that studies are made of, each in a folder named by a hash of what it is made of, so that none is redone.
 
-A step is bags, a training, a mixture of weights, scores, or a vote; whatever two variants, seeds or studies have in
-common is one step. `maxi_core.studies.run` does a step if its folder says that nobody has.
+A step is bags, features, a training, a mixture of weights, scores, or a vote; whatever two variants, seeds or studies
+have in common is one step. `maxi_core.studies.run` does a step if its folder says that nobody has.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
 
 from maxi_core.bags.bag import read_bags
-from maxi_core.bags.progress import NewProgress, Unwatched
 from maxi_core.clip.checkpoints import checkpoints_of
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.world_paths import videos_of
-from maxi_core.recipe.recipe import Recipe, sources_of
+from maxi_core.recipe.recipe import sources_of
 from maxi_core.settings.options import Decides, deciding
 from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection, VideoOptions
-from maxi_core.studies.study import STEPS
+from maxi_core.studies.features import FeaturesStep
+from maxi_core.studies.step import Facts, Place, Step
 from maxi_core.system.files import to_json, write_lines, write_text
 from maxi_core.system.store import digest, store_at
 from maxi_core.texts import counted
 from maxi_core.training.options import TrainSection
 from maxi_core.types import Video
-
-Facts = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who watches the loops of a step: of bags, of a training, of an evaluation."""
-
-    bags: NewProgress = Unwatched
-    training: Callable[[Iterator[Any]], Iterator[Any]] = iter
-    evaluation: Callable[[str, int, Iterable[Any]], Iterator[Any]] = lambda _title, _total, items: iter(items)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where steps are done: the folder of all studies, the plugins, what was typed, and who watches."""
-
-    out: Path
-    catalog: Catalog
-    argv: tuple[str, ...] = ()
-    watch: Watch = Watch()
-
-
-@dataclass(frozen=True, eq=False)
-class Step(ABC):
-    """One piece of work; two with equal `key` are the same work."""
-
-    recipe: Recipe = field(repr=False)
-    kind: ClassVar[str]
-
-    @property
-    def needs(self) -> tuple["Step", ...]:
-        """The steps that must be done before."""
-        return ()
-
-    @property
-    @abstractmethod
-    def title(self) -> str:
-        """What it is, in a few letters for the name of its folder."""
-
-    @abstractmethod
-    def made_of(self) -> Mapping[str, object]:
-        """Return everything that decides what comes of it, as plain values."""
-
-    @abstractmethod
-    def run(self, place: Place, folder: Path) -> Facts:
-        """Do it in its folder, going on where a killed process stopped; return what a table may say of it."""
-
-    @cached_property
-    def key(self) -> str:
-        """The hash of what it is made of."""
-        return digest(self.kind, self.made_of())
-
-    def folder(self, out: Path) -> Path:
-        """Return its folder below that of all studies."""
-        return out / STEPS / self.kind / f"{self.title}-{self.key[:10]}"
-
-    def _with(self, section: str, **update: object) -> Recipe:
-        options = self.recipe.sections[section].model_copy(update=update)
-        return replace(self.recipe, sections={**self.recipe.sections, section: options})
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +61,18 @@ class BagsStep(Step):
             "options": own,
             "versions": dict(self.recipe.versions),
             "video": self.recipe.core("video", VideoOptions).of_frames(sized=True),
-            "videos": digest([[video.id, video.path, video.start, video.end] for video in self._videos]),
+            "videos": self.listing,
             "entries": digest(self.entries),
         }
 
     @cached_property
-    def _videos(self) -> Iterable[Video]:
+    def listing(self) -> str:
+        """The hash of which videos there are."""
+        return digest([[video.id, video.path, video.start, video.end] for video in self.listed])
+
+    @cached_property
+    def listed(self) -> Iterable[Video]:
+        """The videos."""
         if self.videos is not None:
             return self.videos[1]
         section, reading = self.section, self.recipe.core("video", VideoOptions)
@@ -148,7 +92,7 @@ class BagsStep(Step):
         from maxi_core.bags.run import counts, run_job, useless
         from maxi_core.video.inputs import VideoList
 
-        job = make_job(place.catalog, self._with("bags", out=folder), place.argv, overwrite=True)
+        job = make_job(place.catalog, self.with_options("bags", out=folder), place.argv, overwrite=True)
         if self.videos is not None:
             videos = self.videos[1]
             job = replace(job, videos=VideoList(len(videos), lambda: iter(videos)))
@@ -181,8 +125,17 @@ class TrainStep(Step):
 
     @property
     def needs(self) -> tuple[Step, ...]:
-        """The bags, and the training that it begins with."""
-        return tuple(step for step in (self.data, self.start) if isinstance(step, Step))
+        """The bags, the features of a frozen image tower, and the training that it begins with."""
+        return tuple(step for step in (self.data, self.features, self.start) if isinstance(step, Step))
+
+    @cached_property
+    def features(self) -> FeaturesStep | None:
+        """What the image tower says of the videos, if the training leaves it as it is."""
+        section = self.section
+        frozen = section.freeze in ("image", "both") and not section.force_patch_dropout
+        if not frozen or self.start is not None or not isinstance(self.data, BagsStep):
+            return None
+        return FeaturesStep(self.recipe, self.seed, self.data)
 
     @property
     def title(self) -> str:
@@ -213,12 +166,13 @@ class TrainStep(Step):
 
         run = self.data.folder(place.out) if isinstance(self.data, BagsStep) else None
         labels, videos = self.data if isinstance(self.data, tuple) else (None, None)
-        settled = self._with(
+        settled = self.with_options(
             "train", run=run, labels=labels, videos=videos, out=folder, seed=self.seed, ensemble=None,
             model=str(self.start.model(place.out)) if self.start else self.section.model,
             keep_last=self.section.epochs if self.every_epoch else 1,
         )  # fmt: skip
-        job = make_training(place.catalog, settled, place.argv, resuming=Resuming("latest"))
+        kept = self.features.kept(place.out) if self.features else None
+        job = make_training(place.catalog, settled, place.argv, resuming=Resuming("latest"), kept=kept)
         trained = run_training(job, place.watch.training)
         seen = job.batches.per_epoch() * job.batch_size
         if 2 * trained.broken > seen:

@@ -134,14 +134,18 @@ def _from_environment(env: Mapping[str, str]) -> Ranks:
 
 
 @contextmanager
-def device_errors(device: torch.device, videos: int, frames: int) -> Iterator[None]:
-    """Turn what the device says when memory is short, or another rank gone, into one line."""
+def device_errors(device: torch.device, shape: Sequence[int]) -> Iterator[None]:
+    """Turn what the device says when memory is short, or another rank gone, into one line.
+
+    `shape` is that of the clips, (B, T, 3, S, S), or of their features, (B, D).
+    """
     try:
         yield
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in MEMORY):
+            frames = f" of {counted(shape[1], 'frame')}" if len(shape) > 2 else ""
             raise MaxiError(
-                f"{device} has not enough memory for {counted(videos, 'video')} of {counted(frames, 'frame')} at once",
+                f"{device} has not enough memory for {counted(shape[0], 'video')}{frames} at once",
                 "halve --batch-size and double --accum-freq, or add --grad-checkpointing",
             ) from error
         if dist.is_initialized():

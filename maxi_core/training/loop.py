@@ -220,7 +220,7 @@ def train(
                     videos += batch.videos
                     torch.manual_seed(stable_number("step", plan.seed, number, part, ranks.rank) % 2**63)  # dropout
                     with (
-                        device_errors(device, *batch.frames.shape[:2]),
+                        device_errors(device, batch.frames.shape),
                         _alone_until(part == plan.accumulate - 1, forward),
                     ):
                         losses += _differentiate(model, forward, objectives, batch, classes, plan, place, scaler)

@@ -11,6 +11,7 @@ from maxi_core.bags.manifest import BAGS
 from maxi_core.bags.run import RECIPE, read_manifest, texts_of
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan, Examples, labelled
+from maxi_core.batches.kept_features import KeptFeatures
 from maxi_core.batches.loader import Batches
 from maxi_core.clip.checkpoints import CHECKPOINTS
 from maxi_core.clip.loading import load_model
@@ -62,11 +63,13 @@ def make_training(
     ranks: Ranks = ALONE,
     resuming: Resuming | None = None,
     dry: bool = False,
+    kept: Path | None = None,
 ) -> TrainJob:
     """Load the model, open the bags and settle everything; raises UsageError for what is missing or does not fit.
 
-    A `dry` job writes nothing and reports to nobody. Raises MaxiError for a loss without a gradient, and for bags that
-    are all empty though their recipe names sources of texts.
+    A `dry` job writes nothing and reports to nobody. With `kept`, a folder of features that `keep_features` made of the
+    videos, nothing is decoded. Raises MaxiError for a loss without a gradient, and for bags that are all empty though
+    their recipe names sources of texts.
     """
     recipe = with_modules(catalog, recipe)
     section, video = recipe.core("train", TrainSection), recipe.core("video", VideoOptions)
@@ -82,12 +85,12 @@ def make_training(
     objectives = _objectives(catalog, recipe, section)
     source = _source(catalog, section, video, objectives)
     _check_enough(source, section, ranks.world, recipe.origins.get(("train", "batch_size"), "default"))
-    model = _model(catalog, recipe, section, device or section.device)
+    model = model_of(catalog, recipe, section, device or section.device)
     log = SkipLog(None if dry or not ranks.first else out / "skipped.jsonl", video.max_skipped, "train")
-    batches = Batches(source.examples, _batch_plan(section), model.tokenize, model.image_size, video, log)
+    plan, features = batch_plan(section, section.batch_size), KeptFeatures(kept, model.identity) if kept else None
+    batches = Batches(source.examples, plan, model.tokenize, model.image_size, video, log, features)
     per_epoch = steps_per_epoch(batches, section.accum_freq, ranks.world)
     _check_gradient(source, section, objectives, ranks.world)
-    _check_precision(section, model)
     settings = _settings(section, source, model, video, ranks) | {"loss": settings_of(objectives)}
     recipe_text, reports = recipe.to_toml(), section.report_to if ranks.first and not dry else ()
     record = _record(section, source, model, recipe_text) | {"loss": settings["loss"]}
@@ -101,18 +104,6 @@ def make_training(
         validate_every=section.val_frequency,
         reports=make_reports(reports, out, section.name, settings, bag_table(source.examples)) if reports else (),
         recipe=recipe_text, argv=argv, upload=upload,
-    )  # fmt: skip
-
-
-def _check_precision(section: TrainSection, model: VideoCLIP) -> None:
-    if section.precision == "amp_fp16" and model.device.type != "cuda":
-        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
-
-
-def _batch_plan(section: TrainSection) -> BatchPlan:
-    return BatchPlan(
-        batch_size=section.batch_size, frames=section.frames, bag_size=section.bag_size, seed=section.seed,
-        template=section.template, augmentation=section.augmentation, flip=section.flip, hold_gb=section.hold_gb,
     )  # fmt: skip
 
 
@@ -290,7 +281,16 @@ def _labelled(catalog: Catalog, section: TrainSection, video: VideoOptions) -> S
     return Source(examples, f"{counted(len(examples), 'labelled video')} of {benchmark.name}", split.sha256[:12], "")
 
 
-def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> VideoCLIP:
+def batch_plan(section: TrainSection, batch_size: int) -> BatchPlan:
+    """Return how examples become batches of this size."""
+    return BatchPlan(
+        batch_size=batch_size, frames=section.frames, bag_size=section.bag_size, seed=section.seed,
+        template=section.template, augmentation=section.augmentation, flip=section.flip, hold_gb=section.hold_gb,
+    )  # fmt: skip
+
+
+def model_of(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str) -> VideoCLIP:
+    """Return the model to train, its weights chosen; raises UsageError for a precision that its device lacks."""
     temporal: Temporal | None = None
     if section.temporal is not None:
         made = recipe.make(catalog, section.temporal)
@@ -308,6 +308,8 @@ def _model(catalog: Catalog, recipe: Recipe, section: TrainSection, device: str)
     )
     if section.sigma is not None or model.checkpoint is None:
         model.set_sigma(section.sigma or SIGMA)
+    if section.precision == "amp_fp16" and model.device.type != "cuda":
+        raise UsageError(f"amp_fp16 needs a CUDA device, and this is {model.device}", "try --precision amp_bf16")
     choose_trainable(model, section.freeze, section.last_blocks, section.token_embedding)
     return model
 
