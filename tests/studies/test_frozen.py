@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def test_trainings_with_a_frozen_image_tower_share_its_features_and_damaged_ones
     plan = make_plan(study, only(study, ["ce", "single"]), settling(catalog, FREEZE, mine.recipe), catalog)
     trainings = [step for step in plan.steps() if isinstance(step, TrainStep)]
     assert cost(plan, tmp_path)["features"]["steps"] == 1  # of three trainings
+    for as_ever in ({"start": trainings[1]}, {"data": (mine.folder / "true.csv", None)}):
+        assert replace(trainings[0], **as_ever).features is None
     Runner(Place(tmp_path, catalog)).ensure(trainings[0])
     (file,) = files(tmp_path)  # no augmentation: all epochs see the same
     whole = file.read_bytes()
