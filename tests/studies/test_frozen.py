@@ -33,8 +33,8 @@ def test_trainings_with_a_frozen_image_tower_share_its_features_and_damaged_ones
     plan = make_plan(study, only(study, ["ce", "single"]), settling(catalog, FREEZE, mine.recipe), catalog)
     trainings = [step for step in plan.steps() if isinstance(step, TrainStep)]
     assert cost(plan, tmp_path)["features"]["steps"] == 1  # of three trainings
-    for as_ever in ({"start": trainings[1]}, {"data": (mine.folder / "true.csv", None)}):
-        assert replace(trainings[0], **as_ever).features is None
+    assert replace(trainings[0], start=trainings[1]).features is None
+    assert replace(trainings[0], data=(mine.folder / "true.csv", None)).features is None
     Runner(Place(tmp_path, catalog)).ensure(trainings[0])
     (file,) = files(tmp_path)  # no augmentation: all epochs see the same
     whole = file.read_bytes()
@@ -47,11 +47,11 @@ def test_trainings_with_a_frozen_image_tower_share_its_features_and_damaged_ones
 def test_a_study_with_a_frozen_tower_that_was_killed_goes_on_and_ends_as_one_that_was_not(
     mine: Mine, tmp_path: Path
 ) -> None:
-    shown = ("--only", "raw,ce", "-o", "train.freeze=image", "-o", "train.augmentation=paper", "-o", "train.epochs=4")
+    shown = ("--only", "raw,ce", "-o", "train.freeze=image", "-o", "train.augmentation=paper", "-o", "train.epochs=2")
     assert run(words(mine, tmp_path / "whole", *shown), tmp_path / "home").returncode == 0
     part = words(mine, tmp_path / "part", *shown)
     command = [sys.executable, "-m", "maxi_cli", *part]
-    for wanted in ("features/*/epoch-0001.safetensors", "train/*/checkpoints/*/DONE", "scores/*/scores.json"):
+    for wanted in ("features/*/epoch-0000.safetensors", "train/*/checkpoints/*/DONE", "scores/*/scores.json"):
         process = subprocess.Popen(command, env=environment(tmp_path / "home"), stderr=subprocess.DEVNULL)
         while process.poll() is None and not list((tmp_path / "part" / "steps").glob(wanted)):
             time.sleep(0.002)
@@ -59,6 +59,6 @@ def test_a_study_with_a_frozen_tower_that_was_killed_goes_on_and_ends_as_one_tha
         assert process.wait() == -signal.SIGKILL
     assert run([*part, "--jobs", "2"], tmp_path / "home").returncode == 0
     whole, found = tmp_path / "whole", tmp_path / "part"
-    assert len(files(found)) == 4
+    assert len(files(found)) == 2
     assert [path.read_bytes() for path in files(found)] == [path.read_bytes() for path in files(whole)]
     assert (scores(found), weights(found)) == (scores(whole), weights(whole))
