@@ -266,7 +266,7 @@ def draw(rows: list[dict[str, float]], path: Path) -> None:
     from maxi_core.system.plotting import own_settings
 
     with own_settings(8.0):
-        figure = Figure(figsize=(5, 3.6), layout="constrained")
+        figure = Figure(figsize=(6.5, 3.6), layout="constrained")
         axis = figure.add_subplot()
         videos, each = [row["videos"] for row in rows], rows[-1]["videos"] / rows[-1]["shares"]
         parts: dict[str, Callable[[dict[str, float]], float]] = {
@@ -283,7 +283,9 @@ def draw(rows: list[dict[str, float]], path: Path) -> None:
         axis.set(xscale="log", yscale="log", xlabel="videos", ylabel="CPU seconds")
         above = axis.secondary_xaxis("top", functions=(lambda count: count / each, lambda shares: shares * each))
         above.set_xlabel("shares")
-        figure.legend(loc="outside right upper")
+        for numbers in (axis.xaxis, axis.yaxis, above.xaxis):
+            numbers.set_major_formatter(lambda number, _place: f"{number:,g}" if number < 1e6 else f"{number:,.0f}")
+        axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
         figure.savefig(path)
 
 
