@@ -105,11 +105,12 @@ def _scores(settings: Settings, models: list[str], opened: list[Any], *, quiet: 
 
     recipe = settings.recipe()
     section, chosen = settled(recipe, models)
-    folders, store = folders_for(models, section.out), store_at(section.store)
+    protocol = Protocol.of(section, "written", chosen)
+    folders, store = folders_for(models, section.out, protocol), store_at(section.store)
     found = evaluate(
         load(settings.catalog, models, section),
         opened,
-        Protocol.of(section, "written", chosen),
+        protocol,
         reading=recipe.core("video", VideoOptions),
         store=store,
         follow=follow(quiet=quiet),

@@ -214,8 +214,7 @@ def _run(
 
     protocol = Protocol.of(section, "written", chosen)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
-    # of other texts beside the scores of the paper's protocol, and not in their place
-    folders = folders_for(models, section.out, "" if protocol.texts is None else "+prompts")
+    folders = folders_for(models, section.out, protocol)
     _check_there(opened, reading)
     store = store_at(section.store)
     with goes_on(), joined(section.device, "gloo") as (ranks, _), _all_locked(folders if ranks.first else ()):

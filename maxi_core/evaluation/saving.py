@@ -13,6 +13,7 @@ import numpy as np
 from maxi_core.errors import UsageError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.evaluating import ModelScores
+from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
 from maxi_core.system.files import parsed_json, to_json, write_lines, write_text
 from maxi_core.system.text_files import check_regular
@@ -29,8 +30,12 @@ def folder_name(model: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", "-".join(parts[-2:])) or "model"
 
 
-def folders_for(names: Sequence[str], out: Path, ending: str = "") -> list[Path]:
-    """Return a folder below `out` for each model, `ending` behind its name; raises UsageError if two share one."""
+def folders_for(names: Sequence[str], out: Path, protocol: Protocol) -> list[Path]:
+    """Return a folder below `out` for each model; raises UsageError if two share one.
+
+    Scores of other texts lie beside those of the paper's protocol, and not in their place.
+    """
+    ending = "" if protocol.texts is None else "+prompts"
     folders = [out / f"{folder_name(name)}{ending}" for name in names]
     for place, folder in enumerate(folders):
         if folder in folders[:place]:

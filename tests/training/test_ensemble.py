@@ -119,6 +119,11 @@ def test_the_mean_of_the_last_epochs_is_mixed_and_a_sweep_is_scored_in_one_comma
     assert float(rows[2][1]) - float(rows[1][1]) == pytest.approx(float(rows[2][2].strip("()")), abs=0.06)
     said = json.loads(maxi(*words, *more, "--json").out)
     assert [len(one) for one in said["scores"]] == [1, 1, 1]
+    plain = {path: path.read_bytes() for path in tmp_path.rglob("scores.json")}
+    (tmp_path / "texts.json").write_text(json.dumps({"juggling": ["balls"], "waving": ["a hand"]}))
+    assert maxi(*words, *more, "-o", f"eval.prompts={tmp_path / 'texts.json'}").code == 0
+    assert all(path.read_bytes() == scores for path, scores in plain.items()), "those of other texts lie beside them"
+    assert len(list(tmp_path.rglob("*+prompts/scores.json"))) == len(plain) == 3
     ran = maxi(*words[:5], "--last", "3", "--out", str(tmp_path / "other"))
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "has 2 checkpoints of its epochs; train with --keep-last 3" in ran.err
