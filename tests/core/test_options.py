@@ -92,8 +92,8 @@ def test_of_the_options_of_videos_those_that_decide_the_frames_are_kept_with_ans
     ("path", "sentence"),
     [
         ("bags.keep", "Share of videos with the best matches that get texts.  [default: 1.0; x>0, x<=1]"),
-        ("bags.out", "Run folder."),
-        ("bags.store", "Folder that keeps all answers.  [default: $MAXI_HOME/store]"),
+        ("bags.out", "Run folder, here or s3://."),
+        ("bags.store", "Folder that keeps all answers, here or s3://.  [default: $MAXI_HOME/store]"),
         ("train.val", "Benchmarks to evaluate on while training; the first says what is best."),
     ],
 )
