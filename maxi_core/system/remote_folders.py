@@ -105,17 +105,19 @@ class Upload:
             raise MaxiError(what, f"{error.fix}; the same command goes on, all is in {self.folder}") from None
 
     def _run(self) -> int:
-        record, files = _read(self.folder), self._files()
+        record, files, mark = _read(self.folder), self._files(), self._mark()
+        if mark is None:  # taken away by an upload that was interrupted: it goes up again
+            record.pop(MANIFEST, None)
         new = sorted((name for name, path in files.items() if not _same(path, record.get(name))), key=_order)
         gone = sorted(record.keys() - files.keys(), key=_order, reverse=True)
         if not new and not gone:
             return 0
-        mark = self._mark()
         if mark is not None and (MANIFEST not in record or record[MANIFEST].tag != mark):
             raise self._changed()
         if mark is not None:
             (self.at / MANIFEST).unlink(missing_ok=True)
             del record[MANIFEST]
+            _write(self.folder, record)
             new = [*(name for name in new if name != MANIFEST), *([MANIFEST] if MANIFEST in files else [])]
         for name in new:
             servers.upload(str(self.at / name), files[name])

@@ -46,21 +46,26 @@ def test_a_run_goes_up_with_its_manifest_last_and_then_only_what_changed(bucket:
     assert there(bucket) == {"bags.jsonl": b"two", MANIFEST: b"{}", "checkpoints/a/maxi.json": b"{}"}
 
 
+@pytest.mark.parametrize("refused", ["a", "b"])  # the first file after the manifest was taken away, and a later one
 def test_an_upload_that_is_interrupted_goes_on_and_is_never_taken_for_whole(
-    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     upload = made(tmp_path / "one", {"a": "1", "b": "2", MANIFEST: "{}"})
     upload.run()
     made(tmp_path / "one", {"a": "3", "b": "4"})
-    monkeypatch.setattr(bucket, "refuses", ("mine/b",))
+    monkeypatch.setattr(bucket, "refuses", (f"mine/{refused}",))
     with pytest.raises(MaxiError, match=rf"{AT} is not all there: .*; .*the same command goes on, all is in"):
         upload.run()
-    assert there(bucket) == {"a": b"3", "b": b"2"}
+    assert there(bucket) == {"a": b"1" if refused == "a" else b"3", "b": b"2"}
     monkeypatch.setattr(bucket, "refuses", ())
     bucket.written.clear()
     assert upload.pending
-    assert upload.run() == 2
-    assert bucket.written == ["b", MANIFEST]
+    left = ["a", "b", MANIFEST] if refused == "a" else ["b", MANIFEST]
+    assert upload.run() == len(left)
+    assert bucket.written == left
+    bucket.rm_file(f"{AT}/{MANIFEST}")
+    assert upload.run() == 1, "whoever took the manifest away left a half"
+    assert MANIFEST in there(bucket)
 
 
 def test_a_copy_fetches_what_changed_and_drops_what_is_gone(bucket: Bucket, tmp_path: Path) -> None:
