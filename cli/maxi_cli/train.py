@@ -54,6 +54,8 @@ def train(
         if again and (left := ranks.once(lambda: finish_upload(recipe, settings.catalog))):
             if ranks.first:
                 note(f"{left}: the training was complete, and what was left of it is uploaded")
+                if json:
+                    show_json({"schema": SCHEMA, "out": left})
             return
         job = make_training(
             settings.catalog, recipe, tuple(sys.argv), device=where, ranks=ranks, resuming=resuming, dry=dry_run

@@ -8,12 +8,12 @@ import errno
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.locks import exclusive, holder_of
+from maxi_core.system.locks import exclusive_if_possible, holder_of
 from maxi_core.texts import counted
 from maxi_core.video.inputs import VideoList
 
@@ -70,10 +70,7 @@ def note_done(folder: Path, shard: Shard, record: Mapping[str, object]) -> None:
     path = folder / FOLDER / DONE
     line = json.dumps({"shard": str(shard), **record}).encode() + b"\n"
     try:
-        with ExitStack() as stack:
-            log = stack.enter_context(path.open("ab+", buffering=0))
-            with suppress(OSError):  # a file system without locks
-                stack.enter_context(exclusive(log))
+        with path.open("ab+", buffering=0) as log, exclusive_if_possible(log):
             if (size := log.seek(0, os.SEEK_END)) and os.pread(log.fileno(), 1, size - 1) != b"\n":
                 line = b"\n" + line  # behind a line that was torn
             if log.write(line) != len(line):

@@ -3,7 +3,6 @@
 They are written by `maxi_core.training.checkpoint`.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from maxi_core.clip.model_rules import (
     words,
 )
 from maxi_core.errors import UsageError
+from maxi_core.system.files import sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -107,12 +107,6 @@ def check_whole(folder: Path, name: str) -> None:
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder / name} cannot be checked: {error}", "name another checkpoint") from None
     raise UsageError(f"{folder / name} is damaged: it is not what was saved (see {DONE})", "name another checkpoint")
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_about(folder: Path) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.clip.checkpoints import SCHEMA, build, complete, sha256_of
+from maxi_core.clip.checkpoints import SCHEMA, build, complete
 from maxi_core.clip.image_tower import IMAGENET
 from maxi_core.clip.model_rules import PREPROCESS, check, check_model, own_file, read_table
 from maxi_core.clip.naming import CONFIG, HF_CONFIG
@@ -16,6 +16,7 @@ from maxi_core.errors import UsageError
 from maxi_core.interop.layouts import NEIGHBOURS, OPEN_CLIP, Fit, Layout, fit, from_names, layout_of
 from maxi_core.interop.tensor_files import Lazies, read_safetensors, read_torch
 from maxi_core.interop.transformers_names import from_transformers
+from maxi_core.system.files import sha256_of
 from maxi_core.version import __version__
 
 if TYPE_CHECKING:

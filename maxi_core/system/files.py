@@ -49,6 +49,12 @@ def identity(path: Path) -> tuple[str, int, int | str]:
     return real, found.st_size, found.st_mtime_ns
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def utc_stamp() -> str:
     """Return the time now in UTC as ISO 8601 in seconds, for people to read: no logic depends on it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -91,6 +91,15 @@ def exclusive(file: IO[bytes]) -> Iterator[None]:
         yield
     finally:
         fcntl.flock(file, fcntl.LOCK_UN)
+
+
+@contextmanager
+def exclusive_if_possible(file: IO[bytes]) -> Iterator[None]:
+    """As `exclusive`, but nobody waits on a file system without locks: for what does no harm if several do it."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(exclusive(file))
+        yield
 
 
 class KeyLocks:

@@ -4,17 +4,17 @@ A copy lies in `$MAXI_HOME/copies`, what is made in `$MAXI_HOME/runs`. In each s
 and on the server (`RECORD`), so only what changed goes over the network, and what was interrupted goes on.
 """
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system import remote_servers as servers
-from maxi_core.system.files import maxi_home, parsed_json, partial_of, sweep, write_text
+from maxi_core.system.files import maxi_home, parsed_json, partial_of, sha256_of, sweep, write_text
+from maxi_core.system.locks import exclusive_if_possible
 from maxi_core.system.remote import RemotePath, as_path, check_writable, is_remote
 from maxi_core.system.remote_errors import RemoteError, changed
 
@@ -203,7 +203,7 @@ def _fetch(at: RemotePath, folder: Path, names: list[str]) -> None:
 
 def _seen(path: Path, tag: str) -> Seen:
     found = path.stat()
-    return Seen(found.st_size, found.st_mtime_ns, _sha256(path), tag)
+    return Seen(found.st_size, found.st_mtime_ns, sha256_of(path), tag)
 
 
 def _same(path: Path, seen: Seen | None) -> bool:
@@ -213,12 +213,7 @@ def _same(path: Path, seen: Seen | None) -> bool:
     found = path.stat()
     if found.st_size != seen.size:
         return False
-    return found.st_mtime_ns == seen.changed or _sha256(path) == seen.sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return found.st_mtime_ns == seen.changed or sha256_of(path) == seen.sha256
 
 
 def _read(folder: Path) -> dict[str, Seen]:
@@ -239,7 +234,5 @@ def _alone(folder: Path) -> Iterator[None]:
     """Let one process at a time fetch into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
-    with (folder / ".lock").open("ab") as lock:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with (folder / ".lock").open("ab") as lock, exclusive_if_possible(lock):
         yield

@@ -10,11 +10,12 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from maxi_core.errors import MaxiError
 from maxi_core.system.files import maxi_home, sweep, whole_file, write_text
+from maxi_core.system.locks import exclusive_if_possible
 from maxi_core.system.remote import RemotePath, refuse_unwritable
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.remote_servers import contents
@@ -117,9 +118,7 @@ class Objects:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         self.copy.mkdir(parents=True, exist_ok=True)
-        with (self.copy / LOCK).open("ab") as lock:
-            with suppress(OSError):  # a file system without locks: the same may be fetched twice, which does no harm
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with (self.copy / LOCK).open("ab") as lock, exclusive_if_possible(lock):
             yield
 
 

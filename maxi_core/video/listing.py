@@ -10,14 +10,14 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import parsed_json, sweep, whole_file, write_text
-from maxi_core.system.locks import exclusive
+from maxi_core.system.locks import exclusive_if_possible
 from maxi_core.system.remote import as_path
 from maxi_core.system.store import digest
 from maxi_core.types import Video
@@ -49,8 +49,7 @@ def listed(
             lock = stack.enter_context((folder / LOCK).open("ab"))
         except OSError as error:
             raise UsageError(f"cannot write to {folder}: {error.strerror or error}", "choose another --out") from None
-        with suppress(OSError):  # a file system without locks: then several do the same
-            stack.enter_context(exclusive(lock))
+        stack.enter_context(exclusive_if_possible(lock))
         if (found := _read(path)) is not None:
             return found
         sweep(folder, f"{path.name}*")

@@ -107,8 +107,9 @@ def test_an_upload_that_fails_goes_on_with_the_same_command(
     s3.call_s3("delete_bucket_policy", Bucket="half")
     again = bags("one", "s3://half/mine")
     assert (again.code, "s3://half/mine: 1 file uploaded" in again.err) == (0, True), again.err
-    again = on("one", *train)
+    again = on("one", *train, "--json")
     assert (again.code, "what was left of it is uploaded" in again.err) == (0, True), again.err
+    assert json.loads(again.out) == {"schema": 1, "out": "s3://half/trained"}
     assert s3.exists("half/trained/manifest.json")
 
 
