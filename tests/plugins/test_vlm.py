@@ -14,7 +14,7 @@ from maxi_core import Clip, Failed, Sampling, Video
 from maxi_core.errors import MaxiError
 from maxi_core.testing import contract
 from maxi_plugins.llm.budget import Budget, count_tokens
-from maxi_plugins.llm.endpoint import _retry_after
+from maxi_plugins.llm.outcome import _retry_after
 from maxi_plugins.llm.pictures import Picture, encoded, kept
 from maxi_plugins.vlm import Vlm, picture
 from tests.plugins.asking import opened

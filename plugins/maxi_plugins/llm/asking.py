@@ -18,9 +18,9 @@ from maxi_plugins.llm import exchange as saying
 from maxi_plugins.llm import marks
 from maxi_plugins.llm import phrases as reading
 from maxi_plugins.llm.cache import Replay
-from maxi_plugins.llm.endpoint import RESUME, address
 from maxi_plugins.llm.exchange import Exchange, Request, excerpt, is_cut, reply_text
 from maxi_plugins.llm.model import LanguageModel, ModelOptions, client_of, language_model
+from maxi_plugins.llm.outcome import RESUME, address
 from maxi_plugins.llm.phrases import phrases, says_none
 from maxi_plugins.llm.retry import FILTERED
 

@@ -13,8 +13,8 @@ from maxi_core.errors import ExitCode, MaxiError
 from maxi_core.system.files import parsed_json
 from maxi_core.system.locks import exclusive
 from maxi_core.texts import counted
-from maxi_plugins.llm.endpoint import RESUME
 from maxi_plugins.llm.exchange import Request, prompt_of, reply_text
+from maxi_plugins.llm.outcome import RESUME
 from maxi_plugins.llm.pictures import pictures_of
 
 LEDGER = "spent.jsonl"

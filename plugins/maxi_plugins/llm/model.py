@@ -16,8 +16,9 @@ from maxi_core.system.secrets import is_secret
 from maxi_core.system.store import digest
 from maxi_plugins.llm.budget import Budget
 from maxi_plugins.llm.cache import Recorder, Replay, ResponseCache
-from maxi_plugins.llm.endpoint import RESUME, Endpoint, Provider, address, connect, offer
+from maxi_plugins.llm.endpoint import Endpoint, Provider, connect, offer
 from maxi_plugins.llm.exchange import Client, Exchange, Request
+from maxi_plugins.llm.outcome import RESUME, address
 from maxi_plugins.llm.retry import RateLimiter, Retrying
 
 logger = logging.getLogger("maxi")

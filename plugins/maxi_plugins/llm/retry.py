@@ -12,17 +12,9 @@ from threading import Condition, Lock
 from maxi_core import Failed
 from maxi_core.errors import MaxiError
 from maxi_plugins.llm.budget import Budget, count_tokens
-from maxi_plugins.llm.endpoint import (
-    RESUME,
-    Endpoint,
-    Outcome,
-    RefusedParameter,
-    Reply,
-    Transient,
-    UnknownModelError,
-    address,
-)
+from maxi_plugins.llm.endpoint import Endpoint
 from maxi_plugins.llm.exchange import Exchange, Request, reply_text, without
+from maxi_plugins.llm.outcome import RESUME, Outcome, RefusedParameter, Reply, Transient, UnknownModelError, address
 from maxi_plugins.llm.pictures import kept
 
 logger = logging.getLogger("maxi")

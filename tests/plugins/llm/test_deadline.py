@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from maxi_plugins.llm.deadline import MOST_BYTES, UnreadableError, read_bounded
-from maxi_plugins.llm.endpoint import Transient, connect
+from maxi_plugins.llm.endpoint import connect
+from maxi_plugins.llm.outcome import Transient
 from tests.plugins.loopback import Reply, Server, serving
 from tests.plugins.misbehaviour import BOMB, GZIP
 

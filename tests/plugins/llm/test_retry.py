@@ -13,8 +13,9 @@ import pytest
 from maxi_core import Failed
 from maxi_core.errors import ExitCode, MaxiError
 from maxi_plugins.gpt3 import Gpt3
-from maxi_plugins.llm import endpoint, retry
+from maxi_plugins.llm import retry
 from maxi_plugins.llm.model import LanguageModel
+from maxi_plugins.llm.outcome import Transient
 from tests.plugins.asking import expand_into, expanded
 from tests.plugins.loopback import LIST, Reply, Server, chat, entry_of, fault, in_turn, serving
 from tests.plugins.misbehaviour import CASES, KEY, REFUSED, Case, requests_for
@@ -131,13 +132,13 @@ def test_a_host_that_does_not_exist_is_asked_again_and_then_failed(monkeypatch: 
 
 def test_pauses_double_vary_and_are_bounded() -> None:
     def pauses(tries: int) -> list[float]:
-        return [retry._pause(tries, endpoint.Transient("x")) for _ in range(200)]
+        return [retry._pause(tries, Transient("x")) for _ in range(200)]
 
     for tries, longest in ((1, 0.5), (2, 1.0), (5, 8.0), (7, 30.0), (1000, 30.0)):
         found = pauses(tries)
         assert longest / 2 <= min(found) < max(found) <= longest
     assert len(set(pauses(1))) > 100
-    assert 10 <= retry._pause(1, endpoint.Transient("x", retry_after=10)) <= 11
+    assert 10 <= retry._pause(1, Transient("x", retry_after=10)) <= 11
 
 
 @pytest.mark.parametrize("case", REFUSED[:3], ids=lambda case: case.says)
