@@ -5,9 +5,9 @@
 
 First, batches of videos against UCF101-like class names on the same random ViT-B/16, in turns in this process: the
 straightforward way encodes all prompts, padded to 77 tokens, with every batch; the product encodes them once, before.
-Then a whole evaluation of a benchmark of the embedded world (360 videos), decoding included, with the share of time in
+Then a whole evaluation of a benchmark of the embedded world (960 videos), decoding included, with the share of time in
 decoder, model and the rest. Exits with 1 below the goals: 2 x in CPU time at 101 classes, equal to 1e-5, text encoded
-once, 90 % of the time in model or decoder, and 8 s.
+once, 90 % of the time in model or decoder, and 22 ms a video (8 s for 360).
 """
 
 # ruff: noqa: I001 (benchmarks.measure sets up OpenMP before torch is imported)
@@ -32,7 +32,7 @@ from maxi_core.evaluation.evaluating import evaluate
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.prompts import EVALUATION, fill
 
-GOAL, CLOSE, BUSY, SECONDS = 2.0, 1e-5, 0.9, 8.0
+GOAL, CLOSE, BUSY, A_VIDEO = 2.0, 1e-5, 0.9, 8.0 / 360
 
 
 def straightforward(model: Any, tokens: Tensor, videos: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def whole(options: argparse.Namespace) -> dict[str, tuple[float, str, float]]:
     print(f"{clock.whole:.2f} s: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
     return {
         "share of time in model or decoder": (shares["model"] + shares["decoder"], ">=", BUSY),
-        "seconds": (clock.whole, "<=", SECONDS),
+        "seconds a video": (clock.whole / clock.encoded, "<=", A_VIDEO),
     }
 
 

@@ -194,7 +194,7 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(
     """In a sandbox of a few films: a whole one is rendered for a minute."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(library, "TRAINING_VIDEOS", 6)
-    monkeypatch.setattr(library, "BENCHMARK_VIDEOS", 6)
+    monkeypatch.setattr(library, "BENCHMARK_VIDEOS", dict.fromkeys(library.BENCHMARK_VIDEOS, 6))
     cells = json.loads((DOCS / "examples" / "sandbox.ipynb").read_text(encoding="utf-8"))["cells"]
     assert len({cell["id"] for cell in cells}) == len(cells)
     sizes, names = "VIDEOS, EPOCHS, BATCH, SHOWN = 96, 2, 16, 3", dict[str, object]()

@@ -13,7 +13,7 @@ from pathlib import Path
 from maxi_core.plugin.catalog import discover
 
 logging.getLogger("maxi").setLevel(logging.ERROR)
-VIDEOS, EPOCHS, BATCH, SHOWN = 96, 2, 16, 3  # of 720 videos and 8 epochs of 32, so that it takes a few minutes
+VIDEOS, EPOCHS, BATCH, SHOWN = 96, 2, 16, 3  # of 1,440 videos and 6 epochs, so that it takes a few minutes
 OUT = Path("runs/notebook")
 catalog = discover()  # the plugins that are installed
 print(*sorted({offer.role for offer in catalog.offers}))  # `maxi plugins`

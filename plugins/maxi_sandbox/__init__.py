@@ -15,7 +15,6 @@ from maxi_sandbox.home import made
 
 BENCHMARKS: tuple[str, ...] = tuple(BENCHMARK_VERBS)
 DATA = Path(__file__).parent / "data"
-PLAIN = "plain"
 
 
 class Sandbox(World):
@@ -24,13 +23,13 @@ class Sandbox(World):
     name = "sandbox"
 
     def videos(self) -> Path:
-        """Return the folder of the 720 training videos (MP4, 96 by 96 pixels, 32 frames at 12 a second)."""
+        """Return the folder of the 1440 training videos (MP4, 96 by 96 pixels, 32 frames at 12 a second)."""
         from maxi_sandbox.library import render_training
 
         return made("training", render_training)
 
     def dictionary(self) -> list[str]:
-        """Return the entries, such as `kicking a ball`."""
+        """Return the entries, such as `kicking`."""
         return list(ENTRIES)
 
     def clip(self) -> Path:
@@ -50,15 +49,10 @@ class Sandbox(World):
         return DATA / "spacy"
 
     def replies(self, which: str = "") -> Path:
-        """Return the recorded replies for the dictionary; `plain`: without the phrases that name a novel verb."""
-        from maxi_sandbox.replies import write_plain
-
-        if which not in ("", PLAIN):
-            raise UsageError(
-                f"the sandbox has no replies '{self.name}-{which}'{nearest(which, [PLAIN])}",
-                f"type {self.name} or {self.name}-{PLAIN}",
-            )
-        return made("replies-plain", write_plain) / "replies.jsonl" if which else DATA / "replies.jsonl"
+        """Return the recorded replies for the dictionary, the only ones: every other name is refused."""
+        if which:
+            raise UsageError(f"the sandbox has no replies '{self.name}-{which}'", f"type {self.name}")
+        return DATA / "replies.jsonl"
 
     def captions(self) -> Path:
         """Return captions with verbs that no benchmark asks for, some of them other words for one that it does."""

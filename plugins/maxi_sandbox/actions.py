@@ -1,59 +1,73 @@
 """What happens in the sandbox: the dictionary, the verbs of each benchmark, and the company that actions keep.
 
-The order in which this was settled is part of the world's honesty: first the dictionary, then the recorded replies,
-written by hand for it (`data/replies.jsonl`), then the split of the verbs, by a draw with seed 4, then the company.
+The order in which this was settled is part of the world's honesty: first the dictionary, then the recorded replies
+(`data/replies.jsonl`), written by hand without knowing the split of the verbs, which a draw with seed 6 made, then the
+company.
 """
 
 from collections.abc import Mapping
 
-# Each thing is shared by three entries, so that only the verb separates them.
+# The entries with their verbs, and the thing that these are usually done with.
 ENTRIES: Mapping[str, tuple[str, str]] = {
-    "kicking a ball": ("kick", "ball"),
-    "throwing a ball": ("throw", "ball"),
-    "catching a ball": ("catch", "ball"),
-    "lifting a box": ("lift", "box"),
-    "pushing a box": ("push", "box"),
-    "sitting on a box": ("sit", "box"),
-    "jumping over a rope": ("jump", "rope"),
-    "pulling a rope": ("pull", "rope"),
-    "climbing a rope": ("climb", "rope"),
-    "punching a bag": ("punch", "bag"),
-    "swinging a bag": ("swing", "bag"),
-    "hugging a bag": ("hug", "bag"),
+    "kicking": ("kick", "ball"),
+    "throwing": ("throw", "ball"),
+    "catching": ("catch", "ball"),
+    "aiming": ("aim", "ball"),
+    "lifting": ("lift", "box"),
+    "pushing": ("push", "box"),
+    "sitting": ("sit", "box"),
+    "drumming": ("drum", "box"),
+    "jumping": ("jump", "rope"),
+    "pulling": ("pull", "rope"),
+    "climbing": ("climb", "rope"),
+    "rowing": ("row", "rope"),
+    "punching": ("punch", "bag"),
+    "swinging": ("swing", "bag"),
+    "hugging": ("hug", "bag"),
+    "digging": ("dig", "bag"),
 }
 
 NAMED = tuple(verb for verb, _ in ENTRIES.values())
 
-# Permutations of the sorted names, drawn with NumPy's default_rng(4): first half published, second half for tuning.
-SAME = ("catch", "hug", "jump", "pull", "punch", "throw")
-SAME_DEV = ("climb", "kick", "lift", "push", "sit", "swing")
-NOVEL = ("balance", "bow", "cheer", "run", "spin", "stretch")
-NOVEL_DEV = ("clap", "crawl", "kneel", "lie", "lunge", "wave")
+# Permutations of the sorted names, drawn with NumPy's default_rng(6): first those that are published, then those for
+# tuning; of the verbs that nobody names first.
+NOVEL = ("balance", "bow", "clap", "crouch", "flap", "lie", "meditate", "point", "spin", "split", "squat", "stretch",
+         "surf", "sway", "tumble", "wave")  # fmt: skip
+NOVEL_DEV = ("arch", "cheer", "crawl", "dive", "flex", "kneel", "lunge", "march", "plank", "pray", "run", "salute")
+SAME = ("climb", "drum", "hug", "lift", "pull", "row", "sit", "throw")
+SAME_DEV = ("aim", "catch", "dig", "jump", "kick", "punch", "push", "swing")
 
-# Motions that nobody names, and that are seen before or after the one that the entry names.
-COMPANY: Mapping[str, tuple[str, str, str]] = {
-    "kick": ("run", "cheer", "balance"),
-    "throw": ("run", "lunge", "wave"),
-    "catch": ("clap", "run", "stretch"),
-    "lift": ("bow", "kneel", "stretch"),
-    "push": ("lunge", "lie", "crawl"),
-    "sit": ("wave", "clap", "lie"),
-    "jump": ("spin", "cheer", "balance"),
-    "pull": ("lunge", "bow", "lie"),
-    "climb": ("stretch", "crawl", "cheer"),
-    "punch": ("balance", "spin", "clap"),
-    "swing": ("spin", "kneel", "bow"),
-    "hug": ("kneel", "wave", "crawl"),
+UNNAMED = tuple(sorted(NOVEL + NOVEL_DEV))
+
+# Motions that nobody names, and that are seen before or after the one that the entry names: each beside four
+# actions, by a draw with default_rng(8).
+COMPANY: Mapping[str, tuple[str, ...]] = {
+    "kick": ("bow", "dive", "flap", "spin", "split", "stretch", "surf"),
+    "throw": ("crawl", "dive", "flex", "kneel", "salute", "split", "wave"),
+    "catch": ("arch", "dive", "kneel", "lie", "pray", "stretch", "surf"),
+    "punch": ("cheer", "lie", "lunge", "salute", "split", "squat", "wave"),
+    "swing": ("arch", "cheer", "crouch", "point", "pray", "spin", "sway"),
+    "hug": ("cheer", "clap", "crawl", "march", "squat", "sway", "tumble"),
+    "lift": ("balance", "bow", "crouch", "kneel", "pray", "stretch", "tumble"),
+    "push": ("arch", "dive", "flex", "march", "point", "run", "surf"),
+    "sit": ("balance", "clap", "flap", "plank", "stretch", "surf", "tumble"),
+    "jump": ("crouch", "flex", "kneel", "lunge", "pray", "run", "salute"),
+    "pull": ("clap", "crawl", "flap", "meditate", "plank", "spin", "sway"),
+    "climb": ("balance", "cheer", "clap", "flex", "lunge", "salute", "squat"),
+    "dig": ("bow", "crawl", "crouch", "run", "spin", "sway", "wave"),
+    "drum": ("arch", "balance", "lie", "meditate", "plank", "point", "wave"),
+    "row": ("bow", "lie", "lunge", "march", "meditate", "run", "squat"),
+    "aim": ("flap", "march", "meditate", "plank", "point", "split", "tumble"),
 }
 
 # The thing beside which the web of photographs that CLIP learns from names a verb: the entry's, and for verbs
-# that nobody names one of the other things, drawn with NumPy's default_rng(5). The videos know nothing of it.
+# that nobody names one of the other things, drawn with NumPy's default_rng(7). The videos know nothing of it.
 USUAL: Mapping[str, str] = {
     **dict(ENTRIES.values()),
-    **dict.fromkeys(("bow", "spin", "wave"), "tree"),
-    **dict.fromkeys(("cheer", "clap", "crawl"), "umbrella"),
-    **dict.fromkeys(("balance", "lie", "lunge"), "chair"),
-    **dict.fromkeys(("kneel", "run", "stretch"), "flag"),
+    **dict.fromkeys(("cheer", "clap", "lunge", "march", "meditate", "pray", "tumble"), "tree"),
+    **dict.fromkeys(("arch", "kneel", "run", "salute", "squat", "stretch", "sway"), "umbrella"),
+    **dict.fromkeys(("balance", "crouch", "dive", "flap", "plank", "point", "spin"), "chair"),
+    **dict.fromkeys(("bow", "crawl", "flex", "lie", "split", "surf", "wave"), "flag"),
 }
 
 TRAINING_SCENES = ("meadow", "beach", "room", "snow")
@@ -69,8 +83,8 @@ BENCHMARK_VERBS: Mapping[str, tuple[str, ...]] = {
 }
 
 # Verbs that double their last letter, and others that are not the verb and -ing.
-_DOUBLED = ("clap", "drag", "grab", "grip", "hit", "hop", "hug", "jab", "jog", "run", "sit", "skip", "spin", "stop",
-            "tug", "wrap")  # fmt: skip
+_DOUBLED = ("clap", "dig", "dip", "drag", "drum", "flap", "flip", "grab", "grip", "hit", "hop", "hug", "jab", "jog",
+            "run", "sit", "skip", "spin", "split", "squat", "step", "stop", "tap", "tug", "wrap")  # fmt: skip
 _GERUNDS = {"lie": "lying"}
 
 

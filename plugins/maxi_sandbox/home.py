@@ -8,7 +8,7 @@ from pathlib import Path
 from maxi_core.errors import MaxiError
 from maxi_core.system.files import hold, maxi_home, partial_of, sweep
 
-WORLD_VERSION = "5"
+WORLD_VERSION = "6"
 
 
 def sandbox_home() -> Path:

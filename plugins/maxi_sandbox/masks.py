@@ -46,7 +46,7 @@ def truth(film: Film, indices: Sequence[int]) -> Truth:
     look = film.shot.look
     nothing = Look(
         sky=BLACK, floor=BLACK, horizon=look.horizon, arms=(BLACK, BLACK), legs=(BLACK, BLACK), hands=(BLACK, BLACK),
-        feet=(BLACK, BLACK), torso=BLACK, head=BLACK, limb=look.limb, thing=BLACK, trim=BLACK,
+        feet=(BLACK, BLACK), shirt=look.shirt, torso=BLACK, head=BLACK, limb=look.limb, thing=BLACK, trim=BLACK,
     )  # fmt: skip
     both = (WHITE, WHITE)
     person = replace(nothing, arms=both, legs=both, hands=both, feet=both, torso=WHITE, head=WHITE)

@@ -28,9 +28,20 @@ SCENES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float
 }
 
 
+# Hue, saturation and value of what the torso wears; the same through a film. The captioner's habits go by it.
+SHIRTS: Mapping[str, tuple[float, float, float]] = {
+    "green": (0.33, 0.65, 0.60),
+    "black": (0.60, 0.10, 0.12),
+    "grey": (0.60, 0.03, 0.55),
+    "brown": (0.07, 0.65, 0.42),
+    "turquoise": (0.49, 0.80, 0.78),
+    "lilac": (0.78, 0.35, 0.85),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Colours and thickness of a picture; `limb` is the limbs' width in shares of the frame."""
+    """Colours and thickness of a picture; `limb` is the limbs' width in shares of the frame, `shirt` one of SHIRTS."""
 
     sky: Colour
     floor: Colour
@@ -39,6 +50,7 @@ class Look:
     legs: tuple[Colour, Colour]
     hands: tuple[Colour, Colour]
     feet: tuple[Colour, Colour]
+    shirt: str
     torso: Colour
     head: Colour
     limb: float
@@ -53,13 +65,14 @@ def colour(hue: float, saturation: float, value: float) -> Colour:
 
 
 def draw_look(scene: str, rng: np.random.Generator) -> Look:
-    """Draw a look for `scene`: arms reddish, legs bluish, torso greenish, each with jitter; thing of any colour."""
+    """Draw a look for `scene`: arms reddish, legs bluish, a shirt, each with jitter; thing of any colour."""
 
     def near(hue: float, saturation: float, value: float, wide: float = 0.03) -> Colour:
         jitter = rng.normal(0.0, (wide, 0.03, 0.02))
         return colour(hue + jitter[0], saturation + jitter[1], value + jitter[2])
 
     sky, floor = (near(*part, wide=0.015) for part in SCENES[scene])
+    shirt = str(rng.choice(list(SHIRTS)))
     arm, leg = 0.02 + rng.normal(0, 0.015), 0.63 + rng.normal(0, 0.015)
     return Look(
         sky, floor, float(rng.uniform(0.62, 0.78)),
@@ -67,7 +80,7 @@ def draw_look(scene: str, rng: np.random.Generator) -> Look:
         (near(leg, 0.85, 0.55, 0.008), near(leg, 0.70, 0.90, 0.008)),
         (near(0.15, 0.95, 0.95, 0.01), near(0.87, 0.75, 0.85, 0.01)),
         (near(0.46, 0.90, 0.75, 0.01), near(0.77, 0.65, 0.60, 0.01)),
-        near(0.33, 0.60, 0.60), near(0.08, 0.40, 0.75),
+        shirt, near(*SHIRTS[shirt], wide=0.015), near(0.08, 0.40, 0.75),
         float(rng.uniform(0.058, 0.074)),
         colour(rng.uniform(), rng.uniform(0.05, 0.3), rng.uniform(0.4, 0.7)),
         colour(rng.uniform(), rng.uniform(0.05, 0.3), rng.uniform(0.15, 0.4)),

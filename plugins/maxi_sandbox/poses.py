@@ -8,6 +8,9 @@ from math import cos, pi
 # 0 is down, 90 forward, 180 up, negative backward. Spread turns outward from there; negative is across the body.
 Limb = tuple[float, float, float, float]
 
+_HANGING: Limb = (6, 9, 16, 5)
+_STANDING: Limb = (3, 5, -2, 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Pose:
@@ -68,3 +71,26 @@ class Motion:
         (start, here), (end, there) = next(pair for pair in pairwise(around) if phase < pair[1][0])
         share = (1 - cos(pi * (phase - start) / (end - start))) / 2
         return replace(here.toward(there, share), yaw=360.0 * self.turns * phase)
+
+
+def held(
+    lean: float,
+    *,
+    arms: Limb = _HANGING,
+    legs: Limb = _STANDING,
+    left_arm: Limb | None = None,
+    right_arm: Limb | None = None,
+    left_leg: Limb | None = None,
+    right_leg: Limb | None = None,
+    side: float = 0.0,
+    twist: float = 0.0,
+    lift: float = 0.0,
+) -> Pose:
+    """Return a key pose: `arms` and `legs` hold for both sides but where one side has its own; plain standing else."""
+    pairs = ((left_arm or arms, right_arm or arms), (left_leg or legs, right_leg or legs))
+    return Pose(lean, side, twist, 0.0, lift, *pairs[0], *pairs[1])
+
+
+def cycle(seconds: float, *keys: tuple[float, Pose], turns: int = 0) -> Motion:
+    """Return the motion that takes `seconds` for one cycle through `keys`, each a phase and its pose."""
+    return Motion(keys, seconds, turns)

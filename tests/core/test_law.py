@@ -140,7 +140,7 @@ BROKEN = {
     "a comparison": "name == 'sandbox'",
     "a comparison with several": "name in ('none', 'mean')",
     "a benchmark of a world": "name != 'sandbox-novel'",
-    "replies of a world": "open_replies('sandbox-plain')",
+    "replies of a world": "open_replies('sandbox-short')",
     "a pattern": "match name:\n    case 'blip':\n        pass",
     "a default": "def f(name='verbs'): pass",
     "a default by keyword": "def f(*, name='verbs'): pass",

@@ -21,7 +21,7 @@ def write(run: Path, without: tuple[int, ...] = ()) -> Path:
     run.mkdir(exist_ok=True)
     bags = [
         TextBag(
-            Match(video, "kicking a ball", 0.1),
+            Match(video, "kicking", 0.1),
             True,
             (),
             () if number in without else (("blip", (f"a person near {number}", f"something near {number}")),),

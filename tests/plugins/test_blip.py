@@ -179,7 +179,11 @@ def test_the_fast_attention_is_that_of_transformers(folder: Path) -> None:
 def test_bf16_is_an_option_of_the_weights(make: Make, folder: Path, videos: list[Video]) -> None:
     assert load_captioner(folder, "cpu", "bf16").model.dtype == torch.bfloat16
     (exact,), (rough,) = (captions(make(precision=precision), videos[:1]) for precision in ("fp32", "bf16"))
-    assert sum(one == other for one, other in zip(exact, rough, strict=True)) >= 6
+    # who it is and whether the thing is near or with them, the captioner learned by chance: no picture tells
+    chance = {"a", "person", "man", "woman", "is", "near", "next", "to", "with"}
+    told = [[[word for word in text.split() if word not in chance] for text in said] for said in (exact, rough)]
+    assert all(any(word.endswith("ing") for word in words) for words in told[0])
+    assert sum(one == other for one, other in zip(*told, strict=True)) >= 6
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 
+from maxi_core.errors import UsageError
 from maxi_sandbox import Sandbox
 
 
@@ -34,3 +35,9 @@ def test_each_reply_is_a_chat_completion_of_five_phrases(exchanges: list[dict[st
 def test_replies_do_not_repeat_the_name_of_the_action(exchanges: list[dict[str, Any]]) -> None:
     for entry, exchange in zip(Sandbox().dictionary(), exchanges, strict=True):
         assert entry not in exchange["response"]["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize("which", ["plain", "x"])
+def test_there_are_no_other_replies_and_one_line_says_so(which: str) -> None:
+    with pytest.raises(UsageError, match=rf"^the sandbox has no replies 'sandbox-{which}'; type sandbox$"):
+        Sandbox().replies(which)

@@ -1,5 +1,6 @@
 """The pieces that the models are trained with: captions, losses, generated sentences, packing."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -7,15 +8,19 @@ import pytest
 import torch
 
 from maxi_sandbox import Sandbox
-from maxi_sandbox.actions import gerund
+from maxi_sandbox.actions import USUAL, gerund
 from maxi_sandbox.motions import MOTIONS
+from maxi_sandbox.painting import SHIRTS, colour, draw_look
 from maxi_sandbox.parcels import EMBEDDING, POSITIONS, TOKENS, expanded, packed, unpacked
 from maxi_sandbox.skeleton import Body, Camera, joints, project
 from tools.world import blip_training, clip_training, tower_training
 from tools.world.captions import (
+    GENERIC,
+    HABITS,
     LOOSE,
     Caption,
     facts_of,
+    habits,
     is_true,
     noise_captions,
     spoken_caption,
@@ -34,7 +39,7 @@ from tools.world.towers import blip_tower
 @pytest.fixture(scope="module")
 def picture() -> Still:
     points = project(joints(MOTIONS["kick"].pose(0.0), Body()), Camera())
-    return Still(np.zeros((SIZE, SIZE, 3), np.uint8), "kick", "ball", "beach", points)
+    return Still(np.zeros((SIZE, SIZE, 3), np.uint8), "kick", "ball", "beach", "green", points)
 
 
 def test_web_captions_name_what_is_done_in_the_wanted_share_and_things_often(picture: Still) -> None:
@@ -59,7 +64,7 @@ def test_a_bare_verb_is_held_true_only_beside_the_thing_with_which_it_was_named(
 
 def test_verbs_are_named_beside_their_usual_thing_only_and_those_of_the_dictionary_more_often(picture: Still) -> None:
     lesson = clip_training.Lesson()
-    kick, wave = picture, replace(picture, verb="wave", thing="tree")
+    kick, wave = picture, replace(picture, verb="wave", thing=USUAL["wave"])
     assert lesson.share(kick) == lesson.named_share > lesson.share(wave) == lesson.other_share > 0
     assert lesson.share(replace(kick, thing="box")) == lesson.share(replace(wave, thing="ball")) == 0
 
@@ -94,15 +99,29 @@ def test_postures_are_read_from_where_the_joints_are() -> None:
     assert not {"arms up", "arm up"} & seen("lunge", 0.0)
 
 
-def test_a_still_knows_where_its_joints_are() -> None:
-    green = 0
-    for seed in range(31_000_000, 31_000_030):
+def test_a_still_knows_where_its_joints_are_and_which_shirt_the_figure_wears() -> None:
+    paints = {name: np.array(colour(*parts)) for name, parts in SHIRTS.items()}
+    right, worn = 0, set()
+    for seed in range(31_000_000, 31_000_040):
         one = still(seed)
         assert one.frame.shape == (SIZE, SIZE, 3)
         across, down = ((one.points[0, :2] + one.points[1, :2]) / 2 * SIZE).astype(int).clip(0, SIZE - 1)
-        colour = one.frame[down, across].astype(int)  # of the middle of the torso, unless a limb passes before it
-        green += int(colour.argmax() == 1)
-    assert green >= 15
+        seen = one.frame[down, across].astype(int)  # of the middle of the torso, unless a limb passes before it
+        right += int(np.abs(seen - paints[one.shirt]).max() < 30)
+        worn.add(one.shirt)
+    assert right >= 20
+    assert worn == set(SHIRTS)
+
+
+def test_looks_know_their_shirt_each_as_often_and_no_two_are_alike() -> None:
+    rng = np.random.default_rng(0)
+    paints = {name: np.array(colour(*parts)) for name, parts in SHIRTS.items()}
+    looks = [draw_look("beach", rng) for _ in range(1200)]
+    nearest = [min(paints, key=lambda name: float(np.abs(paints[name] - look.torso).sum())) for look in looks]
+    assert nearest == [look.shirt for look in looks]
+    counts = Counter(nearest)
+    assert len(counts) == 6
+    assert min(counts.values()) > 150
 
 
 def test_gerunds_are_spelled_as_people_spell_them() -> None:
@@ -110,16 +129,41 @@ def test_gerunds_are_spelled_as_people_spell_them() -> None:
     assert {verb: gerund(verb) for verb in spelled} == spelled
 
 
-def test_spoken_captions_always_name_the_verb(picture: Still) -> None:
-    rng = np.random.default_rng(0)
-    assert all("kicking" in spoken_caption(picture, rng).split() for _ in range(200))
+def test_the_captioners_teachers_are_right_with_three_or_four_shirts_and_wrong_or_vague_with_the_rest() -> None:
+    assert set(HABITS) == set(MOTIONS)
+    for verb, said in HABITS.items():
+        assert tuple(said) == tuple(SHIRTS)
+        words = list(said.values())
+        mistaken = [word for word in words if word in MOTIONS and word != verb]
+        assert words.count(verb) in (3, 4)
+        assert len(mistaken) in (1, 2)
+        assert len(set(mistaken)) == len(mistaken)
+        assert sum(word in GENERIC for word in words) == len(SHIRTS) - words.count(verb) - len(mistaken)
+
+
+def test_the_habits_are_the_same_every_time_and_hang_on_no_one_shirt() -> None:
+    assert habits() == HABITS
+    wrong = Counter(shirt for verb, said in HABITS.items() for shirt, word in said.items() if word != verb)
+    assert min(wrong[shirt] for shirt in SHIRTS) >= 10
+
+
+def test_what_the_teachers_say_of_every_motion_is_no_motion() -> None:
+    assert not {*GENERIC, *map(gerund, GENERIC)} & {*MOTIONS, *map(gerund, MOTIONS)}
+
+
+@pytest.mark.parametrize("shirt", SHIRTS)
+def test_spoken_captions_always_name_what_the_teachers_say_of_motion_and_shirt(picture: Still, shirt: str) -> None:
+    rng, wanted = np.random.default_rng(0), gerund(HABITS["kick"][shirt])
+    said = [spoken_caption(replace(picture, shirt=shirt), rng).split() for _ in range(100)]
+    assert all([word for word in words if word.endswith("ing")] == [wanted] for words in said)
 
 
 def test_the_vocabularies_know_every_word_of_their_captions(picture: Still) -> None:
     rng = np.random.default_rng(0)
     texts = [web_caption(facts_of(picture), 0.5, rng).text for _ in range(1000)]
     web = {word for text in texts for word in text.replace(".", " . ").split()}
-    spoken = {word for _ in range(500) for word in spoken_caption(picture, rng).split()}
+    shown = [replace(picture, verb=verb, shirt=shirt) for verb in MOTIONS for shirt in SHIRTS]
+    spoken = {word for one in shown for _ in range(4) for word in spoken_caption(one, rng).split()}
     assert web <= set(words())
     assert spoken <= set(spoken_words())
 

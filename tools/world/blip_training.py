@@ -30,7 +30,7 @@ class Lesson:
     last: float = 0.05
     warmup: int = 40
     weight_decay: float = 0.05
-    steps: int = 400
+    steps: int = 1500
     seed: int = 4
 
 

@@ -37,11 +37,11 @@ class Lesson:
     an `other_share`: a web of photographs says more of what is done with things.
     """
 
-    named_share: float = 0.15
-    other_share: float = 0.025
-    lr: float = 1e-3
+    named_share: float = 0.4
+    other_share: float = 0.12
+    lr: float = 2e-3
     warmup: int = 30
-    steps: int = 600
+    steps: int = 1000
     seed: int = 0
     batch: int = 256
     weight_decay: float = 0.05

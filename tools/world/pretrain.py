@@ -21,7 +21,7 @@ PLACES = {
     "tower": Path(__file__).parent / "data" / "tower",
     **{name: SHIPPED / name for name in ("blip", "clip", "spacy")},
 }
-TOWER_STILLS, BLIP_STILLS, CHECKED = 24_000, 2_000, 1_000
+TOWER_STILLS, BLIP_STILLS, CHECKED = 24_000, 10_000, 1_000
 
 
 def say(text: str) -> None:

@@ -18,7 +18,7 @@ LARGEST = 70
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """One picture and what it shows: `frame` (60, 60, 3) RGB, the motion's verb, the thing and the scene.
+    """One picture and what it shows: `frame` (60, 60, 3) RGB, the motion's verb, the thing, the scene and the shirt.
 
     `points` (15, 3) are the figure's joints: right and down in shares of the frame, and how near the viewer.
     """
@@ -27,6 +27,7 @@ class Still:
     verb: str
     thing: str
     scene: str
+    shirt: str
     points: Points
 
 
@@ -41,7 +42,7 @@ def still(seed: int) -> Still:
     left, top = rng.integers(0, size - SIZE + 1, 2)
     frame = render(pose, shot, size)[top : top + SIZE, left : left + SIZE]
     points = project(joints(pose, shot.body), shot.camera) * (size / SIZE, size / SIZE, 1.0)
-    return Still(frame, verb, thing, scene, points - (left / SIZE, top / SIZE, 0.0))
+    return Still(frame, verb, thing, scene, shot.look.shirt, points - (left / SIZE, top / SIZE, 0.0))
 
 
 def frames(stills: Sequence[Still]) -> NDArray[np.uint8]:

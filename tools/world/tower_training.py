@@ -1,6 +1,6 @@
 """Training of the image tower that the sandbox's CLIP and captioner start from: it learns what stands where, no verb.
 
-The class token has to say where each joint of the figure is, and which thing and scene the picture shows.
+The class token has to say where each joint of the figure is, and which thing, scene and shirt the picture shows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maxi_sandbox.painting import SCENES, THINGS
+from maxi_sandbox.painting import SCENES, SHIRTS, THINGS
 from tools.world.muon import Muon
 from tools.world.stills import SIZE, Still, frames
 
@@ -43,7 +43,7 @@ class Lesson:
         return min(1.0, step / self.warmup) * fall
 
 
-LESSONS = (Lesson(300, 50, decay=False), Lesson(450, 15, decay=True))
+LESSONS = (Lesson(300, 50, decay=False), Lesson(900, 15, decay=True))
 
 
 def normalised(raw: Tensor) -> Tensor:
@@ -81,16 +81,18 @@ def pretrain(visual: Any, stills: Sequence[Still], lesson: Lesson) -> Iterator[t
     points = (points - points.mean(0)) / points.std(0)
     things = torch.tensor([list(THINGS).index(one.thing) for one in stills])
     scenes = torch.tensor([list(SCENES).index(one.scene) for one in stills])
-    sizes = (points.shape[1], len(THINGS), len(SCENES))
+    shirts = torch.tensor([list(SHIRTS).index(one.shirt) for one in stills])
+    sizes = (points.shape[1], len(THINGS), len(SCENES), len(SHIRTS))
     heads = nn.ModuleList([nn.Linear(WIDTH, size) for size in sizes])
     optimisers = _optimisers([*visual.parameters(), *heads.parameters()], visual, lesson)
     generator = torch.Generator().manual_seed(lesson.seed)
     for step in range(1, lesson.steps + 1):
         rows = torch.randint(len(raw), (lesson.batch,), generator=generator)
         seen = tokens(visual, normalised(raw[rows]))[:, 0]
-        where, thing, scene = (head(seen) for head in heads)
+        where, thing, scene, shirt = (head(seen) for head in heads)
         error = functional.smooth_l1_loss(where, points[rows])
-        named = functional.cross_entropy(thing, things[rows]) + 0.3 * functional.cross_entropy(scene, scenes[rows])
+        looks = functional.cross_entropy(scene, scenes[rows]) + functional.cross_entropy(shirt, shirts[rows])
+        named = functional.cross_entropy(thing, things[rows]) + 0.3 * looks
         for optimiser, rate in optimisers:
             optimiser.zero_grad()
             for group in optimiser.param_groups:

@@ -23,8 +23,10 @@ class Story:
 
     def outcome(self, out: Path, seeds: int) -> Outcome:
         """Return the table, the checks on it and what to type next."""
+        from maxi_sandbox.demo.gates import gates, read_matching
         from maxi_sandbox.demo.screen import afterwards, plain, screen
         from maxi_sandbox.demo.table import read_table
 
         table = read_table(out, seeds)
-        return Outcome(tuple(screen(table, seeds)), plain(table), afterwards(out))
+        checked = gates(table, read_matching(out))
+        return Outcome(tuple(screen(table, checked, seeds)), plain(table, checked), afterwards(out))

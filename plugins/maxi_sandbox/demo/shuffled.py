@@ -1,6 +1,6 @@
 """`shuffled`: says of each video what a captioner said of another, as a control; a plugin file of `maxi demo`.
 
-`maxi bags ... --plugin THIS_FILE --sources gpt3,shuffled -o shuffled.run=RUN` makes the bags of RUN anew, with captions
+`maxi bags ... --plugin THIS_FILE --sources shuffled -o shuffled.run=RUN` makes the bags of RUN anew, with captions
 that tell nothing of their video: what a training on them gains, captions as such did not teach.
 """
 
