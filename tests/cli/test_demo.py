@@ -94,7 +94,7 @@ def test_the_screen_names_what_was_trained_how_and_what_each_verb_gains_in_80_co
     assert all(len(line) <= 80 for line in shown.splitlines())
     words = " ".join(shown.split())
     for said in (
-        "both towers and the token embedding, as in the paper",
+        "both towers, as in the paper, and the token embedding, which the authors leave as it is",
         "loss: the paper's (mil_nce, Eq. 2)",
         "each video with another one's captions",
         "true labels of all videos and cross-entropy; so it is told of novel verbs, too",

@@ -27,7 +27,8 @@ ROWS = {
 }
 # What the rows are, in lines of at most 80 columns.
 ABOUT = """\
-what is trained: both towers and the token embedding, as in the paper
+what is trained: both towers, as in the paper, and the token embedding, which
+  the authors leave as it is
 loss: the paper's (mil_nce, Eq. 2); mil_nce_instance counts a video's own bag
   alone; it is run with three seeds or more
 captions of other videos: as + blip, each video with another one's captions
