@@ -68,10 +68,28 @@ def partial_of(path: Path, mark: str = ".") -> Path:
     return path.with_name(f".{path.name[:200]}{mark}{os.urandom(4).hex()}")
 
 
-def hold(handle: int) -> None:
-    """Mark an open file or folder as one that a living process is making; the mark goes with the process."""
+def hold(handle: int) -> bool:
+    """Mark an open file or folder as one that a living process is making; the mark goes with the process.
+
+    Return False where it is gone: another process swept it before it was marked, and it has to be made anew.
+    """
     with suppress(OSError):  # a file system without locks
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # waits while a sweep has it
+    return os.fstat(handle).st_nlink > 0
+
+
+def held_folder(path: Path, mark: str = ".") -> tuple[Path, int]:
+    """Make a folder beside `path` for what is on its way to it, held; return it and the handle that holds it."""
+    while True:
+        partial = partial_of(path, mark)
+        partial.mkdir()
+        try:
+            handle = os.open(partial, os.O_RDONLY)
+        except FileNotFoundError:  # swept, before it could be held
+            continue
+        if hold(handle):
+            return partial, handle
+        os.close(handle)
 
 
 def sweep(folder: Path, name: str = "*") -> None:
@@ -99,7 +117,8 @@ class _Whole(io.FileIO):
     def __init__(self, path: Path) -> None:
         super().__init__(partial_of(path), "xb")
         self.path = path
-        hold(self.fileno())
+        while not hold(self.fileno()):
+            super().__init__(partial_of(path), "xb")
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write to the disk; raises MaxiError."""
@@ -150,15 +169,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     refuse_remote(path)
     refuse_existing(path)
-    partial = partial_of(path.absolute())
+    final = path.absolute()
     try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        sweep(partial.parent, f"{path.name[:200]}.*")
-        partial.mkdir()
-        handle = os.open(partial, os.O_RDONLY)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        sweep(final.parent, f"{path.name[:200]}.*")
+        partial, handle = held_folder(final)
     except OSError as error:
         raise _unwritable(path, error) from error
-    hold(handle)
     try:
         yield partial
         partial.rename(path)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maxi_core.errors import MaxiError
-from maxi_core.system.files import hold, maxi_home, partial_of, sweep
+from maxi_core.system.files import held_folder, maxi_home, sweep
 
 WORLD_VERSION = "6"
 
@@ -35,7 +35,7 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
 def _make(final: Path, make: Callable[[Path], None]) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     sweep(final.parent)
-    part, handle = _claimed(final)
+    part, handle = held_folder(final, "-")
     try:
         make(part)
         try:
@@ -46,24 +46,6 @@ def _make(final: Path, make: Callable[[Path], None]) -> None:
     finally:
         os.close(handle)
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _claimed(final: Path) -> tuple[Path, int]:
-    """Return a new folder beside `final` and the handle that holds it.
-
-    Between the two another process that sweeps may take the folder for one that was left; then it is made anew.
-    """
-    while True:
-        part = partial_of(final, "-")
-        part.mkdir()
-        try:
-            handle = os.open(part, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        hold(handle)
-        if part.is_dir():
-            return part, handle
-        os.close(handle)
 
 
 def forget(name: str) -> None:

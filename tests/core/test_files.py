@@ -110,6 +110,60 @@ def test_what_a_killed_process_left_is_swept_and_what_is_being_made_is_not(tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".mine", ".a.txt.xyz", "a.0123abcd", made.name])
 
 
+@pytest.fixture
+def swept_once(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Another process takes what is being made for what was left, once, just before it is marked."""
+    from maxi_core.system import files
+
+    taken: list[Path] = []
+    mark = files.fcntl.flock
+
+    def flock(handle: int, how: int) -> None:
+        if not taken:
+            taken.append(Path(f"/proc/self/fd/{handle}").readlink())
+            taken[0].rmdir() if taken[0].is_dir() else taken[0].unlink()
+        mark(handle, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    return taken
+
+
+def test_a_file_that_is_swept_before_it_is_marked_is_made_anew(tmp_path: Path, swept_once: list[Path]) -> None:
+    write_text(tmp_path / "a.txt", "text")
+    assert len(swept_once) == 1
+    assert (tmp_path / "a.txt").read_text() == "text"
+    assert os.listdir(tmp_path) == ["a.txt"]  # noqa: PTH208 - hidden ones, too
+
+
+def test_a_folder_that_is_swept_before_it_is_marked_is_made_anew(tmp_path: Path, swept_once: list[Path]) -> None:
+    from maxi_core.system.files import whole_folder
+
+    with whole_folder(tmp_path / "made") as folder:
+        (folder / "inside").touch()
+    assert len(swept_once) == 1
+    assert (tmp_path / "made" / "inside").is_file()
+
+
+def test_a_folder_that_is_swept_before_it_is_opened_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maxi_core.system import files
+
+    real, swept = os.open, []
+
+    def opened(path: Path, flags: int) -> int:
+        if not swept:
+            swept.append(path)
+            Path(path).rmdir()
+        return real(path, flags)
+
+    monkeypatch.setattr(files.os, "open", opened)
+    folder, handle = files.held_folder(tmp_path / "made")
+    os.close(handle)
+    assert folder.is_dir()
+    assert folder not in swept
+
+
 def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
