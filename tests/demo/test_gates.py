@@ -28,10 +28,10 @@ AGAINST_RAW = (
 )
 OTHER_WAYS = (
     "novel verbs: 10 points above the caption vote",
-    "novel verbs: above the dictionary alone",
-    "captions of other videos: on novel verbs no better than the dictionary alone",
+    "same / novel / view: above the dictionary alone",
+    "same / novel / view: captions of other videos no better than the dictionary alone",
 )
-LOSSES = "novel verbs: mil_nce within 3 points of mil_nce_instance"
+LOSSES = "same / novel / view: mil_nce within 3 points of mil_nce_instance"
 MATCHES = "matches right at p = 0.9, 0.5, 0.3: about 65 / 80 / 90 %, as in the paper"
 
 
@@ -39,6 +39,7 @@ def table() -> Cells:
     """Return a table of one seed with which every gate holds, and none by much."""
     top1 = {RAW: 40.0, "dictionary": 44.0, BLIP: 52.0, SHUFFLED: 44.0, VOTE: 42.0}
     cells = {(row, benchmark): Cell((score,)) for row, score in top1.items() for benchmark in BENCHMARKS}
+    cells["dictionary", VIEW] = cells[SHUFFLED, VIEW] = Cell((40.1,))
     gains = dict(zip(VERBS, (20.0, 15.0, 14.0, -1.0), strict=True))
     for benchmark, gained in ((SAME, 5.0), (NOVEL, 12.0), (VIEW, 0.5)):
         sure = Interval(gained, 0.1, 2 * gained)
@@ -63,13 +64,22 @@ def test_every_gate_holds_where_just_enough_is_gained_and_says_what_was_found() 
     assert [gate.claim for gate in found] == [*AGAINST_RAW, *OTHER_WAYS, MATCHES]
     assert all(gate.holds for gate in found)
     assert [gate.found for gate in found] == [
-        "+12.0 [+0.1, +24.0]", "+5.0 [+0.1, +10.0]", "+0.5", "3 of 4", "+10.0", "+8.0", "+0.0", "65 / 80 / 90",
+        "+12.0 [+0.1, +24.0]", "+5.0 [+0.1, +10.0]", "+0.5", "3 of 4", "+10.0", "+1.0 / +8.0 / +0.4",
+        "+0.0 / +0.0 / +0.0", "65 / 80 / 90",
     ]  # fmt: skip
 
 
 def scored(row: str, benchmark: str, *seeds: float) -> Callable[[Cells], None]:
     def change(cells: Cells) -> None:
         cells[row, benchmark] = replace(cells.get((row, benchmark), Cell(seeds)), seeds=seeds)
+
+    return change
+
+
+def other_loss(same: float, novel: float, view: float) -> Callable[[Cells], None]:
+    def change(cells: Cells) -> None:
+        for benchmark, score in zip(BENCHMARKS, (same, novel, view), strict=True):
+            cells[INSTANCE, benchmark] = Cell((score,))
 
     return change
 
@@ -96,13 +106,20 @@ FAULTS: dict[str, tuple[Callable[[Cells], None], str, str]] = {
     "some verbs gain it all": (against_raw(NOVEL, SURE, UNSURE), AGAINST_RAW[0], "+13.0 [-0.1, +26.0]"),
     "same verbs gain too little": (against_raw(SAME, LITTLE["same"], SURE), AGAINST_RAW[1], "+4.9 [+1.0, +9.0]"),
     "some videos gain it all": (against_raw(SAME, UNSURE, SURE), AGAINST_RAW[1], "+13.0 [-0.1, +26.0]"),
-    "the other view gains nothing": (scored(BLIP, VIEW, 40.0), AGAINST_RAW[2], "+0.0"),
+    "the other view gains nothing": (scored(RAW, VIEW, 40.5), AGAINST_RAW[2], "+0.0"),
     "half of the verbs gain": (gained(40.0, 30.0, 0.0, -1.0), AGAINST_RAW[3], "2 of 4"),
     "the vote is near": (scored(VOTE, NOVEL, 42.1), OTHER_WAYS[0], "+9.9"),
-    "the dictionary alone is as good": (scored("dictionary", NOVEL, 52.0), OTHER_WAYS[1], "+0.0"),
-    "any captions do": (scored(SHUFFLED, NOVEL, 44.1), OTHER_WAYS[2], "+0.1"),
-    "the other loss is better": (scored(INSTANCE, NOVEL, 55.1), LOSSES, "-3.1"),
-    "the other loss is worse": (scored(INSTANCE, NOVEL, 48.9), LOSSES, "+3.1"),
+    "the dictionary alone is as good": (scored("dictionary", NOVEL, 52.0), OTHER_WAYS[1], "+1.0 / +0.0 / +0.4"),
+    "the dictionary alone is better on same verbs": (
+        scored("dictionary", SAME, 45.1),
+        OTHER_WAYS[1],
+        "-0.1 / +8.0 / +0.4",
+    ),
+    "any captions do": (scored(SHUFFLED, NOVEL, 44.1), OTHER_WAYS[2], "+0.0 / +0.1 / +0.0"),
+    "any captions do from the other view": (scored(SHUFFLED, VIEW, 40.2), OTHER_WAYS[2], "+0.0 / +0.0 / +0.1"),
+    "the other loss is better": (other_loss(45.0, 55.1, 40.5), LOSSES, "+0.0 / -3.1 / +0.0"),
+    "the other loss is worse": (other_loss(45.0, 48.9, 40.5), LOSSES, "+0.0 / +3.1 / +0.0"),
+    "the other loss is better on same verbs": (other_loss(48.1, 52.0, 40.5), LOSSES, "-3.1 / +0.0 / +0.0"),
 }
 
 
@@ -117,22 +134,15 @@ def test_a_gate_fails_where_its_claim_does_not_hold_and_no_other_does(
 
 def test_several_seeds_count_with_their_mean() -> None:
     cells = table()
-    scored(BLIP, VIEW, 30.0, 49.0)(cells)
+    scored(RAW, VIEW, 30.0, 52.0)(cells)
     assert [(gate.claim, gate.found) for gate in failing(cells)] == [(AGAINST_RAW[2], "-0.5")]
-
-
-def test_on_the_other_benchmarks_captions_of_other_videos_may_gain() -> None:
-    cells = table()
-    scored(SHUFFLED, SAME, 60.0)(cells)
-    scored(SHUFFLED, VIEW, 60.0)(cells)
-    assert failing(cells) == []
 
 
 def test_the_losses_are_compared_where_both_were_trained_with() -> None:
     cells = table()
     assert LOSSES not in [gate.claim for gate in gates(cells, RIGHT)]
     for score in (49.0, 55.0):
-        scored(INSTANCE, NOVEL, score)(cells)
+        other_loss(45.0, score, 40.5)(cells)
         assert [gate.holds for gate in gates(cells, RIGHT) if gate.claim == LOSSES] == [True]
 
 
