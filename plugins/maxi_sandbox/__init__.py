@@ -82,8 +82,8 @@ class Sandbox(World):
         return Path(__file__).parent / "sandbox.toml"
 
     def studies(self) -> Path:
-        """Return the recipe of `maxi study`: both towers are trained, as in the paper."""
-        return Path(__file__).parent / "studies.toml"
+        """Return the same recipe, for `maxi study`."""
+        return self.recipe()
 
     def demonstration(self) -> Demonstration:
         """Return the story of `maxi demo`."""

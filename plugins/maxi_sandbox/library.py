@@ -1,9 +1,7 @@
 """The films of the sandbox: the training videos and the benchmarks, and the folders they are rendered into."""
 
 import csv
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +130,5 @@ def _write_list(folder: Path, names: Sequence[str], labelled: Iterable[tuple[str
 
 
 def _render(films: Iterable[Film], folder: Path) -> None:
-    # Threads, since most of the time goes into the encoder, which lets others run.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(lambda film: write_mp4(film, folder / f"{film.name}.mp4"), films):
-            pass
+    for film in films:
+        write_mp4(film, folder / f"{film.name}.mp4")
