@@ -3,7 +3,7 @@
     python -m benchmarks.fast --seeds 0,1,2
     python -m benchmarks.fast --seeds 0 --epochs 2 --only recipe,fast
 
-Trains the recipe of the sandbox's studies (both towers, on gpt3's and blip's bags) as it is, with half of its frames,
+Trains the recipe of the sandbox (both towers, on gpt3's and blip's bags) as it is, with half of its frames,
 with half of the patches until the last epoch, and with both, as the recipe `maxi-fast` is to `maxi-k400`; scores all of
 them in one protocol, and the model that they begin with. Each training is a process of its own, whose CPU time counts.
 What is there in --out is not made again. Exits with 1 if `fast` takes more than GOAL of the recipe's CPU time.
