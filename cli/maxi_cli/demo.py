@@ -2,16 +2,16 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from maxi_cli.flags import JsonFlag, QuietFlag, offering, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
-from maxi_core.errors import ExitCode, MaxiError, UsageError
+from maxi_core.errors import UsageError
+from maxi_core.system.threads import own_cores
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from maxi_core.plugin.roles import Command, Demonstration, Grid
 
 SCHEMA = 1
+AT_ONCE = 4  # commands; each takes about a gigabyte of memory
 
 
 def demo(
@@ -53,44 +54,24 @@ def demo(
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder", "name another with --out")
     began = time.monotonic()
-    for number, command in enumerate(story, 1):
-        note(f"[{number}/{len(story)}] {command.title}")
-        note(f"$ {command}")
-        _run(command, quiet=quiet or json)
+    _run(story, sys.stderr if quiet or json else sys.stdout)
     _finish(demonstration, out, seeds, time.monotonic() - began, json=json)
 
 
-def _run(command: "Command", *, quiet: bool) -> None:
-    """Run a command in this process, which saves the seconds that each start of Python and torch takes."""
-    from maxi_cli.__main__ import run
+def _run(story: Sequence["Command"], output: TextIO) -> None:
+    """Run all commands, as many at a time as there are cores, and print what each has printed when it is done."""
+    from maxi_cli.pool import Finished, run_all
 
-    words = [*command.words, *(["--quiet"] if quiet else [])]
-    began = time.monotonic()
-    with _argv(words), _silent(quiet):
-        code = run(words)
-    if code != ExitCode.DONE:
-        raise MaxiError(f"`{command}` ended with {code}", "the lines above say why")
-    note(f"  {time.monotonic() - began:.0f} s")
+    def begins(number: int, command: "Command") -> None:
+        note(f"[{number + 1}/{len(story)}] {command.title}")
+        note(f"$ {command}")
 
+    def ends(command: "Command", finished: Finished) -> None:
+        output.write(finished.printed)
+        output.flush()
+        note(f"  {command.title}: {finished.seconds:.0f} s")
 
-@contextmanager
-def _argv(words: list[str]) -> Iterator[None]:
-    """Let manifests say the command that was run, and not the demonstration's."""
-    before, sys.argv = sys.argv, ["maxi", *words]
-    try:
-        yield
-    finally:
-        sys.argv = before
-
-
-@contextmanager
-def _silent(wanted: bool) -> Iterator[None]:
-    """Send what the command prints to stderr, so that stdout has the table alone."""
-    before, sys.stdout = sys.stdout, sys.stderr if wanted else sys.stdout
-    try:
-        yield
-    finally:
-        sys.stdout = before
+    run_all(story, min(own_cores(), AT_ONCE), begins, ends)
 
 
 def as_table(grid: "Grid") -> "Table":

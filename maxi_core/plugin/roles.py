@@ -217,7 +217,11 @@ def tell_frames(visual: "nn.Module", frames: int) -> bool:
 
 
 class Command(Protocol):
-    """One `maxi` command of a demonstration; as text it is what one types in a shell."""
+    """One `maxi` command of a demonstration; as text it is what one types in a shell.
+
+    It may say what it needs: `after`, the titles of commands that are done before it begins, `()` for none. One that
+    does not say needs all that stand before it.
+    """
 
     @property
     def title(self) -> str:
@@ -254,7 +258,10 @@ class Outcome:
 
 
 class Demonstration(Protocol):
-    """The whole method in public commands, and what they have come to; `beside` says what no command does."""
+    """The whole method in public commands, and what they have come to; `beside` says what no command does.
+
+    Commands that do not need each other run at the same time, where there are cores for it.
+    """
 
     beside: str
 

@@ -71,6 +71,22 @@ def test_the_losses_are_compared_from_three_seeds_on() -> None:
         assert sum("mil_nce_instance" in words for words in trained) == (seeds if seeds >= 3 else 0)
 
 
+def test_every_command_needs_only_what_stands_before_it_and_reads_what_those_have_written() -> None:
+    """So the commands can be pasted one after the other, and no two that make the same thing run at once."""
+    story = list(commands(Path("demo"), SEEDS))
+    done: dict[str, str] = {}  # title -> the folder that it writes
+    for command in story:
+        assert set(command.after) <= set(done), command.title
+        read = [word for word in command.words[1:] if word.startswith("demo/")][:-1]  # the last one is its --out
+        assert set(read) <= {done[title] for title in command.after}, command.title
+        done[command.title] = command.words[command.words.index("--out") + 1]
+    assert len(done) == len(story)
+    assert [command.title for command in story if not command.after] == [
+        "text bags: dictionary",  # renders the training videos
+        *(f"captions of {benchmark}, for the vote" for benchmark in BENCHMARKS),  # render a benchmark each
+    ]
+
+
 def test_a_file_in_the_place_of_its_folder_is_named(maxi: Maxi, tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("")
     refused = maxi("demo", "--out", str(tmp_path / "demo"))

@@ -31,10 +31,11 @@ def trainings(seeds: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One `maxi` command, its words after `maxi`, and what it is for."""
+    """One `maxi` command, its words after `maxi`, what it is for, and the titles of those whose results it needs."""
 
     title: str
     words: tuple[str, ...]
+    after: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the command as it is typed in a shell."""
@@ -43,20 +44,18 @@ class Command:
 
 def commands(out: Path, seeds: int) -> Iterator[Command]:
     """Yield the commands in order, with all that they write below `out`; trainings have the seeds 0 to `seeds` - 1."""
-    for name, words in BAGS.items():
-        yield Command(f"text bags: {name}", ("bags", *RECIPE, *words, "--out", str(out / "bags" / name)))
+    yield _bags(out, "dictionary")
+    captioning = [_captioning(out, benchmark) for benchmark in BENCHMARKS]
+    yield from captioning
+    yield from (_bags(out, name) for name in BAGS if name != "dictionary")
     yield _shuffling(out)
-    trained = [training(out, name, seed) for seed in range(seeds) for name in trainings(seeds)]
+    rendered = tuple(command.title for command in captioning)
+    yield _scoring(out, "sandbox", "raw CLIP", rendered)
     for seed in range(seeds):
         for name in trainings(seeds):
-            yield Command(f"training: {name}, seed {seed}", (*_training(out, name, seed), "--seed", str(seed)))
-    models = ("sandbox", *map(str, trained))
-    yield Command(
-        "zero-shot evaluation of all",
-        ("eval", *models, *RECIPE, "--benchmark", ",".join(BENCHMARKS), "--out", str(scores(out))),
-    )
-    for benchmark in BENCHMARKS:
-        yield _captioning(out, benchmark)
+            trained = _training(out, name, seed)
+            yield trained
+            yield _scoring(out, str(training(out, name, seed)), f"{name}, seed {seed}", (*rendered, trained.title))
 
 
 def training(out: Path, name: str, seed: int) -> Path:
@@ -74,12 +73,20 @@ def captions(out: Path, benchmark: str) -> Path:
     return out / "captions" / benchmark
 
 
+def _bags(out: Path, name: str) -> Command:
+    """Return the command that makes bags; those of all need the matches, which are made once, with the first."""
+    needs = {"dictionary": (), "full": (_title("blip"), _title("gpt3"))}.get(name, (_title("dictionary"),))
+    return Command(_title(name), ("bags", *RECIPE, *BAGS[name], "--out", str(out / "bags" / name)), needs)
+
+
+def _title(bags: str) -> str:
+    return f"text bags: {'captions of other videos' if bags == SHUFFLED else bags}"
+
+
 def _shuffling(out: Path) -> Command:
     run, plugin = out / "bags" / BLIP, Path(__file__).with_name("shuffled.py")
     words = ("--sources", "shuffled", "--plugin", str(plugin), "-o", f"shuffled.run={run}")
-    return Command(
-        "text bags: captions of other videos", ("bags", *RECIPE, *words, "--out", str(out / "bags" / SHUFFLED))
-    )
+    return Command(_title(SHUFFLED), ("bags", *RECIPE, *words, "--out", str(out / "bags" / SHUFFLED)), (_title(BLIP),))
 
 
 def _captioning(out: Path, benchmark: str) -> Command:
@@ -91,10 +98,16 @@ def _captioning(out: Path, benchmark: str) -> Command:
     )
 
 
-def _training(out: Path, name: str, seed: int) -> tuple[str, ...]:
+def _training(out: Path, name: str, seed: int) -> Command:
     """Return a training's command; `--overwrite`, so that the demonstration can be run again in its folder."""
-    place = ("--out", str(training(out, name, seed)), "--overwrite")
-    if name == SUPERVISED:
-        return ("train", *RECIPE, "--labels", LABELS, "--loss", "ce", *place)
+    bags = {SUPERVISED: "dictionary", INSTANCE: BLIP}.get(name, name)  # of a supervised one, that the videos are there
+    what = ("--labels", LABELS, "--loss", "ce") if name == SUPERVISED else ()
     loss = ("--loss", "mil_nce_instance") if name == INSTANCE else ()
-    return ("train", str(out / "bags" / (BLIP if name == INSTANCE else name)), *RECIPE, *loss, *place)
+    run = () if name == SUPERVISED else (str(out / "bags" / bags),)
+    place = ("--out", str(training(out, name, seed)), "--overwrite", "--seed", str(seed))
+    return Command(f"training: {name}, seed {seed}", ("train", *run, *RECIPE, *what, *loss, *place), (_title(bags),))
+
+
+def _scoring(out: Path, model: str, said: str, after: tuple[str, ...]) -> Command:
+    words = ("eval", model, *RECIPE, "--benchmark", ",".join(BENCHMARKS), "--out", str(scores(out)))
+    return Command(f"zero-shot evaluation: {said}", words, after)
