@@ -80,8 +80,7 @@ def report(
         raise UsageError("--heatmaps lie over frames, and --no-pictures shows none", "leave out one of them")
     reading = settings.recipe().core("video", VideoOptions) if pictures else None
     named = named_labels(labels, settings.catalog) if labels else None
-    load = _loader(settings.catalog) if heatmaps else None
-    wanted = Wanted(listed, tuple(figure or ()), named, reading, load)
+    wanted = Wanted(listed, tuple(figure or ()), named, reading, _loader(settings.catalog) if heatmaps else None)
     made = make_report([here(run) for run in runs], wanted, progress(quiet=quiet))
     write_text(out, made.html)
     _show(made, out, json=json)

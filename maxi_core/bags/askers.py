@@ -1,6 +1,6 @@
 """The sources of a run, each with the part of the store in which its answers are kept."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.bags.answers import Answers
-from maxi_core.bags.asker import Asker
+from maxi_core.bags.asker import Asker, Method
 from maxi_core.bags.codecs import FILTERED_BAG, FORMS_OF_TEXT, TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, Codec, match_codec
 from maxi_core.bags.probed_first import probe_all
 from maxi_core.plugin.calls import fingerprint
@@ -85,14 +85,11 @@ def open_askers(
     Each source is asked for its fingerprint first, so a missing key or model is seen before any work is done. A wrong
     one is seen before the first video is matched: sources of texts that can be tried at no cost (`probe`) are.
     """
+    matcher, augmenter = sources.matcher, sources.augmenter
     with ExitStack() as stack:
 
         def ready(
-            source: Source,
-            method: Callable[[list[Any]], object],
-            codec: Codec[Any, Any],
-            *more: object,
-            costly: bool = False,
+            source: Source, method: Method, codec: Codec[Any, Any], *more: object, costly: bool = False
         ) -> Asker[Any, Any]:
             about = store_about(source, sources.reading, *more)
             part = stack.enter_context(kept_by(store / store_name(about), about, costly=costly))
@@ -101,14 +98,13 @@ def open_askers(
             stack.callback(asker.close)
             return asker
 
-        matcher, augmenter = sources.matcher, sources.augmenter
-        entries = digest(dictionary.entries)
         expanders = tuple(ready(one, one.expand, TEXTS_OF_ENTRY, costly=True) for one in sources.expanders)
         captioners = tuple(
             ready(one, one.caption, TEXTS_OF_VIDEO, costly=one.costs_money) for one in sources.captioners
         )
         augmenting = ready(augmenter, augmenter.augment, FORMS_OF_TEXT) if augmenter else None
         filters = tuple(ready(one, partial(_filter, one), FILTERED_BAG) for one in sources.filters)
+        entries = digest(dictionary.entries)
         matching = ready(matcher, lambda clips: matcher.match(clips, dictionary), match_codec(dictionary), entries)
         matching.before = partial(probe_all, (*expanders, *captioners), dictionary.entries)
         yield Askers(matching, expanders, captioners, augmenting, filters)

@@ -243,24 +243,7 @@ def _make(
     job: Job, manifest: dict[str, object], progress: NewProgress, answers: Answers | None, outcome: Outcome
 ) -> tuple[Made, str]:
     tally, sizes, skips = Tally(), array("i"), Skips(job.max_skipped)
-    passes = manifest.get("passes")
-
-    def decided(passes: int) -> None:
-        """Note it before the work, so that a run that goes on does the same."""
-        manifest["passes"] = passes
-        if not finished(read_manifest(job.out)):  # else the manifest there is that of the bags there
-            write_manifest(job.out, manifest)
-
-    stages = Stages(
-        job.store,
-        progress,
-        skips.skip,
-        skips.videos.use,
-        job.strict,
-        passes if isinstance(passes, int) else None,
-        decided,
-        outcome.failed,
-    )
+    stages = _stages(job, manifest, progress, skips, outcome)
 
     def lines() -> Iterator[str]:
         said = job.dictionary, job.sources, job.keep, stages, tally
@@ -281,6 +264,20 @@ def _make(
     for name, asked in outcome.asked.items():
         tally.of(name).asked += asked
     return Made(tally, sizes, tuple(skips.records)), checksum
+
+
+def _stages(job: Job, manifest: dict[str, object], progress: NewProgress, skips: Skips, outcome: Outcome) -> Stages:
+    """Return what the making of bags stands on; the number of passes is that of the manifest, or noted there."""
+    passes = manifest.get("passes")
+
+    def decided(passes: int) -> None:
+        """Note it before the work, so that a run that goes on does the same."""
+        manifest["passes"] = passes
+        if not finished(read_manifest(job.out)):  # else the manifest there is that of the bags there
+            write_manifest(job.out, manifest)
+
+    before = passes if isinstance(passes, int) else None
+    return Stages(job.store, progress, skips.skip, skips.videos.use, job.strict, before, decided, outcome.failed)
 
 
 def made_of(job: Job) -> dict[str, str]:

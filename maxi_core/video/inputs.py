@@ -111,10 +111,7 @@ def find_videos(
         _check_remote(file)
     elif not os.path.exists(file) and not video_exists(source):  # noqa: PTH110 (which raises for names too long)
         raise UsageError(f"there is no folder, video or list at {source}", "correct the path")
-    top = as_path(root) if root is not None else (source if source.is_dir() else (archive_of(source) or source).parent)
-    if not isinstance(top, RemotePath) and not os.path.isdir(top) and not is_archive(top):  # noqa: PTH112 (which raises for a name that is too long)
-        raise UsageError(f"the root {top} is not a folder", "correct --root")
-    place = Root(top, given=root is not None, allow_outside=allow_outside_root)
+    place = _root_of(source, root, allow_outside=allow_outside_root)
     if source.is_dir():
         videos = _in_folder(source, place, follow=allow_outside_root)
     elif is_archive(source):
@@ -125,6 +122,14 @@ def find_videos(
         check_text(file, "neither a video nor a list")
         videos = _in_list(source, place)
     return videos if clip_seconds is None else cut(videos, clip_seconds)
+
+
+def _root_of(source: Path, root: Path | str | None, *, allow_outside: bool) -> Root:
+    """Return the folder that ids start from; raises UsageError for a given one that is none."""
+    top = as_path(root) if root is not None else (source if source.is_dir() else (archive_of(source) or source).parent)
+    if not isinstance(top, RemotePath) and not os.path.isdir(top) and not is_archive(top):  # noqa: PTH112 (which raises for a name that is too long)
+        raise UsageError(f"the root {top} is not a folder", "correct --root")
+    return Root(top, given=root is not None, allow_outside=allow_outside)
 
 
 def _check_remote(path: RemotePath) -> None:

@@ -87,12 +87,28 @@ def load_model(folder: Path, device: str, precision: Precision) -> VisionLanguag
     """
     import numpy as np
     import torch
-    import transformers
 
     from maxi_core.clip.device import pick_device
-    from maxi_core.clip.model import check_finite
 
     where = pick_device(device)
+    model, processor = _read(folder)
+    ready = model.to(where, torch.bfloat16 if precision == "bf16" else torch.float32).eval()
+    loaded = VisionLanguageModel(ready, processor, where, bool(_templates(processor)))
+    try:  # a template that is wrong, or none where the model needs one, is seen only when somebody asks
+        loaded.answers(
+            [[np.zeros((64, 64, 3), np.uint8)]], "What is it?" if loaded.chats else "", {"max_new_tokens": 1}, 1
+        )
+    except Exception as error:
+        raise UsageError(f"captioner {folder} cannot be asked about a picture: {reason(error)}", ASKED) from error
+    return loaded
+
+
+def _read(folder: Path) -> tuple[Any, Any]:
+    """Return the model and the processor of a folder, which takes the likeliest word; raises what `load_model` does."""
+    import transformers
+
+    from maxi_core.clip.model import check_finite
+
     models: Any = transformers.AutoModelForImageTextToText  # with loading info it returns two things
     processors: Any = transformers.AutoProcessor
     here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -110,16 +126,8 @@ def load_model(folder: Path, device: str, precision: Precision) -> VisionLanguag
     check_finite(f"captioner {folder}", model.state_dict())
     _prepare(processor.tokenizer)
     for name in SAMPLING:
-        setattr(model.generation_config, name, None)  # the likeliest word is taken, and these would be warned of
-    ready = model.to(where, torch.bfloat16 if precision == "bf16" else torch.float32).eval()
-    loaded = VisionLanguageModel(ready, processor, where, bool(_templates(processor)))
-    try:  # a template that is wrong, or none where the model needs one, is seen only when somebody asks
-        loaded.answers(
-            [[np.zeros((64, 64, 3), np.uint8)]], "What is it?" if loaded.chats else "", {"max_new_tokens": 1}, 1
-        )
-    except Exception as error:
-        raise UsageError(f"captioner {folder} cannot be asked about a picture: {reason(error)}", ASKED) from error
-    return loaded
+        setattr(model.generation_config, name, None)  # these would be warned of
+    return model, processor
 
 
 def _why(folder: Path, error: Exception) -> str:
