@@ -35,6 +35,13 @@ def stills(name: str, count: int) -> list[Still]:
     return [still(seed) for seed in SEEDS[name][:count]]
 
 
+def compute_in_one_thread() -> None:
+    """Let torch compute in one thread: with another number CLIP and BLIP come out with other last digits."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def make_tower(folder: Path) -> None:
     """Train the image tower that CLIP and captioner start from and write its packed form into `folder`."""
     from safetensors.numpy import save_file
@@ -62,6 +69,7 @@ def make_clip(folder: Path) -> None:
     from tools.world.clip_training import Lesson, Vocabulary, pretrain, untrained
     from tools.world.measures import named_accuracy
 
+    compute_in_one_thread()
     vocabulary, check, lesson = Vocabulary(), stills("clip-check", CHECKED), Lesson()
     model = untrained(vocabulary, lesson.seed)
     model.visual.load_state_dict(model.visual.state_dict() | tower())
@@ -95,6 +103,7 @@ def make_blip(folder: Path) -> None:
     from tools.world.blip_training import Lesson, captions, pretrain
     from tools.world.measures import caption_accuracy
 
+    compute_in_one_thread()
     check = stills("blip-check", CHECKED // 2)
     raw = torch.from_numpy(frames(check))
     for step, loss, model in pretrain(stills("blip", BLIP_STILLS), tower(), Lesson()):
