@@ -67,9 +67,9 @@ def _run(story: Sequence["Command"], output: TextIO) -> None:
         note(f"$ {command}")
 
     def ends(command: "Command", finished: Finished) -> None:
+        note(f"done in {finished.seconds:.0f} s: {command.title}")
         output.write(finished.printed)
         output.flush()
-        note(f"  {command.title}: {finished.seconds:.0f} s")
 
     run_all(story, min(own_cores(), AT_ONCE), begins, ends)
 
