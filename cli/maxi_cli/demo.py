@@ -67,7 +67,7 @@ def _run(story: Sequence["Command"], output: TextIO) -> None:
         note(f"$ {command}")
 
     def ends(command: "Command", finished: Finished) -> None:
-        note(f"done in {finished.seconds:.0f} s: {command.title}")
+        note(f"{command.title}: {finished.seconds:.0f} s")
         output.write(finished.printed)
         output.flush()
 

@@ -1,6 +1,7 @@
 """Commands in processes beside this one, some at a time, each after those whose results it needs."""
 
 import io
+import json
 import multiprocessing
 import os
 import sys
@@ -8,25 +9,25 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.system.child import Child
 from maxi_core.system.threads import wait_passively
 
 if TYPE_CHECKING:
     from maxi_core.plugin.roles import Command
 
-PATIENCE = 2.0  # seconds for a process that has nothing to do, or was interrupted as this one was, to end by itself
+PATIENCE = 2.0  # seconds for processes that wait, or were interrupted as this one was, to end by themselves
+SAVING = 60.0  # seconds for a training that is told to end, to save where it is
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended: its exit code, what it printed, and its seconds."""
+    """What a command printed, and its seconds."""
 
-    code: int
     printed: str
     seconds: float
 
@@ -45,26 +46,35 @@ def run_all(
     """
     waiting = list(range(len(commands)))
     done: set[str] = set()
-    with _processes(min(at_once, len(commands))) as free:
-        busy: dict[Connection, tuple[_Process, int]] = {}
+    with _children(min(at_once, len(commands))) as free:
+        busy: dict[Any, tuple[Child, int, float]] = {}  # pipe -> who is at it, at which command, since when
         while waiting or busy:
             for number in _ready(commands, waiting, done)[: len(free)]:
                 waiting.remove(number)
-                process = free.pop()
                 begins(number, commands[number])
-                process.begin(commands[number].words)
-                busy[process.pipe] = process, number
+                child = free.pop()
+                child.send(json.dumps(commands[number].words))
+                busy[child.pipe] = child, number, time.monotonic()
             if not busy:
                 lacking = ", ".join(commands[number].title for number in waiting)
                 raise MaxiError(f"these commands wait for some that are in no list: {lacking}", "mend their `after`")
             for pipe in wait(list(busy)):
-                process, number = busy.pop(pipe)  # type: ignore[call-overload]
-                finished = process.finished()
-                free.append(process)
-                ends(commands[number], finished)
-                if finished.code != ExitCode.DONE:
-                    raise MaxiError(f"`{commands[number]}` ended with {finished.code}", "the lines above say why")
+                child, number, began = busy.pop(pipe)
+                code, printed = _answer(commands[number], child)
+                ends(commands[number], Finished(printed, time.monotonic() - began))
+                if code != ExitCode.DONE:
+                    raise MaxiError(f"`{commands[number]}` ended with {code}", "the lines above say why")
                 done.add(commands[number].title)
+                free.append(child)
+
+
+def _answer(command: "Command", child: Child) -> tuple[int, str]:
+    """Return the exit code of a command and what it printed; raises MaxiError if its process has died."""
+    text = child.receive()
+    if text is None:
+        raise MaxiError(f"the process of `{command}` has died ({child.how})", "type that command by itself to see why")
+    code, printed = json.loads(text)
+    return code, printed
 
 
 def _ready(commands: Sequence["Command"], waiting: Sequence[int], done: Collection[str]) -> list[int]:
@@ -78,51 +88,26 @@ def _ready(commands: Sequence["Command"], waiting: Sequence[int], done: Collecti
     return found
 
 
-@dataclass
-class _Process:
-    """A process that runs the commands it is sent, and this end of the pipe to it."""
-
-    pipe: Connection
-    itself: SpawnProcess
-    began: float = field(default=0.0)
-
-    def begin(self, words: Sequence[str]) -> None:
-        self.began = time.monotonic()
-        self.pipe.send(tuple(words))
-
-    def finished(self) -> Finished:
-        """Return what the command has come to; a process that died of it has the code that a shell would name."""
-        try:
-            code, printed = self.pipe.recv()
-        except EOFError:
-            self.itself.join()
-            ended = self.itself.exitcode or 0
-            code, printed = (128 - ended if ended < 0 else ended or ExitCode.FAILED), ""
-        return Finished(code, printed, time.monotonic() - self.began)
-
-
 @contextmanager
-def _processes(count: int) -> Iterator[list[_Process]]:
-    spawn = multiprocessing.get_context("spawn")
-    made = []
+def _children(count: int) -> Iterator[list[Child]]:
+    """Start processes, and end them: those at work a little later than those that wait."""
+    made: list[Child] = []
     try:
         for _ in range(count):
-            ours, theirs = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(theirs,))
-            process.start()
-            theirs.close()  # else the end of the process would not be the end of the pipe
-            made.append(_Process(ours, process))
+            made.append(Child(_serve))
         yield list(made)
     finally:
-        for one in made:
-            one.pipe.close()
-        for one in made:
-            one.itself.join(PATIENCE)
-            one.itself.terminate()
-            one.itself.join()
+        for child in made:
+            child.pipe.close()
+        until = time.monotonic() + PATIENCE
+        late = [child for child in made if not child.ended(max(0.0, until - time.monotonic()))]
+        for child in late:
+            child.terminate()
+        for child in late:
+            child.end(SAVING)
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: "Connection[Any, Any]") -> None:
     """Run commands as they come, until the pipe is closed; end with the process that sends them."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # so the numbers are those of any number of cores
     wait_passively()
@@ -131,7 +116,7 @@ def _serve(pipe: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, KeyboardInterrupt, Terminated):
         while True:
-            pipe.send(_run(pipe.recv()))
+            pipe.send_bytes(json.dumps(_run(json.loads(pipe.recv_bytes()))).encode())
 
 
 def _end_with_parent() -> None:

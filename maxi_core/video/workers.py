@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.child import how_it_ended
 from maxi_core.system.text_files import excerpt
 from maxi_core.video.frames import Decoded
 from maxi_core.video.jobs import Job, Setup
@@ -218,7 +218,7 @@ class Workers:
 
 def _death(worker: _Worker) -> tuple[str, str, str]:
     code = worker.process.wait()
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    how = how_it_ended(code)
     if not worker.ready:
         raise MaxiError(f"a worker process could not start ({how})", "look at its message, or use --workers 0")
     return f"it crashed the decoder ({how})", "crash", AGAIN

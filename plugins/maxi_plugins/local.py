@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import Field
 
 import maxi_core
 from maxi_core import Engine, Failed, Work, hookimpl
+from maxi_core.system.child import Child
 from maxi_core.system.threads import own_cores
 
 GRACE = 5.0  # seconds that a worker has to end by itself
@@ -33,7 +33,7 @@ class Local(Engine):
     def __init__(self, options: Options | None = None) -> None:
         """Begin without workers."""
         super().__init__(options)
-        self._workers: list[_Worker] = []
+        self._workers: list[Child] = []
         self._here: Work | None = None
 
     @property
@@ -52,20 +52,20 @@ class Local(Engine):
             yield from ((place, work(item)) for place, item in enumerate(items))
             return
         rest = enumerate(items)
-        busy: dict[Any, tuple[int, _Worker]] = {}  # pipe -> place of the item, who is at it
+        busy: dict[Any, tuple[int, Child]] = {}  # pipe -> place of the item, who is at it
         while True:
             while len(busy) < self.options.processes and (taken := next(rest, None)) is not None:
                 worker = next((one for one in self._workers if one.pipe not in busy), None) or self._start(work)
-                worker.hand(taken[1])
+                worker.send(taken[1])
                 busy[worker.pipe] = (taken[0], worker)
             if not busy:
                 return
             for pipe in wait(list(busy)):
                 place, worker = busy.pop(pipe)
-                result = worker.result()
-                if isinstance(result, Failed):
+                result = worker.receive()
+                if result is None:
                     self._workers.remove(worker)
-                yield place, result
+                yield place, Failed(f"a worker process died ({worker.how})") if result is None else result
 
     def close(self) -> None:
         """End the workers: those that wait by themselves, the others at once."""
@@ -75,47 +75,11 @@ class Local(Engine):
         for worker in workers:
             worker.pipe.close()
         for worker in workers:
-            worker.end()
+            worker.end(0 if worker.busy else GRACE)
 
-    def _start(self, work: Work) -> "_Worker":
-        self._workers.append(_Worker(work))
+    def _start(self, work: Work) -> Child:
+        self._workers.append(Child(_serve, work))
         return self._workers[-1]
-
-
-class _Worker:
-    """One process, and the pipe to it; texts go through it, and nothing that comes back is unpickled."""
-
-    def __init__(self, work: Work) -> None:
-        context = get_context("spawn")
-        self.pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(work, other), name="maxi worker")
-        self._process.start()
-        other.close()
-        self._busy = False
-
-    def hand(self, item: str) -> None:
-        """Give it an item; if it is dead, `result` says so."""
-        self._busy = True
-        with suppress(OSError):
-            self.pipe.send_bytes(item.encode())
-
-    def result(self) -> str | Failed:
-        """Return what came of the item, Failed if the process died."""
-        try:
-            self._busy, text = False, self.pipe.recv_bytes().decode()
-        except (EOFError, OSError):
-            self._process.join(GRACE)
-            code = self._process.exitcode or 0
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            return Failed(f"a worker process died ({how})")
-        return text
-
-    def end(self) -> None:
-        """End the process; whatever it is at is thrown away."""
-        self._process.join(0 if self._busy else GRACE)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join(GRACE)
 
 
 def _serve(work: Work, pipe: "Connection[Any, Any]") -> None:

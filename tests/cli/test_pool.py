@@ -1,16 +1,25 @@
 """Commands in processes beside this one: what needs what, what they print, and how they end."""
 
 import os
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from maxi_cli.pool import Finished, run_all
+from maxi_cli.pool import Finished, _without_progress, run_all
 from maxi_core.errors import MaxiError
 from maxi_sandbox.demo.commands import Command
+
+TELLS = """
+from maxi_core import hookimpl
+with open(HERE + "/told", "w") as file:
+    file.write("\\n".join([os.environ["OMP_NUM_THREADS"], *sys.argv]))
+
+@hookimpl
+def maxi_register_sources():
+    return []
+"""
 
 
 def told(commands: list[Command], at_once: int = 2) -> tuple[list[str], dict[str, Finished]]:
@@ -30,12 +39,19 @@ def shown(title: str, *after: str) -> Command:
     return Command(title, ("show-nothing",) if title == "wrong" else ("--version",), after)
 
 
+def with_plugin(title: str, folder: Path, code: str) -> Command:
+    """Return a command that runs `code` as a plugin file."""
+    plugin = folder / f"{title}.py"
+    plugin.write_text(f"import os, signal, sys, threading, time\nHERE = {str(folder)!r}\n{code}\n")
+    return Command(title, ("plugins", "--plugin", str(plugin)))
+
+
 def test_commands_that_need_nothing_of_each_other_run_at_the_same_time_and_others_wait() -> None:
     heard, finished = told([shown("a"), shown("b", "c"), shown("c"), shown("d", "a", "b")])
     assert heard[:2] == ["+a", "+c"]
     assert heard.index("-c") < heard.index("+b")
     assert heard.index("+d") > max(heard.index("-a"), heard.index("-b"))
-    assert all(how.code == 0 and how.printed.startswith("maxi ") for how in finished.values())
+    assert all(how.printed.startswith("maxi ") for how in finished.values())
 
 
 def test_one_at_a_time_is_the_order_of_the_list() -> None:
@@ -65,25 +81,49 @@ def test_commands_that_wait_for_what_is_not_there_are_named() -> None:
         told([shown("a"), shown("b", "nobody")])
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_process_that_dies_ends_the_run_with_its_code(tmp_path: Path, number: int) -> None:
-    plugin = tmp_path / "dies.py"
-    plugin.write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
-    words = ("plugins", "--plugin", str(plugin))
-    with pytest.raises(MaxiError, match=f"ended with {128 + number}"):
-        told([Command("dies", words), shown("b", "dies")])
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
+def test_a_process_that_dies_is_said_with_its_command_and_how(tmp_path: Path, name: str) -> None:
+    dies = with_plugin("dies", tmp_path, f"os.kill(os.getpid(), signal.{name})")
+    with pytest.raises(MaxiError, match=rf"the process of `maxi plugins .*dies.py` has died \({name}\); type that"):
+        told([dies, shown("b", "dies")])
+
+
+def test_a_process_that_dies_while_it_waits_is_said_with_the_command_that_it_was_to_run(tmp_path: Path) -> None:
+    later = "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()"
+    hook = "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_sources():\n    return []"
+    with pytest.raises(MaxiError, match=r"the process of `maxi --version` has died \(SIGKILL\)"):
+        run_all(
+            [with_plugin("dies", tmp_path, f"{later}\n{hook}"), shown("b", "dies")],
+            1, lambda *_: None, lambda *_: time.sleep(1.5),
+        )  # fmt: skip
+
+
+def test_a_command_has_one_thread_and_a_command_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    told([one := with_plugin("tells", tmp_path, TELLS)])
+    threads, *words = (tmp_path / "told").read_text().splitlines()
+    assert threads == "1"
+    assert words == ["maxi", *one.words]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"), [("bags", ["--quiet"]), ("train", ["--quiet"]), ("show", []), ("data", []), ("--version", [])]
+)
+def test_only_commands_that_can_be_quiet_are_told_to_be(name: str, flags: list[str]) -> None:
+    assert _without_progress(name) == flags
 
 
 def test_when_this_process_is_left_those_that_work_for_it_end_too(tmp_path: Path) -> None:
-    plugin, pid = tmp_path / "sleeps.py", tmp_path / "pid"
-    plugin.write_text(f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
+    pid = tmp_path / "pid"
+    sleeps = with_plugin("sleeps", tmp_path, "open(HERE + '/pid', 'w').write(str(os.getpid()))\ntime.sleep(600)")
 
     def leaves(*_: object) -> None:
         while not pid.exists() or not pid.read_text():
             time.sleep(0.05)
         raise KeyboardInterrupt
 
-    sleeps = Command("sleeps", ("plugins", "--plugin", str(plugin)))
     with pytest.raises(KeyboardInterrupt):
         run_all([sleeps, shown("b")], 2, lambda *_: None, leaves)
     with pytest.raises(ProcessLookupError):

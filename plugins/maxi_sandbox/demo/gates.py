@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from maxi_core.evaluation.metrics import Interval
 
 SAME, NOVEL, VIEW = "sandbox-same", "sandbox-novel", "sandbox-view"
-# In points of top-1. The gates were set before the world was made, and stay where they are.
+# In points of top-1, set before the world was made. The gates of `_against_other_ways` but the first were asked of
+# novel verbs alone when the published benchmarks were first scored; of all three they ask for more.
 NOVEL_GAIN, SAME_GAIN, ABOVE_VOTE, LOSSES_APART = 12.0, 5.0, 10.0, 3.0
 GAINING = 0.75  # of the novel verbs
 # The share of right matches at these shares of the videos; the paper has 64, 81 and 90 % (its table 4).
