@@ -35,7 +35,8 @@ TablesFlag: TypeAlias = Annotated[
 
 def compare(
     scores: Annotated[
-        list[Path] | None, typer.Argument(metavar="SCORES...", help="scores.json files.  [required]")
+        list[Path] | None,
+        typer.Argument(metavar="SCORES...", help="scores.json files, or folders with one.  [required]"),
     ] = None,
     metrics: MetricsFlag = "top1,top5,map",
     tables: TablesFlag = "1,2",
@@ -61,7 +62,8 @@ def compare(
     if not scores:
         raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
     wanted = [] if tables == "none" else by_comma(tables)
-    found = run(scores, metrics=by_comma(metrics), tables=wanted, seed=seed, over=over, forgetting=forgetting)
+    places = [_here(one) for one in scores]
+    found = run(places, metrics=by_comma(metrics), tables=wanted, seed=seed, over=over, forgetting=forgetting)
     if json:
         lines = [asdict(line) for line in found.lines]
         show_json({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)})
@@ -72,6 +74,14 @@ def compare(
         sys.stdout.write(FORMATS[format](found.lines))
     for text in found.notes:
         note(text)
+
+
+def _here(scores: Path) -> Path:
+    """Return where scores can be read on this machine, with the predictions beside them."""
+    from maxi_core.system.remote import is_remote
+    from maxi_core.system.remote_folders import here
+
+    return here(scores.parent) / scores.name if is_remote(scores) and scores.suffix else here(scores)
 
 
 def show_compared(found: "Compared") -> None:

@@ -21,6 +21,7 @@ from maxi_cli.terminal import (
     print_hanging,
     show_json,
     stdout,
+    uploaded,
     visible,
 )
 from maxi_core.errors import ExitCode, UsageError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from maxi_core.evaluation.scoring import Result
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.settings.sections import EvalSection
+    from maxi_core.system.remote_folders import Upload
 
 # The scores of one model, as `maxi eval` prints them.
 
@@ -44,6 +46,8 @@ COLUMNS = {"top-1": "top1", "top-5": "top5", "mean class": "mean_class", "mAP": 
 def show_scores(scores: "ModelScores", folder: Path) -> None:
     """Print what one model scored: a table, the groups, the circumstances, the notes, and where the files are."""
     from rich.table import Table
+
+    from maxi_core.system.remote import is_remote
 
     console = stdout()
     table = Table(box=None, pad_edge=False)
@@ -78,7 +82,8 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
     notes = (f"{result.split.label}: {text}" for result in scores.results for text in result.split.notes)
     for text in dict.fromkeys(notes):
         console.print(visible(text), style="yellow")
-    console.print(visible(f"in {os.path.relpath(folder)}: scores.json, predictions-*.jsonl"), soft_wrap=True)
+    shown = folder if is_remote(folder) else os.path.relpath(folder)
+    console.print(visible(f"in {shown}: scores.json, predictions-*.jsonl"), soft_wrap=True)
 
 
 def _show_protocol(record: dict[str, Any]) -> None:
@@ -208,16 +213,17 @@ def _run(
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.protocol import Protocol
-    from maxi_core.evaluation.saving import folders_for
+    from maxi_core.evaluation.saving import SCORES, folders_for
     from maxi_core.system.ranks import joined
+    from maxi_core.system.remote_folders import upload_to
     from maxi_core.system.store import store_at
 
     protocol = Protocol.of(section, "written", chosen)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
-    folders = folders_for(models, section.out, protocol)
+    places = [upload_to(folder, complete=SCORES) or folder for folder in folders_for(models, section.out, protocol)]
     _check_there(opened, reading)
     store = store_at(section.store)
-    with goes_on(), joined(section.device, "gloo") as (ranks, _), _all_locked(folders if ranks.first else ()):
+    with goes_on(), joined(section.device, "gloo") as (ranks, _), _all_held(places if ranks.first else ()):
         evaluated = run(
             load(catalog, models, section),
             opened,
@@ -230,7 +236,7 @@ def _run(
             missing=_missing,
         )
         if evaluated is not None:
-            _finish(evaluated, folders, json=json, quiet=quiet, kept=kept)
+            _finish(evaluated, places, json=json, quiet=quiet, kept=kept)
 
 
 def _check_there(opened: "Sequence[OpenedBenchmark]", reading: Any) -> None:
@@ -242,13 +248,21 @@ def _check_there(opened: "Sequence[OpenedBenchmark]", reading: Any) -> None:
         folder_of(benchmark)
 
 
+def _here(place: "Path | Upload") -> Path:
+    """Return the folder on this machine that scores are written into."""
+    return place if isinstance(place, Path) else place.folder
+
+
 @contextmanager
-def _all_locked(folders: Sequence[Path]) -> Iterator[None]:
+def _all_held(places: "Sequence[Path | Upload]") -> Iterator[None]:
+    """Keep others out of the folders; what is on a server already is taken over, since scores of others stay."""
     from maxi_core.system.locks import locked
 
     with ExitStack() as stack:
-        for folder in folders:
-            stack.enter_context(locked(folder))
+        for place in places:
+            stack.enter_context(locked(_here(place)))
+            if not isinstance(place, Path):
+                place.begin()
         yield
 
 
@@ -268,17 +282,20 @@ def _missing(split: "Split", ids: Sequence[str]) -> None:
 
 
 def _finish(
-    evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool, kept: str | None = None
+    evaluated: "Evaluated", places: "Sequence[Path | Upload]", *, json: bool, quiet: bool, kept: str | None = None
 ) -> None:
     from maxi_cli.compare import show_compared
     from maxi_core.evaluation.comparing import compare
     from maxi_core.evaluation.saving import save
 
-    for scores, folder in zip(evaluated.models, folders, strict=True):
-        save(scores, folder)
-    _show(evaluated, folders, json=json, quiet=quiet)
+    for scores, place in zip(evaluated.models, places, strict=True):
+        save(scores, _here(place))
+    _show(evaluated, places, json=json, quiet=quiet)
     if kept is not None and not json:
-        show_compared(compare(folders, tables=(), forgetting=kept))
+        show_compared(compare([_here(place) for place in places], tables=(), forgetting=kept))
+    for place in places:
+        if not isinstance(place, Path):
+            uploaded(place, place.run())
     lost = {result.split.label: result for scores in evaluated.models for result in scores.results}
     useless = [result for result in lost.values() if result.record["mostly_skipped"]]
     for result in useless:
@@ -292,8 +309,9 @@ def _finish(
         raise typer.Exit(ExitCode.SKIPPED)
 
 
-def _show(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool) -> None:
+def _show(evaluated: "Evaluated", places: "Sequence[Path | Upload]", *, json: bool, quiet: bool) -> None:
     shares = evaluated.clock.shares()
+    folders = [place if isinstance(place, Path) else place.at for place in places]
     if json:
         models = [
             {"model": scores.model.name, "folder": str(folder), "scores": scores.records()}

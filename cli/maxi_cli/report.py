@@ -47,7 +47,7 @@ LabelsFlag: TypeAlias = Annotated[
 def report(
     settings: Settings,
     runs: RunsArgument = None,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="HTML file to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="HTML file to write, here or s3://.")] = Path("report.html"),
     listed: Annotated[
         int, typer.Option("--list", min=0, metavar="N", help="Videos to list of each run; the counts are of all.")
     ] = 1000,
@@ -70,39 +70,58 @@ def report(
     from maxi_core.bags.stats import named_labels
     from maxi_core.reporting.report import Wanted, make_report
     from maxi_core.settings.sections import VideoOptions
-    from maxi_core.system.files import write_text
+    from maxi_core.system.remote import as_path
     from maxi_core.system.remote_folders import here
 
     if not runs:
         raise UsageError("which runs?", "name folders of maxi bags, maxi train or maxi eval")
-    _check_place(out)
+    place = as_path(out)
+    _check_place(place)
     if heatmaps and not pictures:
         raise UsageError("--heatmaps lie over frames, and --no-pictures shows none", "leave out one of them")
     reading = settings.recipe().core("video", VideoOptions) if pictures else None
     named = named_labels(labels, settings.catalog) if labels else None
     wanted = Wanted(listed, tuple(figure or ()), named, reading, _loader(settings.catalog) if heatmaps else None)
     made = make_report([here(run) for run in runs], wanted, progress(quiet=quiet))
-    write_text(out, made.html)
-    _show(made, out, json=json)
+    _write(place, made.html)
+    _show(made, place, json=json)
 
 
 def _check_place(out: Path) -> None:
-    """Raise UsageError for a file to write that is a folder, or somebody's own."""
+    """Raise UsageError for a file to write that is a folder, or somebody's own, or on a server that is only read."""
+    from maxi_core.system.remote import RemotePath, check_writable
+
+    if isinstance(out, RemotePath):
+        check_writable(out.parent)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
     if out.is_file() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html>"):
         raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
 
 
+def _write(out: Path, page: str) -> None:
+    """Write the page whole or not at all, here or on an object store."""
+    from maxi_core.system.files import write_text
+    from maxi_core.system.remote import RemotePath
+
+    if isinstance(out, RemotePath):
+        out.write_bytes(page.encode())
+    else:
+        write_text(out, page)
+
+
 def _show(made: "Report", out: Path, *, json: bool) -> None:
-    size = out.stat().st_size
+    from maxi_core.system.remote import is_remote
+
+    size = len(made.html.encode())
     if json:
         counts = {"videos": made.videos, "without_pictures": made.without}
         show_json({"schema": SCHEMA, "file": str(out), "bytes": size, **counts})
         return
     if made.without:
         note(f"{made.without} of {counted(made.videos, 'video')} have no picture: the page says why")
-    stdout().print(visible(f"{os.path.relpath(out)}: {size / 1e6:.1f} MB, opens in any browser"), soft_wrap=True)
+    shown = out if is_remote(out) else os.path.relpath(out)
+    stdout().print(visible(f"{shown}: {size / 1e6:.1f} MB, opens in any browser"), soft_wrap=True)
 
 
 def _loader(catalog: "Catalog") -> "LoadModel":

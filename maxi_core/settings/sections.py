@@ -104,7 +104,7 @@ class EvalSection(Options):
     )
     precision: Literal["fp32", "amp_bf16"] = Field("fp32", description="of the frames; amp_bf16 rounds the scores")
     device: str = Field("auto", description="device: cpu, cuda, mps, or auto, the fastest that is there")
-    out: Path = Field(Path("eval"), description="folder that gets one folder of scores for each model")
+    out: Path = Field(Path("eval"), description="folder, here or s3://, that gets one folder of scores for each model")
     store: Path | None = Field(None, description="folder that keeps features, here or s3://; none: $MAXI_HOME/store")
     data_root: Path | None = Field(None, description="folder with one folder for each benchmark, named after it")
     dictionary: Annotated[str | None, Flag(names="world.dictionary")] = Field(

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from maxi_core.errors import MaxiError, UsageError
@@ -57,11 +58,15 @@ def copied(path: Path, wanted: Callable[[Iterable[str]], Iterable[str]]) -> Path
 
 @dataclass(frozen=True)
 class Upload:
-    """A run folder that is made here, in `folder`, and belongs `at` an object store; `deep`: with the folders in it."""
+    """A run folder that is made here, in `folder`, and belongs `at` an object store; `deep`: with the folders in it.
+
+    `complete` is the file that says that all others are there, so it goes last.
+    """
 
     folder: Path
     at: RemotePath
     deep: bool = False
+    complete: str = MANIFEST
 
     def begin(self, *, fetch: bool = True) -> None:
         """Take over what is there, if another machine made it: to go on with it (`fetch`), or else to replace it.
@@ -71,7 +76,7 @@ class Upload:
         record, files = _read(self.folder), self._files()
         if record or files:
             mark = self._mark()
-            if mark is None or (MANIFEST in record and record[MANIFEST].tag == mark):
+            if mark is None or (self.complete in record and record[self.complete].tag == mark):
                 return
             if any(not _same(path, record.get(name)) for name, path in files.items()):
                 raise self._changed()
@@ -90,13 +95,13 @@ class Upload:
         """Whether a run is complete here and not all of it is on the server."""
         record, files = _read(self.folder), self._files()
         whole = files.keys() == record.keys() and all(_same(path, record.get(name)) for name, path in files.items())
-        return MANIFEST in files and not whole
+        return self.complete in files and not whole
 
     def run(self) -> int:
         """Upload what is new, and remove what is no longer here; return how many files went up.
 
-        The manifest is taken away first and uploaded last, so that nobody takes a half for the whole. Raises MaxiError
-        that says how to go on.
+        The file that says so is taken away first and uploaded last, so that nobody takes a half for the whole.
+        Raises MaxiError that says how to go on.
         """
         try:
             return self._run()
@@ -107,18 +112,20 @@ class Upload:
     def _run(self) -> int:
         record, files, mark = _read(self.folder), self._files(), self._mark()
         if mark is None:  # taken away by an upload that was interrupted: it goes up again
-            record.pop(MANIFEST, None)
-        new = sorted((name for name, path in files.items() if not _same(path, record.get(name))), key=_order)
-        gone = sorted(record.keys() - files.keys(), key=_order, reverse=True)
+            record.pop(self.complete, None)
+        order = partial(_order, complete=self.complete)
+        new = sorted((name for name, path in files.items() if not _same(path, record.get(name))), key=order)
+        gone = sorted(record.keys() - files.keys(), key=order, reverse=True)
         if not new and not gone:
             return 0
-        if mark is not None and (MANIFEST not in record or record[MANIFEST].tag != mark):
+        if mark is not None and (self.complete not in record or record[self.complete].tag != mark):
             raise self._changed()
         if mark is not None:
-            (self.at / MANIFEST).unlink(missing_ok=True)
-            del record[MANIFEST]
+            (self.at / self.complete).unlink(missing_ok=True)
+            del record[self.complete]
             _write(self.folder, record)
-            new = [*(name for name in new if name != MANIFEST), *([MANIFEST] if MANIFEST in files else [])]
+            last = [self.complete] if self.complete in files else []
+            new = [*(name for name in new if name != self.complete), *last]
         for name in new:
             servers.upload(str(self.at / name), files[name])
             record[name] = _seen(files[name], servers.state(str(self.at / name), fresh=True).tag)
@@ -135,9 +142,9 @@ class Upload:
         return {name: path for name, path in names.items() if "/." not in f"/{name}" and path.suffix != ".index"}
 
     def _mark(self) -> str | None:
-        """Return the ETag of the manifest that is on the server, None if there is none."""
+        """Return the ETag of the file on the server that says that all is there, None if there is none."""
         try:
-            return servers.state(str(self.at / MANIFEST), fresh=True).tag
+            return servers.state(str(self.at / self.complete), fresh=True).tag
         except RemoteError as error:
             if error.kind == "missing":
                 return None
@@ -148,14 +155,14 @@ class Upload:
         return UsageError(what, "choose another --out; or delete that folder, and begin with what is there")
 
 
-def upload_to(out: Path | None, *, deep: bool = False) -> Upload | None:
+def upload_to(out: Path | None, *, deep: bool = False, complete: str = MANIFEST) -> Upload | None:
     """Return where a remote run folder is made, None for a local one; raises UsageError if it cannot be written."""
     if out is None or not is_remote(out):
         return None
     at = as_path(out)
     assert isinstance(at, RemotePath)
     check_writable(at)
-    return Upload(_folder(RUNS, at), at, deep)
+    return Upload(_folder(RUNS, at), at, deep, complete)
 
 
 def _folder(kind: str, at: RemotePath) -> Path:
@@ -167,8 +174,8 @@ def _listed(at: RemotePath) -> list[str]:
     return [name for name in at.listed() if "/." not in f"/{name}"]
 
 
-def _order(name: str) -> tuple[bool, bool, str]:
-    return name == MANIFEST, name.rpartition("/")[2] == DONE, name
+def _order(name: str, complete: str = MANIFEST) -> tuple[bool, bool, str]:
+    return name == complete, name.rpartition("/")[2] == DONE, name
 
 
 def _fetch(at: RemotePath, folder: Path, names: list[str]) -> None:

@@ -1,0 +1,74 @@
+"""`maxi eval --out s3://...`: scores go up when all are written, and whoever compares or reports reads them there."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maxi_core.evaluation.saving import folder_name
+from tests.conftest import Ran
+from tests.core.bucket import Bucket
+from tests.core.conftest import bucket  # noqa: F401 (a fixture)
+from tests.evaluation.conftest import World
+
+OUT = "s3://lab/eval"
+
+
+@pytest.fixture
+def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]) -> Callable[..., Ran]:
+    """Run the command on a machine, which has a MAXI_HOME of its own."""
+
+    def run(machine: str, *typed: object) -> Ran:
+        monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
+        ran = maxi(*map(str, typed))
+        assert "Traceback" not in ran.err
+        return ran
+
+    return run
+
+
+def scored(world: World, split: str = "split.txt") -> list[str]:
+    where = ["-b", str(world.benchmark / split), "--labels", str(world.benchmark / "labels.csv")]
+    fast = ["--frames", "2", "--workers", "0", "--device", "cpu", "--out", OUT]
+    return ["eval", str(world.model), *where, *fast]
+
+
+def benchmarks(bucket: Bucket, folder: str) -> list[str]:  # noqa: F811
+    return [record["benchmark"] for record in json.loads(bucket.cat_file(f"{folder}/scores.json"))]
+
+
+def test_scores_of_two_machines_are_read_by_a_third(bucket: Bucket, world: World, on: Callable[..., Ran]) -> None:  # noqa: F811
+    folder = f"{OUT}/{folder_name(str(world.model))}"
+    (world.benchmark / "half.txt").write_text((world.benchmark / "split.txt").read_text()[: 6 * 16])
+    ran = on("one", *scored(world))
+    assert ran.code == 0, ran.err
+    assert f"in {folder}: scores.json" in ran.out.replace("\n", "")
+    assert f"{folder}: 5 files uploaded" in ran.err
+    assert bucket.written[-1] == "scores.json", "what says that all is there goes last"
+    assert on("two", *scored(world, "half.txt")).code == 0
+    assert benchmarks(bucket, folder) == ["split", "half"], "scores of another benchmark stay"
+    whole, file = (on("three", "compare", f"{folder}{part}", "--json") for part in ("", "/scores.json"))
+    assert (whole.code, whole.out) == (0, file.out), whole.err
+    assert json.loads(whole.out)["lines"][0]["benchmark"] == "split"
+    page = on("three", "report", folder, "--out", "s3://lab/page.html", "--no-pictures", "--quiet")
+    assert (page.code, page.out.partition(":")[2][:12]) == (0, "//lab/page.h"), page.err
+    assert bucket.cat_file("s3://lab/page.html").startswith(b"<!doctype html>")
+
+
+def test_an_upload_that_fails_is_one_line_and_the_same_command_goes_on(
+    bucket: Bucket,  # noqa: F811
+    world: World,
+    on: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bucket, "refuses", ("classes-",))
+    failed = on("one", *scored(world))
+    assert (failed.code, "is not all there: " in failed.err) == (1, True)
+    folder = f"{OUT}/{folder_name(str(world.model))}"
+    assert not bucket.exists(f"{folder}/scores.json")
+    monkeypatch.setattr(bucket, "refuses", ())
+    assert on("one", *scored(world)).code == 0
+    assert benchmarks(bucket, folder) == ["split"]
+    refused = on("one", *scored(world)[:-1], "http://127.0.0.1:9/eval")
+    assert (refused.code, "http:// is for reading" in refused.err) == (2, True)
