@@ -8,12 +8,14 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from maxi_cli.__main__ import run
 from maxi_core.system.threads import wait_passively
+from tests.buckets import GS, S3, Bucket, point_gs_at, point_s3_at
 
 wait_passively()
 settings.register_profile("any machine", deadline=None)  # a busy one is no fault of what is tested
@@ -138,9 +140,6 @@ def maxi_process() -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
-S3_KEYS = {"AWS_ACCESS_KEY_ID": "name-of-a-key", "AWS_SECRET_ACCESS_KEY": "secret-of-a-key", "AWS_REGION": "us-east-1"}
-
-
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Return the address of a real S3 server on the loopback interface; it takes two seconds to import."""
@@ -154,23 +153,36 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> object:
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a client, as the owner of the buckets has it; the server is the only one that is asked."""
     import s3fs
 
-    for name, value in {**S3_KEYS, "AWS_ENDPOINT_URL": s3_server, "AWS_EC2_METADATA_DISABLED": "true"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr("maxi_core.system.remote_servers._states", {})
-    afresh()
+    point_s3_at(s3_server, monkeypatch)
     return s3fs.S3FileSystem(use_listings_cache=False)
 
 
-def afresh() -> None:
-    """Let clients of S3 look at the environment again."""
-    import s3fs
+@pytest.fixture(scope="session")
+def gs_server() -> Iterator[Any]:
+    """Return an emulator of Google's storage on the loopback interface."""
+    pytest.importorskip("gcsfs", reason="gcsfs is not installed: pip install 'maxi[gs]'")
+    pytest.importorskip("gcp_storage_emulator", reason="it is not installed: pip install gcp-storage-emulator")
+    from tests.google_storage import serving
 
-    from maxi_core.system import remote_servers
+    with serving() as server:
+        yield server
 
-    remote_servers.system.cache_clear()
-    s3fs.S3FileSystem.clear_instance_cache()
+
+@pytest.fixture
+def gs(gs_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a client, as the owner of the buckets has it; the emulator takes any token, and none."""
+    from gcsfs.core import GCSFileSystem
+
+    point_gs_at(gs_server.url, monkeypatch)
+    return GCSFileSystem(token="anon", endpoint_url=gs_server.url, use_listings_cache=False)
+
+
+@pytest.fixture(params=["s3", "gs"])
+def bucket(request: pytest.FixtureRequest) -> Bucket:
+    """Return each kind of object store that can be written."""
+    client = request.getfixturevalue(request.param)
+    return S3(client) if request.param == "s3" else GS(client, request.getfixturevalue("gs_server").refused)

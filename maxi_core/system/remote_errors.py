@@ -23,6 +23,15 @@ CREDENTIALS = {
     "https": "give the URL its user, or a signature that has not run out",
 }
 BUCKETS = ("s3", "gs")
+_NETWORK = {  # of aiohttp, requests, botocore and httpx
+    "ClientConnectionError",
+    "ClientPayloadError",
+    "ConnectionError",
+    "HTTPClientError",
+    "NetworkError",
+    "RemoteProtocolError",
+    "gaierror",
+}
 _KINDS: tuple[
     tuple[str, set[str], tuple[int, ...]], ...
 ] = (  # the first whose exceptions (of the chain, or their bases) or whose status is seen
@@ -33,8 +42,8 @@ _KINDS: tuple[
     ("missing", set(), (404, 410)),
     ("server", set(), (408, 429, *range(500, 600))),
     ("permission", {"PermissionError"}, ()),
-    ("timeout", {"TimeoutError", "ConnectTimeoutError", "ReadTimeoutError"}, ()),
-    ("network", {"ClientConnectionError", "ClientPayloadError", "ConnectionError", "HTTPClientError", "gaierror"}, ()),
+    ("timeout", {"TimeoutError", "ConnectTimeoutError", "ReadTimeoutError", "TimeoutException"}, ()),
+    ("network", _NETWORK, ()),
     ("missing", {"FileNotFoundError"}, ()),
 )
 TRANSIENT = ("network", "server", "timeout")
@@ -102,4 +111,15 @@ def _status(error: BaseException) -> int:
     for status in (getattr(error, "status", None), said, getattr(response, "status_code", None)):
         if isinstance(status, int):
             return status
-    return 0
+    return _of_google(error)
+
+
+def _of_google(error: BaseException) -> int:
+    """Return the status that an exception of gcsfs has; most have it in their class, their `code` or their text."""
+    name, text = type(error).__name__, str(error)
+    if name == "HttpError":
+        code = str(getattr(error, "code", ""))
+        return int(code) if code.isdigit() else 0
+    if name == "OSError" and text.startswith("Forbidden: "):
+        return 403
+    return 502 if name == "ProxyError" and not text else 0

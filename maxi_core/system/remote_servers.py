@@ -10,13 +10,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from maxi_core.system.remote_clients import client
 from maxi_core.system.remote_errors import TRANSIENT, RemoteError, explained
 
-CONNECT, READ = 5, 30  # seconds
 PAUSES = (0.5, 2.0)  # seconds before each new try over HTTP; the clients of object stores retry by themselves
 REMEMBERED = 1_000_000  # files whose state is known without asking again
 
-_STATES = ("ETag", "etag", "md5Hash", "blob_id", "oid", "Content-MD5", "Digest", "LastModified", "Last-Modified")
+# of gs the MD5 stands before the ETag, which another class of storage or other metadata change
+_STATES = ("ETag", "md5Hash", "etag", "blob_id", "oid", "Content-MD5", "Digest", "LastModified", "Last-Modified")
 
 Answer = TypeVar("Answer")
 
@@ -132,21 +133,7 @@ def _bare(name: str) -> str:
 @cache
 def system(scheme: str) -> Any:
     """Return the file system of a scheme, as fsspec has it."""
-    import fsspec
-
-    settings: dict[str, Any] = {"use_listings_cache": False}
-    if scheme == "s3":
-        retries = {"max_attempts": 2, "mode": "standard"}
-        settings["config_kwargs"] = {"connect_timeout": CONNECT, "read_timeout": READ, "retries": retries}
-    if scheme.startswith("http"):
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=READ)
-        settings["client_kwargs"] = {"timeout": timeout, "trust_env": True}
-    system = fsspec.filesystem(scheme, **settings)
-    if scheme == "s3":
-        system.retries = 3
-    return system
+    return client(scheme)
 
 
 def state_in(info: Mapping[str, Any], url: str = "") -> State:

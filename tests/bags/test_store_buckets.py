@@ -1,4 +1,4 @@
-"""`--store s3://...` on a real S3 server: several machines, kills, and what is said where it cannot be."""
+"""`--store` on real servers of S3 and gs: several machines, kills, and what is said where it cannot be."""
 
 import json
 import subprocess
@@ -10,7 +10,8 @@ import pytest
 
 from maxi_core.system.remote import as_path
 from maxi_core.system.store import Store, digest
-from tests.conftest import S3_KEYS, Ran, afresh
+from tests.buckets import S3_KEYS, Bucket, afresh, point_nowhere, uninstall
+from tests.conftest import Ran
 from tests.video.clips import write_numbered
 
 pytestmark = pytest.mark.long  # a server, and processes that are killed
@@ -19,7 +20,7 @@ WRITER = """
 import sys
 from maxi_core.system.remote import as_path
 from maxi_core.system.store import Store, digest
-with Store(as_path("s3://killed/store/part"), {}, costly=sys.argv[1] == "costly") as store:
+with Store(as_path(sys.argv[2]), {}, costly=sys.argv[1] == "costly") as store:
     for number in range(10_000):
         store.put(digest(number), number, number)
         print(number, flush=True)
@@ -28,27 +29,27 @@ with Store(as_path("s3://killed/store/part"), {}, costly=sys.argv[1] == "costly"
 
 @pytest.mark.parametrize("kind", ["costly", "cheap"])
 def test_a_writer_that_is_killed_loses_at_most_what_was_not_flushed(
-    s3, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not s3.exists("killed"):
-        s3.mkdir("killed")
+    bucket.make("killed")
+    url = bucket.url("killed/store/part")
     monkeypatch.setenv("MAXI_HOME", str(tmp_path / "one"))
-    with subprocess.Popen([sys.executable, "-c", WRITER, kind], stdout=subprocess.PIPE, text=True) as writer:
+    with subprocess.Popen([sys.executable, "-c", WRITER, kind, url], stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         said = [int(writer.stdout.readline()) for _ in range(30 if kind == "costly" else 150)]
         writer.kill()
         said += [int(line) for line in writer.stdout.read().split()]
     monkeypatch.setenv("MAXI_HOME", str(tmp_path / "two"))
-    with Store(as_path("s3://killed/store/part"), {}) as store:
+    with Store(as_path(url), {}) as store:
         lost = [number for number in said if store.get(digest(number)) != number]
     assert len(lost) == 0 if kind == "costly" else len(lost) < Store.SYNC_EVERY
     monkeypatch.setenv("MAXI_HOME", str(tmp_path / "one"))
-    with Store(as_path("s3://killed/store/part"), {}) as store:  # the machine itself lost nothing
+    with Store(as_path(url), {}) as store:  # the machine itself lost nothing
         assert [store.get(digest(number)) for number in said] == said
     monkeypatch.setenv("MAXI_HOME", str(tmp_path / "two"))
-    with Store(as_path("s3://killed/store/part"), {}) as store:
+    with Store(as_path(url), {}) as store:
         assert [store.get(digest(number)) for number in said] == said
-    s3.rm("killed/store", recursive=True)
+    bucket.client.rm("killed/store", recursive=True)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bags(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]) -> Callable[..., Ran]:
-    def run(machine: str, *more: object, store: str = "s3://shared/store") -> Ran:
+    def run(machine: str, *more: object, store: str) -> Ran:
         monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
         typed = [videos, "--dictionary", videos / "actions.txt", "--config", "sandbox", "--workers", "0"]
         return maxi("bags", *map(str, typed), "--out", str(tmp_path / f"run-{machine}"), "--store", store, *more)
@@ -71,37 +72,35 @@ def bags(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Ca
 
 
 def test_machines_share_a_store_and_the_last_one_asks_nothing(
-    s3, bags: Callable[..., Ran], videos: Path, tmp_path: Path, maxi: Callable[..., Ran]
+    bucket: Bucket, bags: Callable[..., Ran], videos: Path, tmp_path: Path, maxi: Callable[..., Ran]
 ) -> None:
-    s3.mkdir("shared")
+    bucket.make("shared")
+    store = bucket.url("shared/store")
     for machine, shard in ("one", "1/2"), ("two", "2/2"):
-        ran = bags(machine, "--shard", shard)
+        ran = bags(machine, "--shard", shard, store=store)
         assert ran.code == 0, ran.err
-    plan = json.loads(bags("three", "--dry-run", "--json").out)
+    plan = json.loads(bags("three", "--dry-run", "--json", store=store).out)
     assert {stage["source"]: stage["asked"] for stage in plan["stages"]}["dictionary"] == 0
-    ran = bags("three")
+    ran = bags("three", store=store)
     assert "asked now: dictionary 0, " in ran.out
-    there = s3.find("shared")
-    bags("three", "--overwrite")
-    assert s3.find("shared") == there, "nothing was asked, so nothing was written"
+    there = bucket.client.find("shared")
+    bags("three", "--overwrite", store=store)
+    assert bucket.client.find("shared") == there, "nothing was asked, so nothing was written"
     local = bags("four", store=str(tmp_path / "store"))
     assert local.code == 0
     texts = [(tmp_path / f"run-{machine}" / "bags.jsonl").read_bytes() for machine in ("three", "four")]
     assert texts[0] == texts[1]
     for file in (path for path in tmp_path.rglob("*") if path.is_file()):
-        assert S3_KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in file.read_bytes(), file
+        assert bucket.secret.encode() not in file.read_bytes(), file
     for name in there:
-        assert S3_KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in s3.cat_file(name), name
-
-
-DENY = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::closed/*"}
+        assert bucket.secret.encode() not in bucket.client.cat_file(name), name
 
 
 def test_what_keeps_a_store_from_being_written_is_one_line_before_any_work(
-    s3, bags: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bucket: Bucket, bags: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    s3.mkdir("closed")
-    s3.call_s3("put_bucket_policy", Bucket="closed", Policy=json.dumps({"Version": "2012-10-17", "Statement": [DENY]}))
+    bucket.make("closed")
+    bucket.refuse("closed", "*")
 
     def refused(store: str) -> str:
         ran = bags("refused", store=store)
@@ -110,44 +109,36 @@ def test_what_keeps_a_store_from_being_written_is_one_line_before_any_work(
         (line,) = " ".join(ran.err.split()).splitlines()
         return line
 
-    assert "there is no bucket 'nowhere'" in refused("s3://nowhere/store")
-    assert "s3://closed/store/.maxi-writes may not be written (status 403); set AWS_PROFILE" in refused(
-        "s3://closed/store"
-    )
+    closed = bucket.url("closed/store")
+    assert "there is no bucket 'nowhere'" in refused(bucket.url("nowhere/store"))
+    assert f"{closed}/.maxi-writes may not be written (status 403); set " in refused(closed)
     assert "http:// is for reading" in refused("http://127.0.0.1:9/store")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    afresh()
-    assert "cannot be reached" in refused("s3://closed/store")
-    for name in S3_KEYS:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    afresh()
-    assert "there are no credentials for s3://closed/store" in refused("s3://closed/store")
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    afresh_of_fsspec()
-    assert "s3:// is read with s3fs, which is not installed; pip install 'maxi[s3]'" in refused("s3://closed/store")
-
-
-def afresh_of_fsspec() -> None:
-    from fsspec.registry import _registry
-
-    from maxi_core.system import remote_servers
-
-    remote_servers.system.cache_clear()
-    _registry.pop("s3", None)
+    point_nowhere(monkeypatch)
+    assert f"the server of {closed}/.maxi-writes cannot be reached" in refused(closed)
+    if bucket.scheme == "s3":  # without credentials gcsfs asks as nobody
+        for name in S3_KEYS:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        afresh()
+        assert f"there are no credentials for {closed}" in refused(closed)
+    uninstall(bucket.package, monkeypatch)
+    line = (
+        f"{bucket.scheme}:// is read with {bucket.package}, which is not installed; pip install 'maxi[{bucket.scheme}]'"
+    )
+    assert line in refused(closed)
 
 
 def test_features_of_an_evaluation_are_kept_there_too(
-    s3, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]
+    bucket: Bucket, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]
 ) -> None:
-    s3.mkdir("features")
+    bucket.make("features")
     (videos / "split.csv").write_text("path,label\n0.mp4,archery\n1.mp4,running\n")
     for machine in ("one", "two"):
         monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
-        where = ["--store", "s3://features/s", "--out", str(tmp_path / f"{machine}-out"), "--device", "cpu"]
+        where = ["--store", bucket.url("features/s"), "--out", str(tmp_path / f"{machine}-out"), "--device", "cpu"]
         ran = maxi("eval", "sandbox", "--benchmark", str(videos / "split.csv"), "--frames", "2", *where)
         assert ran.code == 0, ran.err
         if machine == "one":
-            there = s3.find("features")
+            there = bucket.client.find("features")
             assert any(name.endswith(".jsonl") for name in there)
-    assert s3.find("features") == there
+    assert bucket.client.find("features") == there
