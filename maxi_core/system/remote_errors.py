@@ -18,7 +18,7 @@ NEEDS = {  # what each scheme is read with: package, and what to type
 CREDENTIALS = {
     "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a public bucket, FSSPEC_S3_ANON=1",
     "gs": "set GOOGLE_APPLICATION_CREDENTIALS; for a public bucket, FSSPEC_GS_TOKEN=anon",
-    "hf": "set HF_TOKEN",
+    "hf": "set HF_TOKEN, and accept the terms on its page if it has any; or correct the name",
     "http": "give the URL its user, or a signature that has not run out",
     "https": "give the URL its user, or a signature that has not run out",
 }
@@ -42,6 +42,7 @@ _KINDS: tuple[
     ("missing", set(), (404, 410)),
     ("server", set(), (408, 429, *range(500, 600))),
     ("permission", {"PermissionError"}, ()),
+    ("offline", {"OfflineModeIsEnabled"}, ()),
     ("timeout", {"TimeoutError", "ConnectTimeoutError", "ReadTimeoutError", "TimeoutException"}, ()),
     ("network", _NETWORK, ()),
     ("missing", {"FileNotFoundError"}, ()),
@@ -84,10 +85,15 @@ def explained(
         "server": (f"the server of {url} failed{said}", "try again"),
         "timeout": (f"the server of {url} does not answer", "look at the network, or try again"),
         "network": (f"the server of {url} cannot be reached", "look at the network and the address"),
+        "offline": (f"{url} is not read while HF_HUB_OFFLINE is set", "unset it, or copy the file"),
         "unreadable": (f"{url} cannot be {done} ({what:.200})", "look at the address"),
     }
     if kind == "changed":
         return changed(url)
+    if kind == "missing" and "RepositoryNotFoundError" in names:
+        return RemoteError(
+            kind, f"there is no such repository ({url})", "correct the name; a private one needs HF_TOKEN"
+        )
     if kind == "missing" and scheme in BUCKETS:
         with suppress(Exception):  # then it is not known, and not said
             if no_bucket(host):

@@ -123,9 +123,9 @@ class _Shared(io.FileIO):
 
 def _opened(url: str, seen: State, block: int) -> Any:
     more: dict[str, Any] = {}
-    if scheme_of(url).startswith("http"):
+    if scheme_of(url) in ("http", "https", "hf"):
         more["size"] = seen.size
-        if seen.tag.startswith('"'):
+        if scheme_of(url) != "hf" and seen.tag.startswith('"'):
             more["headers"] = {"If-Match": seen.tag}
     file = system(scheme_of(url)).open(
         full_of(url), "rb", block_size=block, cache_type="blockcache", cache_options={"maxblocks": KEPT}, **more

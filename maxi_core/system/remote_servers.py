@@ -10,14 +10,26 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from maxi_core.system import remote_hub
 from maxi_core.system.remote_clients import client
 from maxi_core.system.remote_errors import TRANSIENT, RemoteError, explained
 
-PAUSES = (0.5, 2.0)  # seconds before each new try over HTTP; the clients of object stores retry by themselves
+PAUSES = (0.5, 2.0)  # seconds before each new try over HTTP and of a look at the hub; other clients try by themselves
 REMEMBERED = 1_000_000  # files whose state is known without asking again
 
 # of gs the MD5 stands before the ETag, which another class of storage or other metadata change
-_STATES = ("ETag", "md5Hash", "etag", "blob_id", "oid", "Content-MD5", "Digest", "LastModified", "Last-Modified")
+_STATES = (
+    "ETag",
+    "md5Hash",
+    "etag",
+    "blob_id",
+    "oid",
+    "xet_hash",
+    "Content-MD5",
+    "Digest",
+    "LastModified",
+    "Last-Modified",
+)
 
 Answer = TypeVar("Answer")
 
@@ -71,15 +83,21 @@ def remember(url: str, state: State) -> None:
 def state(url: str, *, fresh: bool = False) -> State:
     """Return size and ETag as first seen in this process, or as they are now; raises RemoteError."""
     if fresh or url not in _states:
-        remember(url, tried(url, lambda: state_in(system(scheme_of(url)).info(full_of(url)), url)))
+        remember(url, tried(url, lambda: state_in(_info(url), url), again=scheme_of(url) == "hf"))
     return _states[url]
+
+
+def _info(url: str) -> Mapping[str, Any]:
+    of = system(scheme_of(url))
+    found: Mapping[str, Any] = remote_hub.info(of, url) if scheme_of(url) == "hf" else of.info(full_of(url))
+    return found
 
 
 def listed(url: str) -> Iterator[str]:
     """Yield the names of all files below a URL, relative to it and sorted; their states are remembered."""
     if scheme_of(url).startswith("http"):
         raise RemoteError("folder", f"{url} is on a web server, which lists nothing", "name files, or a list")
-    files = tried(url, lambda: system(scheme_of(url)).find(full_of(url), detail=True))
+    files = tried(url, lambda: _find(url))
     top = _bare(full_of(url))
     for name, info in sorted(files.items()):
         if inside := _bare(name).removeprefix(top).strip("/"):
@@ -89,6 +107,14 @@ def listed(url: str) -> Iterator[str]:
                 raise RemoteError("name", f"{url}/{inside} has // in its name", "copy it to another name")
             remember(f"{url}/{inside}", state_in(info))
             yield inside
+
+
+def _find(url: str) -> Mapping[str, Any]:
+    of = system(scheme_of(url))
+    found: Mapping[str, Any] = (
+        remote_hub.find(of, url) if scheme_of(url) == "hf" else of.find(full_of(url), detail=True)
+    )
+    return found
 
 
 def children(url: str) -> list[str]:
@@ -146,10 +172,10 @@ def state_in(info: Mapping[str, Any], url: str = "") -> State:
     return State(-1 if size is None else int(size), tag, folder, bool(info.get("partial", True)))
 
 
-def tried(url: str, call: Callable[[], Answer], *, writing: bool = False) -> Answer:
-    """Return what `call` gives; over HTTP a fault that may pass is tried again. Raises RemoteError."""
+def tried(url: str, call: Callable[[], Answer], *, writing: bool = False, again: bool = False) -> Answer:
+    """Return what `call` gives; over HTTP, or `again`, a fault that may pass is tried again. Raises RemoteError."""
     scheme = scheme_of(url)
-    for pause in (*(PAUSES if scheme.startswith("http") else ()), None):
+    for pause in (*(PAUSES if again or scheme.startswith("http") else ()), None):
         try:
             return call()
         except NoRangesError:
