@@ -1,8 +1,11 @@
 """The clients of remote files, as fsspec has them: how long each waits, and how often it tries again."""
 
 import logging
+import os
 from types import MethodType
 from typing import Any
+
+from maxi_core.system.remote_errors import RemoteError
 
 CONNECT, READ = 5, 30  # seconds
 TRIES = 3  # of a request of s3 or gs: a server that is away is said after seconds
@@ -52,4 +55,15 @@ def _google(settings: dict[str, Any]) -> Any:
         once = getattr(getattr(GCSFileSystem, name, None), "__wrapped__", None)
         if once is not None:  # the last is not in older ones
             setattr(system, name, MethodType(retry_request(once, retries=tries), system))
+    _refuse_nobody(system.credentials)
     return system
+
+
+def _refuse_nobody(credentials: Any) -> None:
+    """Raise RemoteError if gcsfs is about to ask as nobody though a file with credentials was named."""
+    file = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if file and credentials.token is None and credentials.method == "anon":
+        what = f"GOOGLE_APPLICATION_CREDENTIALS names {file}, which is not there or has no credentials"
+        raise RemoteError(
+            "no-credentials", what, "name the JSON file of a service account; for a public bucket, unset it"
+        )

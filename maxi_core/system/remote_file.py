@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 from urllib.parse import urlsplit
 
-from maxi_core.system.remote_errors import RemoteError, changed
+from maxi_core.system.remote_errors import BUCKETS, RemoteError, changed
 from maxi_core.system.remote_servers import NoRangesError, State, full_of, scheme_of, state, state_in, system, tried
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _opened(url: str, seen: State, block: int) -> Any:
     file = system(scheme_of(url)).open(
         full_of(url), "rb", block_size=block, cache_type="blockcache", cache_options={"maxblocks": KEPT}, **more
     )
-    if scheme_of(url) == "s3" and state_in(file.details) != seen:
+    if scheme_of(url) in BUCKETS and state_in(file.details) != seen:
         raise changed(url)
     return file
 

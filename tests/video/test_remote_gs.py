@@ -27,6 +27,7 @@ class Answers:
     faults: int = 1_000
     said: dict[str, object] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    url: str = ""
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
 
         do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
-    with listening(Handler) as url:
-        point_gs_at(url, monkeypatch)
+    with listening(Handler) as answers.url:
+        point_gs_at(answers.url, monkeypatch)
         yield answers
 
 
@@ -83,9 +84,58 @@ def test_each_status_is_one_line_after_seconds(
     assert capfd.readouterr() == ("", ""), "gcsfs logs what it raises"
 
 
+@pytest.fixture
+def account(answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of a service account, which is named in the environment; the server gives its token, too."""
+    import fsspec.config
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = tmp_path / "account.json"
+    values = {"type": "service_account", "client_email": "a@b.iam.gserviceaccount.com", "project_id": "p"}
+    values |= {"private_key": key.decode(), "private_key_id": "1", "token_uri": f"{answers.url}/token"}
+    file.write_text(json.dumps(values))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    monkeypatch.delenv("FSSPEC_GS_TOKEN")
+    monkeypatch.delitem(fsspec.config.conf, "gs")
+    return file
+
+
+SAID = {"name": "a.mp4", "size": "7", "etag": "CAE=", "md5Hash": "bWQ1", "items": []}
+
+
+def test_a_service_account_gets_a_token_and_sends_it(answers: Answers, account: Path) -> None:
+    answers.said = SAID | {"access_token": "token-of-the-account", "expires_in": 3600, "token_type": "Bearer"}
+    assert as_path("gs://b/a.mp4").state().size == 7
+    token, *others = answers.asked
+    assert token == ("/token", "")
+    assert {bearer for _, bearer in others} == {"Bearer token-of-the-account"}
+
+
+def test_a_service_account_that_gets_no_token_may_not_read(answers: Answers, account: Path) -> None:
+    answers.status = 400
+    with pytest.raises(RemoteError, match=REFUSED.format("read", 401)) as caught:
+        as_path("gs://b/a.mp4").state()
+    assert caught.value.kind == "permission"
+    assert {path for path, _ in answers.asked} == {"/token"}
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "no JSON"])
+def test_a_named_file_without_credentials_is_said_and_nobody_asks_as_nobody(
+    answers: Answers, account: Path, text: str | None
+) -> None:
+    account.unlink()
+    if text is not None:
+        account.write_text(text)
+    with pytest.raises(RemoteError, match=r"GOOGLE_APPLICATION_CREDENTIALS names .*account.json, which is not there"):
+        as_path("gs://b/a.mp4").state()
+    assert answers.asked == []
+
+
 def test_a_fault_that_passes_is_not_seen(answers: Answers) -> None:
     answers.status, answers.faults = 503, 2
-    answers.said = {"name": "a.mp4", "size": "7", "etag": "CAE=", "md5Hash": "bWQ1", "items": []}
+    answers.said = SAID
     state = as_path("gs://b/a.mp4").state()
     assert (state.size, state.tag) == (7, "bWQ1"), "another class of storage has another ETag"
 
