@@ -133,3 +133,28 @@ def test_what_cannot_be_made_there_is_one_line_before_any_work(
     for typed in (["stats", none], ["predict", none, world / "clips", "--labels", "a,b"]):
         refused = on("one", *typed)
         assert (refused.code, f"there is nothing at {none}" in refused.err) == (2, True), refused.err
+
+
+def test_scores_are_compared_and_reported_where_they_are(
+    bucket: Bucket, on: Callable[..., Ran], world: Path, tmp_path: Path
+) -> None:
+    bucket.make("scored")
+    names = sorted(path.name for path in (world / "clips").iterdir())[:4]
+    (tmp_path / "split.csv").write_text(
+        "path,label\n" + "".join(f"{n},{'run' if n > names[1] else 'jump'}\n" for n in names)
+    )
+    where = ["--benchmark", tmp_path / "split.csv", "--videos", world / "clips", "--frames", "2", "--workers", "0"]
+    scored = on("one", "eval", world / "model", *where, "--device", "cpu", "--out", bucket.url("scored/eval"), "--json")
+    assert scored.code == 0, scored.err
+    folder = json.loads(scored.out)["models"][0]["folder"]
+    assert folder.startswith(bucket.url("scored/eval/"))
+    assert '"top1"' in on("two", "compare", folder, "--json").out.replace(" ", "")
+    page, other = bucket.url("scored/page.html"), bucket.url("scored/other.html")
+    bucket.client.pipe_file("scored/other.html", b"somebody's own")
+    for _ in range(2):  # a report may be replaced
+        ran = on("two", "report", folder, "--out", page, "--no-pictures")
+        assert (ran.code, f"{page}: " in ran.out) == (0, True), ran.err
+    assert bucket.client.cat_file("scored/page.html").startswith(b"<!doctype html>")
+    refused = on("two", "report", folder, "--out", other, "--no-pictures")
+    assert (refused.code, f"{other} is no report and would be overwritten" in refused.err) == (2, True)
+    assert bucket.client.cat_file("scored/other.html") == b"somebody's own"
