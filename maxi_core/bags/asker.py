@@ -4,20 +4,16 @@ Here is the border to plugins. A call that fails (an exception, too little memor
 again in halves until the one bad item is alone, and whatever is wrong carries the source's name.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from maxi_core.bags.answers import Answers
+from maxi_core.bags.faults import Faults
 from maxi_core.bags.order_check import OrderCheck
-from maxi_core.errors import PluginError
-from maxi_core.plugin.calls import Calls, call, one_line
+from maxi_core.plugin.calls import Calls, ask, call
 from maxi_core.plugin.roles import Source
-from maxi_core.texts import counted
 from maxi_core.types import Failed
-
-log = logging.getLogger("maxi.bags")
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -25,25 +21,28 @@ Method = Callable[[list[Any]], object]
 Item = tuple[Any, str, Any]  # question, its key, what the source is handed for it (a text or a clip)
 Heard = list[tuple[Item, object]]  # each item with its answer as it is to be kept, or Failed
 
-FAULTS_IN_A_ROW = 5  # then the source is switched off for the rest of the run
 GRACE = 5.0  # seconds for calls that are under way when the run ends by an error
 
 
 class Asker(Generic[Question, Answer]):
-    """One source in one run; `asked` counts the items it was really asked, `off` says why it was switched off.
+    """One source in one run; `asked` counts the items it was really asked, `before` is called before it is opened.
 
-    `before` is called before the source is opened. With `strict` a fault raises PluginError. A MaxiError is the
-    source's own word to the user: it ends the run.
+    With `strict` a fault raises PluginError. A MaxiError is the source's own word to the user: it ends the run.
     """
 
     def __init__(self, source: Source, method: Method, answers: Answers[Question, Answer], *, strict: bool) -> None:
-        self.source, self.name, self.answers, self.asked, self.off = source, source.label, answers, 0, ""
-        self._method, self._strict, self._faults = method, strict, 0
+        self.source, self.name, self.answers, self.asked = source, source.label, answers, 0
+        self._method, self._faults = method, Faults(source.label, strict=strict)
         self.before: Callable[[], object] = lambda: None
         self._calls = Calls(self.name, source.concurrency)
         self._batch: list[Item] = []
         self._asking: set[str] = set()  # keys in the batch and in calls
         self._opened, self._order = False, OrderCheck(self.name, answers.store, source.batch)
+
+    @property
+    def off(self) -> str:
+        """Why the source was switched off, "" while it was not."""
+        return self._faults.off
 
     def wanted(self, key: str) -> bool:
         """Whether the source has to be asked the question of this key."""
@@ -91,7 +90,7 @@ class Asker(Generic[Question, Answer]):
 
     def _open(self) -> None:
         if what := call(self.name, "when it was opened", self.source.open)[1]:
-            self._fault(what, most=1)
+            self._faults.count(what, most=1)
 
     def _ask(self) -> None:
         batch, self._batch = self._batch, []
@@ -112,32 +111,18 @@ class Asker(Generic[Question, Answer]):
     def _halved(self, batch: list[Item]) -> Heard:
         if self.off:
             return [(item, Failed(self.off)) for item in batch]
-        answers, what = call(self.name, "when it was asked", self._method, [item for _, _, item in batch])
-        if not what and not isinstance(answers, (list, tuple)):
-            what = f"returned {type(answers).__name__}, not a list of answers"
-        elif not what and len(answers) != len(batch):
-            what = f"gave {counted(len(answers), 'answer')} to {counted(len(batch), 'question')}"
+        answers, what = ask(self.name, self._method, [item for _, _, item in batch])
         if not what:
             return [(item, self._checked(item[0], answer)) for item, answer in zip(batch, answers, strict=True)]
         if len(batch) == 1:
-            return [(batch[0], self._fault(what))]
+            return [(batch[0], self._faults.count(what))]
         half = len(batch) // 2
         return self._halved(batch[:half]) + self._halved(batch[half:])
 
     def _checked(self, question: Question, answer: object) -> object | Failed:
         """Return an answer as it is to be kept, or Failed with the reason why it cannot."""
         kept, what = self.answers.checked(question, answer)
-        self._faults = 0 if not what else self._faults
-        return self._fault(what) if what else kept
-
-    def _fault(self, what: str, most: int = FAULTS_IN_A_ROW) -> Failed:
-        """Count a fault of the plugin and return what becomes of the question; raises PluginError when strict."""
-        self._faults += 1
-        reason = one_line(f"source '{self.name}' {what}")
-        if self._strict:
-            raise PluginError(reason, "run without --strict to skip what it cannot answer")
-        if self._faults >= most and not self.off:
-            faults = f"{counted(self._faults, 'fault')} in a row, the last: {what}"
-            self.off = one_line(f"source '{self.name}' was switched off: {faults}")
-            log.warning(self.off)
-        return Failed(reason)
+        if what:
+            return self._faults.count(what)
+        self._faults.end()
+        return kept

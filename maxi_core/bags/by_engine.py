@@ -17,6 +17,7 @@ from typing import Any
 from maxi_core.bags.answering import Answering, failed_of
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, open_askers
+from maxi_core.bags.clip_loader import ClipAsker
 from maxi_core.bags.codecs import text_key, video_key
 from maxi_core.bags.filtering import kept_best
 from maxi_core.bags.progress import NewProgress
@@ -75,9 +76,6 @@ class _Share:
         parts = (slice(half), slice(half, None)) if half else ()
         halves = [_Share(self.videos[part], self.keys[part]) for part in parts]
         return [replace(one, lost=TRIES - 1 if len(one.keys) > 1 else 0) for one in halves]
-
-
-ClipAsker = Asker[Video, Any]
 
 
 class _Run:

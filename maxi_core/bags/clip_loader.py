@@ -9,8 +9,7 @@ from functools import cache, partial
 from typing import Any, TypeVar
 
 from maxi_core.bags.asker import Asker
-from maxi_core.errors import PluginError
-from maxi_core.plugin.calls import call
+from maxi_core.plugin.calls import sampling_of
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Clip, Failed, TextBag, Video
 from maxi_core.video.frames import Frames
@@ -52,14 +51,9 @@ def clips_for(
 
 
 def frames_of(asker: Asker[Any, Any]) -> Sampling | None:
-    """Return the frames that a source wants, None if it reads the file itself; it is opened first."""
+    """Return the frames that a source wants, None if it reads the file itself or is off; it is opened first."""
     asker.open()  # which frames a model wants may be known only when it is there
-    if asker.off:
-        return None
-    wanted, what = call(asker.name, "when it was asked for its frames", getattr, asker.source, "frames")
-    if what or not isinstance(wanted, Sampling | None):
-        raise PluginError(f"source '{asker.name}' {what or f'wants frames by {wanted!r:.80}, which is no Sampling'}")
-    return wanted
+    return None if asker.off else sampling_of(asker.source)
 
 
 def _clip(job: Job, name: str, frames: Frames | VideoFailed) -> Clip | Failed | None:

@@ -6,7 +6,7 @@ library would hold the process until its last call has ended.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -18,6 +18,7 @@ from maxi_core.plugin.global_state import untouched
 from maxi_core.plugin.roles import Augment, Augmenter, Injector, Source
 from maxi_core.texts import LONGEST, counted, tidy
 from maxi_core.types import Dictionary, Failed, Form
+from maxi_core.video.sampling import Sampling
 
 log = logging.getLogger("maxi")
 
@@ -120,6 +121,25 @@ def call(name: str, when: str, function: Callable[..., Any], *arguments: Any) ->
     except BaseException as error:
         plugins_log.debug("%s raised %s", name, when, exc_info=True)
         return None, deed(error)
+
+
+def ask(name: str, method: Callable[[list[Any]], object], questions: list[Any]) -> tuple[Sequence[Any], str]:
+    """Return the answers of a plugin to questions, and in words what it did instead of answering each."""
+    answers, what = call(name, "when it was asked", method, questions)
+    if not what and not isinstance(answers, (list, tuple)):
+        return (), f"returned {type(answers).__name__}, not a list of answers"
+    if not what and len(answers) != len(questions):
+        return (), f"gave {counted(len(answers), 'answer')} to {counted(len(questions), 'question')}"
+    return answers, what
+
+
+def sampling_of(source: Source) -> Sampling | None:
+    """Return the frames that an open source wants, None if it reads the file itself; raises PluginError."""
+    wanted, what = call(source.label, "when it was asked for its frames", getattr, source, "frames")
+    if what or not isinstance(wanted, Sampling | None):
+        said = what or f"wants frames by {wanted!r:.80}, which is no Sampling"
+        raise PluginError(f"source '{source.label}' {said}")
+    return wanted
 
 
 def deed(error: BaseException) -> str:

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maxi_core.bags.answers import Answers
-from maxi_core.bags.asker import FAULTS_IN_A_ROW, Asker
+from maxi_core.bags.asker import Asker
 from maxi_core.bags.codecs import TEXTS_OF_ENTRY, TEXTS_OF_VIDEO, match_codec, text_key, video_key
+from maxi_core.bags.faults import IN_A_ROW
 from maxi_core.bags.in_order import answers_of, ask_clips, ask_texts
 from maxi_core.bags.order_check import moved
 from maxi_core.errors import MaxiError, PluginError
@@ -236,7 +237,7 @@ def test_a_failed_question_is_asked_again_in_the_next_run(tmp_path: Path) -> Non
 def test_a_source_that_always_fails_is_switched_off_after_a_few_faults(tmp_path: Path) -> None:
     method = Counting(QUESTIONS, RuntimeError("never"))
     answers = ask(method, tmp_path, QUESTIONS, Sample(1))
-    assert len(method.batches) <= FAULTS_IN_A_ROW + 1
+    assert len(method.batches) <= IN_A_ROW + 1
     assert all(isinstance(answer, Failed) for answer in answers.values())
     assert str(answers["q19"]).count("was switched off: 5 faults in a row, the last: raised RuntimeError: never") == 1
 
