@@ -17,7 +17,7 @@ from maxi_core.system.text_files import excerpt
 from maxi_core.texts import counted
 from maxi_core.video.annotations import is_annotations, read_annotations
 
-ENDINGS = "3gp|asf|avi|divx|flv|m2ts|m4v|mkv|mov|mp4|mpe|mpeg|mpg|mts|ogv|ts|vob|webm|wmv"
+ENDINGS = "3g2|3gp|asf|avi|divx|f4v|flv|m2ts|m2v|m4v|mkv|mov|mp4|mpe|mpeg|mpg|mts|mxf|ogv|rm|rmvb|ts|vob|webm|wmv|y4m"
 EXTENSIONS = frozenset(f".{ending}" for ending in ENDINGS.split("|"))
 COLUMNS = ("path", "id", "start", "end")
 

@@ -41,6 +41,11 @@ def test_a_folder_is_searched_deeply_and_sorted_for_the_usual_extensions(tmp_pat
     assert [video.path for video in find_videos(tmp_path)][1] == tmp_path / "a" / "c d.avi"
 
 
+def test_a_video_that_begins_like_a_text_is_no_list(tmp_path: Path) -> None:
+    (tmp_path / "raw.y4m").write_bytes(b"YUV4MPEG2 W2 H2 F25:1 C420jpeg\n" + 3 * b"FRAME\n\x10\x10\x10\x10\x80\x80")
+    assert ids(find_videos(tmp_path / "raw.y4m")) == ids(find_videos(tmp_path)) == ["raw.y4m"]
+
+
 def test_the_same_name_in_two_folders_and_the_same_content_are_two_videos(tmp_path: Path) -> None:
     touch(tmp_path, "train/a.mp4", "val/a.mp4")
     assert ids(find_videos(tmp_path)) == ["train/a.mp4", "val/a.mp4"]
