@@ -128,6 +128,21 @@ def death_is_failed(subject: Subject) -> None:
                 assert result.reason.strip(), "a worker died, and Failed has no reason"
 
 
+def left_midway(subject: Subject) -> None:
+    """A run that is left before its end gives nothing to the next one."""
+    with _engine(subject) as (engine, work):
+        for _ in range(2):
+            with closing(engine.run(work, [WAIT] * MANY)) as results:  # type: ignore[type-var]
+                next(results)
+            found = list(engine.run(work, ("1", "2")))
+            assert sorted(place for place, _ in found) == [0, 1], (
+                f"a run of two items, after one that was left, gave places {sorted(place for place, _ in found)}"
+            )
+            for place, result in found:
+                assert isinstance(result, str), f"a run was left, and the next one has {shown(result)}"
+                assert json.loads(result)[0] == str(place + 1), f"a run that was left answered the next: {result}"
+
+
 def nobody_is_left(subject: Subject) -> None:
     """Closed, it leaves no worker: those that waited have closed their work, those in the middle of an item end."""
     with _engine(subject) as (engine, work):
@@ -172,6 +187,7 @@ ENGINE: dict[str, Callable[[Subject], None]] = {
     "items are taken when a worker is free": taken_when_free,
     "a worker keeps its copy of the work": kept_copy,
     "an item whose worker died is Failed, the others are done": death_is_failed,
+    "a run that is left gives nothing to the next": left_midway,
     "closed, it leaves no worker": nobody_is_left,
     "it leaves the process as it was": leaves_the_process,
 }

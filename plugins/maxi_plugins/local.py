@@ -51,8 +51,27 @@ class Local(Engine):
             self._here = work
             yield from ((place, work(item)) for place, item in enumerate(items))
             return
-        rest = enumerate(items)
         busy: dict[Any, tuple[int, Child]] = {}  # pipe -> place of the item, who is at it
+        try:
+            yield from self._shared_out(work, enumerate(items), busy)
+        finally:
+            for _, worker in busy.values():  # of a run that was left: nobody wants what they are at
+                self._workers.remove(worker)
+                worker.end(0)
+
+    def close(self) -> None:
+        """End the workers, which wait."""
+        if self._here is not None:
+            self._here.close()
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.pipe.close()
+        for worker in workers:
+            worker.end(0 if worker.busy else GRACE)  # busy: of a run that nobody has ended
+
+    def _shared_out(
+        self, work: Work, rest: Iterator[tuple[int, str]], busy: dict[Any, tuple[int, Child]]
+    ) -> Iterator[tuple[int, str | Failed]]:
         while True:
             while len(busy) < self.options.processes and (taken := next(rest, None)) is not None:
                 worker = next((one for one in self._workers if one.pipe not in busy), None) or self._start(work)
@@ -66,16 +85,6 @@ class Local(Engine):
                 if result is None:
                     self._workers.remove(worker)
                 yield place, Failed(f"a worker process died ({worker.how})") if result is None else result
-
-    def close(self) -> None:
-        """End the workers: those that wait by themselves, the others at once."""
-        if self._here is not None:
-            self._here.close()
-        workers, self._workers = self._workers, []
-        for worker in workers:
-            worker.pipe.close()
-        for worker in workers:
-            worker.end(0 if worker.busy else GRACE)
 
     def _start(self, work: Work) -> Child:
         self._workers.append(Child(_serve, work))

@@ -86,8 +86,17 @@ class Ray(Engine):
         """Yield the place of each item with its result."""
         ray = self._connected()
         self._put = self._put or ray.put(work)
-        rest, more = enumerate(items), True
         self._alone = time.monotonic()
+        try:
+            yield from self._shared_out(enumerate(items))
+        finally:
+            left, self._busy = self._busy, {}  # of a run that was left: nobody wants what they are at
+            for _, worker in left.values():
+                with suppress(Exception):
+                    ray.kill(worker.handle)
+
+    def _shared_out(self, rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str | Failed]]:
+        ray, more = self._ray, True
         while True:
             if more:
                 self._start_missing()

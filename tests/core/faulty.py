@@ -65,6 +65,7 @@ RESULT = "each item has one result, at its place"
 FREE = "items are taken when a worker is free"
 KEPT = "a worker keeps its copy of the work"
 DIED = "an item whose worker died is Failed, the others are done"
+LEFT = "a run that is left gives nothing to the next"
 CLOSED = "closed, it leaves no worker"
 
 MUTANTS: dict[type[Configured], str] = {}

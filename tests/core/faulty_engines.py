@@ -10,6 +10,7 @@ from tests.core.faulty import (
     DIED,
     FREE,
     KEPT,
+    LEFT,
     PROCESS,
     RESULT,
     caught_by,
@@ -122,6 +123,23 @@ class WorksHere(Here):
     """Fault: says that it has workers, and works in this process."""
 
     apart = True
+
+
+@caught_by(LEFT)
+class AnswersLate(Here):
+    """Fault: gives the next run what one that was left had not taken."""
+
+    def __init__(self, *options: object) -> None:
+        super().__init__(*options)
+        self.late: list[tuple[int, str | Failed]] = []
+
+    def run(self, work: Work, items: Iterable[str]) -> Results:
+        yield from self.late
+        self.late = []
+        for found in super().run(work, items):
+            self.late = [found]
+            yield found
+        self.late = []
 
 
 @caught_by(CLOSED)
