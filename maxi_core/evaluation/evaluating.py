@@ -11,7 +11,7 @@ from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.reading import Places
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
-from maxi_core.evaluation.features import Clock, Follow, encode_names, keyed, video_features
+from maxi_core.evaluation.features import Clock, Follow, encode_names, keyed, together, video_features
 from maxi_core.evaluation.overlap import groups_of
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.scoring import Result, mean_record, score_split
@@ -90,14 +90,7 @@ def evaluate(
         ModelScores(model, tuple(_results(model, protocol, placed, ChainMap(*parts), dictionary, reading.decoder)))
         for model, *parts in zip(models, *(part for part, _ in gathered), strict=True)
     )
-    return Evaluated(scored, _summed(clock, [other for _, other in gathered]))
-
-
-def _summed(clock: Clock, clocks: Iterable[Clock]) -> Clock:
-    for other in clocks:
-        if other is not clock:
-            clock.add(other)
-    return clock
+    return Evaluated(scored, together([one for _, one in gathered]))
 
 
 def folder_of(benchmark: OpenedBenchmark) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,6 @@ class Clock:
     whole: float = 0.0
     encoded: int = 0
 
-    def add(self, other: "Clock") -> None:
-        """Take in what another process measured."""
-        self.decoder, self.model = self.decoder + other.decoder, self.model + other.model
-        self.whole, self.encoded = self.whole + other.whole, self.encoded + other.encoded
-
     def shares(self) -> dict[str, float]:
         """Return the shares of decoder, model and the rest."""
         whole = self.whole or 1.0
@@ -117,6 +113,12 @@ class Clock:
             "model": self.model / whole,
             "rest": max(0.0, 1 - (self.decoder + self.model) / whole),
         }
+
+
+def together(clocks: Sequence[Clock]) -> Clock:
+    """Return what processes measured side by side: the mean of their seconds, and all that they encoded."""
+    decoder, model, whole = (fmean(getattr(one, name) for one in clocks) for name in ("decoder", "model", "whole"))
+    return Clock(decoder, model, whole, sum(one.encoded for one in clocks))
 
 
 def keyed(videos: Iterable[Video]) -> dict[str, Video]:

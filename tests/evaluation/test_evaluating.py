@@ -363,7 +363,8 @@ def test_a_killed_evaluation_goes_on_and_its_files_are_those_of_an_unbroken_one(
 
 def test_two_processes_of_torchrun_write_the_files_of_one(world, whole, tmp_path: Path) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "maxi_cli"]
-    finished(start([*launcher, "eval", "--out", "out"], world, tmp_path))
+    said = finished(start([*launcher, "eval", "--out", "out", "--json"], world, tmp_path))
+    assert json.loads(said)["seconds"]["encoded"] == 12, "each video was encoded by one of the two"
     assert files_of(tmp_path / "out" / folder_name(str(world.model))) == whole
     segments = list((tmp_path / "home/store").glob("eval-*/*.jsonl"))
     assert sorted(path.read_bytes().count(b"\n") for path in segments) == [6, 6]
