@@ -13,7 +13,8 @@ from maxi_core.evaluation.benchmarks.benchmark import Benchmark
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
 from maxi_core.plugin.roles import World
-from maxi_core.system.remote import RemotePath, as_path, is_remote
+from maxi_core.system.remote import RemotePath, as_path
+from maxi_core.system.urls import is_remote
 from maxi_core.texts import AND_MORE, LONGEST, Spelling, counted, first_few, near_duplicates, spell, tidy
 from maxi_core.types import Dictionary
 

@@ -62,11 +62,10 @@ def compare(
     if not scores:
         raise UsageError("which scores?", "name the scores.json of one or more maxi eval")
     wanted = [] if tables == "none" else by_comma(tables)
-    places = [_here(one) for one in scores]
-    found = run(places, metrics=by_comma(metrics), tables=wanted, seed=seed, over=over, forgetting=forgetting)
+    here = [_here(one) for one in scores]
+    found = run(here, metrics=by_comma(metrics), tables=wanted, seed=seed, over=over, forgetting=forgetting)
     if json:
-        lines = [asdict(line) for line in found.lines]
-        show_json({"schema": SCHEMA, "lines": lines, "notes": list(found.notes)})
+        show_json({"schema": SCHEMA, "lines": list(map(asdict, found.lines)), "notes": list(found.notes)})
         return
     if format == "table":
         show_compared(found)
@@ -78,8 +77,8 @@ def compare(
 
 def _here(scores: Path) -> Path:
     """Return where scores can be read on this machine, with the predictions beside them."""
-    from maxi_core.system.remote import is_remote
     from maxi_core.system.remote_folders import here
+    from maxi_core.system.urls import is_remote
 
     return here(scores.parent) / scores.name if is_remote(scores) and scores.suffix else here(scores)
 

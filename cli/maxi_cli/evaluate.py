@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
     from maxi_core.evaluation.evaluating import Evaluated, ModelScores
     from maxi_core.evaluation.presets import Chosen
+    from maxi_core.evaluation.protocol import Protocol
     from maxi_core.evaluation.scoring import Result
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.settings.sections import EvalSection
@@ -46,8 +47,6 @@ COLUMNS = {"top-1": "top1", "top-5": "top5", "mean class": "mean_class", "mAP": 
 def show_scores(scores: "ModelScores", folder: Path) -> None:
     """Print what one model scored: a table, the groups, the circumstances, the notes, and where the files are."""
     from rich.table import Table
-
-    from maxi_core.system.remote import is_remote
 
     console = stdout()
     table = Table(box=None, pad_edge=False)
@@ -82,8 +81,13 @@ def show_scores(scores: "ModelScores", folder: Path) -> None:
     notes = (f"{result.split.label}: {text}" for result in scores.results for text in result.split.notes)
     for text in dict.fromkeys(notes):
         console.print(visible(text), style="yellow")
-    shown = folder if is_remote(folder) else os.path.relpath(folder)
-    console.print(visible(f"in {shown}: scores.json, predictions-*.jsonl"), soft_wrap=True)
+    console.print(visible(f"in {_shown(folder)}: scores.json, predictions-*.jsonl"), soft_wrap=True)
+
+
+def _shown(folder: Path) -> str:
+    from maxi_core.system.urls import is_remote
+
+    return str(folder) if is_remote(folder) else os.path.relpath(folder)
 
 
 def _show_protocol(record: dict[str, Any]) -> None:
@@ -213,14 +217,12 @@ def _run(
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.protocol import Protocol
-    from maxi_core.evaluation.saving import SCORES, folders_for
     from maxi_core.system.ranks import joined
-    from maxi_core.system.remote_folders import upload_to
     from maxi_core.system.store import store_at
 
     protocol = Protocol.of(section, "written", chosen)
     entries = read_dictionary(section.dictionary, catalog).entries if section.dictionary else None
-    places = [upload_to(folder, complete=SCORES) or folder for folder in folders_for(models, section.out, protocol)]
+    places = _places(models, section.out, protocol)
     _check_there(opened, reading)
     store = store_at(section.store)
     with goes_on(), joined(section.device, "gloo") as (ranks, _), _all_held(places if ranks.first else ()):
@@ -246,6 +248,14 @@ def _check_there(opened: "Sequence[OpenedBenchmark]", reading: Any) -> None:
     reading.located().load()
     for benchmark in opened:
         folder_of(benchmark)
+
+
+def _places(models: Sequence[str], out: Path, protocol: "Protocol") -> "list[Path | Upload]":
+    """Return where the scores of each model belong; raises UsageError where two share one or none may write."""
+    from maxi_core.evaluation.saving import SCORES, folders_for
+    from maxi_core.system.remote_folders import upload_to
+
+    return [upload_to(folder, complete=SCORES) or folder for folder in folders_for(models, out, protocol)]
 
 
 def _here(place: "Path | Upload") -> Path:

@@ -70,13 +70,11 @@ def report(
     from maxi_core.bags.stats import named_labels
     from maxi_core.reporting.report import Wanted, make_report
     from maxi_core.settings.sections import VideoOptions
-    from maxi_core.system.remote import as_path
     from maxi_core.system.remote_folders import here
 
     if not runs:
         raise UsageError("which runs?", "name folders of maxi bags, maxi train or maxi eval")
-    place = as_path(out)
-    _check_place(place)
+    place = _place(out)
     if heatmaps and not pictures:
         raise UsageError("--heatmaps lie over frames, and --no-pictures shows none", "leave out one of them")
     reading = settings.recipe().core("video", VideoOptions) if pictures else None
@@ -87,16 +85,18 @@ def report(
     _show(made, place, json=json)
 
 
-def _check_place(out: Path) -> None:
-    """Raise UsageError for a file to write that is a folder, or somebody's own, or on a server that is only read."""
-    from maxi_core.system.remote import RemotePath, check_writable
+def _place(out: Path) -> Path:
+    """Return the file to write; raises UsageError for a folder, a file of somebody's, a server that is only read."""
+    from maxi_core.system.remote import RemotePath, as_path, check_writable
 
+    out = as_path(out)
     if isinstance(out, RemotePath):
         check_writable(out.parent)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
     if out.is_file() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html>"):
         raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
+    return out
 
 
 def _write(out: Path, page: str) -> None:
@@ -111,7 +111,7 @@ def _write(out: Path, page: str) -> None:
 
 
 def _show(made: "Report", out: Path, *, json: bool) -> None:
-    from maxi_core.system.remote import is_remote
+    from maxi_core.system.urls import is_remote
 
     size = len(made.html.encode())
     if json:

@@ -18,9 +18,9 @@ from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injec
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
-from maxi_core.system.remote import refuse_remote
 from maxi_core.system.remote_folders import upload_to
 from maxi_core.system.store import Store, digest, store_at
+from maxi_core.system.urls import refuse_remote
 from maxi_core.types import Dictionary
 from maxi_core.video.listing import listed
 

@@ -11,8 +11,9 @@ from maxi_core.clip.model_rules import check_model, own_file, read_table
 from maxi_core.clip.tokens import BESIDE
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.world_paths import world_path, worlds_with
-from maxi_core.system.remote import as_path, is_remote
+from maxi_core.system.remote import as_path
 from maxi_core.system.remote_folders import copied
+from maxi_core.system.urls import is_remote
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog

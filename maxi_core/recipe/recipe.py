@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, SecretStr
 
-from maxi_core.dictionaries import is_dictionary
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.catalog import FILE, Catalog, Offer
 from maxi_core.plugin.engine import Engine
@@ -208,7 +207,11 @@ def _compare_version(catalog: Catalog, setting: Setting) -> None:
 
 def _is_name(catalog: Catalog, mark: WorldPath, text: str) -> bool:
     """Return whether the text of an option is a name, which a settled recipe keeps, and no path."""
-    return is_dictionary(catalog, text) if mark.what == "dictionary" else is_world(catalog, mark, text)
+    if mark.what != "dictionary":
+        return is_world(catalog, mark, text)
+    from maxi_core.dictionaries import is_dictionary
+
+    return is_dictionary(catalog, text)
 
 
 def with_decoder(catalog: Catalog, recipe: Recipe) -> Recipe:

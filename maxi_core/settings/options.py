@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 
 from maxi_core.errors import UsageError, nearest
 from maxi_core.settings.option_types import alternatives, inline, why_no_option
-from maxi_core.system.remote import as_path, is_remote
 from maxi_core.system.secrets import is_secret
+from maxi_core.system.urls import is_remote
 
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
@@ -324,7 +324,11 @@ def _placed(value: object, mark: WorldPath | None, is_name: IsName) -> object:
 
 def _absolute(value: object) -> object:
     if isinstance(value, Path):
-        return as_path(value) if is_remote(value) else value.expanduser().absolute()
+        if not is_remote(value):
+            return value.expanduser().absolute()
+        from maxi_core.system.remote import as_path
+
+        return as_path(value)
     if isinstance(value, (list, tuple)):
         return type(value)(map(_absolute, value))
     return {key: _absolute(inner) for key, inner in value.items()} if isinstance(value, dict) else value

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 import platformdirs
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.remote import RemotePath, refuse_remote
+from maxi_core.system.urls import is_remote, refuse_remote
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
@@ -41,9 +41,11 @@ def identity(path: Path) -> tuple[str, int, int | str]:
     Of a remote one: its URL without credentials, bytes and ETag. What was kept of a file is good as long as these are
     the same. Raises OSError, ValueError for what is no path.
     """
-    if isinstance(path, RemotePath):
-        state = path.state()
-        return str(path), state.size, state.tag
+    if is_remote(path):
+        from maxi_core.system.remote_servers import state
+
+        found_there = state(str(path))
+        return str(path), found_there.size, found_there.tag
     real = os.path.realpath(path)
     found = os.stat(real)  # noqa: PTH116 (of a string: there are many)
     return real, found.st_size, found.st_mtime_ns

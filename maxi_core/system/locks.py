@@ -21,7 +21,7 @@ from typing import IO
 
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import parsed_json, sweep, utc_stamp
-from maxi_core.system.remote import refuse_remote
+from maxi_core.system.urls import refuse_remote
 
 log = logging.getLogger("maxi")
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import UsageError
 from maxi_core.system import remote_servers as servers
-from maxi_core.system.remote_errors import BUCKETS, NEEDS, RemoteError
+from maxi_core.system.remote_errors import BUCKETS, RemoteError
 from maxi_core.system.remote_file import RemoteFile
 from maxi_core.system.remote_servers import State
 from maxi_core.system.secrets import without_secrets
-from maxi_core.system.urls import OTHER, URL, without_credentials
+from maxi_core.system.urls import NEEDS, OTHER, URL, refuse_remote, without_credentials
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -123,13 +123,6 @@ class RemotePath(PosixPath):
 # What somebody wrote, and what is secret in it.
 
 
-def is_remote(written: object) -> bool:
-    """Whether a text or path is the URL of a remote file; one slash is enough, since paths lose the other."""
-    return isinstance(written, RemotePath) or (
-        URL.match(str(written)) is not None if isinstance(written, (str, Path)) else False
-    )
-
-
 def as_path(written: Path | str) -> Path:
     """Return the path of what was written; of a URL without its credentials, which are kept to be used.
 
@@ -170,12 +163,6 @@ def admit(values: Mapping[str, Any]) -> Path:
 def is_folder(path: Path) -> bool:
     """Whether files lie below a path; of a web server, which lists nothing, that is taken to be so."""
     return (isinstance(path, RemotePath) and path.scheme.startswith("http")) or path.is_dir()
-
-
-def refuse_remote(path: Path | None) -> None:
-    """Raise UsageError if a file or folder that is to be written was named on a server."""
-    if path is not None and is_remote(path):
-        raise UsageError(f"{as_path(path)} is remote, and maxi writes on this machine", "name a place here")
 
 
 def refuse_unwritable(path: RemotePath) -> None:

@@ -7,14 +7,8 @@ from urllib.parse import urlsplit
 
 from maxi_core.errors import UsageError
 from maxi_core.system.secrets import without_secrets
+from maxi_core.system.urls import NEEDS
 
-NEEDS = {  # what each scheme is read with: package, and what to type
-    "s3": ("s3fs", "pip install 'maxi[s3]'"),
-    "gs": ("gcsfs", "pip install 'maxi[gs]'"),
-    "hf": ("huggingface_hub", "pip install huggingface_hub"),
-    "http": ("aiohttp", "pip install 'maxi[http]'"),
-    "https": ("aiohttp", "pip install 'maxi[http]'"),
-}
 CREDENTIALS = {
     "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for a public bucket, FSSPEC_S3_ANON=1",
     "gs": "set GOOGLE_APPLICATION_CREDENTIALS; for a public bucket, FSSPEC_GS_TOKEN=anon",

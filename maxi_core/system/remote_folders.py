@@ -16,8 +16,9 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system import remote_servers as servers
 from maxi_core.system.files import maxi_home, parsed_json, partial_of, sha256_of, sweep, write_text
 from maxi_core.system.locks import exclusive_if_possible
-from maxi_core.system.remote import RemotePath, as_path, check_writable, is_remote
+from maxi_core.system.remote import RemotePath, as_path, check_writable
 from maxi_core.system.remote_errors import RemoteError, changed
+from maxi_core.system.urls import is_remote
 
 COPIES, RUNS = "copies", "runs"  # in $MAXI_HOME
 RECORD = ".remote.json"

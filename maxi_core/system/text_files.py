@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.errors import UsageError
-from maxi_core.system.remote import RemotePath
-from maxi_core.system.remote_errors import RemoteError
+from maxi_core.system.urls import is_remote
 
 HEAD = 1 << 16  # bytes that are looked at
 QUOTED = 80  # characters
@@ -35,7 +34,7 @@ def check_regular(path: Path) -> None:
     """
     if path.suffix.lower() in PICKLES:
         raise UsageError(f"{path} is a pickle, and those may run code", "write it as JSON, CSV or a list of lines")
-    if isinstance(path, RemotePath):
+    if is_remote(path):
         return  # neither pipe nor device
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
@@ -64,9 +63,9 @@ def check_text(path: Path, what: str = "no list or table") -> None:
     """Raise UsageError that says `what` it is if `path` can be no text; whether it can be opened is seen when it is."""
     check_regular(path)
     try:
-        there = isinstance(path, RemotePath) or os.path.isfile(path)  # noqa: PTH113 (which raises for names too long)
+        there = is_remote(path) or os.path.isfile(path)  # noqa: PTH113 (which raises for names too long)
         problem = not_text(path) if there else ""
-    except RemoteError:
+    except UsageError:  # of a server
         raise
     except OSError:
         return
@@ -95,7 +94,7 @@ def read_text(path: Path) -> str:
     check_regular(path)
     try:
         data = path.read_bytes()
-    except RemoteError:
+    except UsageError:  # of a server
         raise
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error

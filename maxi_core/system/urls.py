@@ -1,14 +1,34 @@
 """What somebody wrote for a remote file: the URLs that are read, and what is secret in them."""
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 from maxi_core.errors import UsageError
-from maxi_core.system.remote_errors import NEEDS
 from maxi_core.system.secrets import keep_secret, signs
 
+NEEDS = {  # what each scheme is read with: package, and what to type
+    "s3": ("s3fs", "pip install 'maxi[s3]'"),
+    "gs": ("gcsfs", "pip install 'maxi[gs]'"),
+    "hf": ("huggingface_hub", "pip install huggingface_hub"),
+    "http": ("aiohttp", "pip install 'maxi[http]'"),
+    "https": ("aiohttp", "pip install 'maxi[http]'"),
+}
 URL = re.compile(rf"({'|'.join(NEEDS)}):/{{1,2}}(?=[^/])", re.IGNORECASE)
 OTHER = re.compile(r"([a-z][a-z0-9+.-]+)://")
+
+
+def is_remote(written: object) -> bool:
+    """Whether a text or path is the URL of a remote file; one slash is enough, since paths lose the other."""
+    return isinstance(written, (str, Path)) and URL.match(str(written)) is not None
+
+
+def refuse_remote(path: Path | None) -> None:
+    """Raise UsageError if a file or folder that is to be written was named on a server."""
+    if path is not None and is_remote(path):
+        from maxi_core.system.remote import as_path
+
+        raise UsageError(f"{as_path(path)} is remote, and maxi writes on this machine", "name a place here")
 
 
 def clean(text: str) -> str:

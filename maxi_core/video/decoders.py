@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
 from maxi_core.errors import UsageError
-from maxi_core.video.archives import as_file
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog, Offer
@@ -117,6 +116,8 @@ def _of_files(decode: Decode) -> Decode:
 
     @wraps(decode)
     def read(path: Path, *asked: Any, **more: Any) -> Decoded:
+        from maxi_core.video.archives import as_file
+
         with as_file(path) as file:
             return decode(file, *asked, **more)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.errors import UsageError
-from maxi_core.system.remote import refuse_remote
+from maxi_core.system.urls import refuse_remote
 from maxi_core.video.archives import video_identity
 from maxi_core.video.frames import Decoded
 from maxi_core.video.sampling import union

@@ -11,9 +11,9 @@ from typing import TextIO
 
 from maxi_core.columns import list_columns
 from maxi_core.errors import UsageError, nearest
-from maxi_core.system.remote import is_remote
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.text_files import excerpt
+from maxi_core.system.urls import is_remote
 from maxi_core.texts import counted
 from maxi_core.video.annotations import is_annotations, read_annotations
 

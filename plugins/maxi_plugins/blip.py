@@ -14,7 +14,6 @@ import maxi_core
 from maxi_core import Captioner, Clip, Failed, Sampling, Source, Video, WorldPath, hookimpl
 from maxi_core.texts import counted, tidy
 from maxi_core.video.sampling import MOST_FRAMES
-from maxi_plugins.blip_model import load_captioner
 from maxi_plugins.captioner_files import Precision, absolute, captioner_folder, captioner_identity
 from maxi_plugins.degenerate import degenerate
 
@@ -108,6 +107,8 @@ class Blip(Captioner):
 
     @cached_property
     def _captioner(self) -> "BlipCaptioner":
+        from maxi_plugins.blip_model import load_captioner
+
         return load_captioner(self._folder, self.options.device, self.options.precision)
 
     def _said(self, clips: list[Clip]) -> list[str]:

@@ -8,7 +8,7 @@ from maxi_core import Expander, Failed, Source, hookimpl
 from maxi_core.texts import tidy
 from maxi_plugins.llm.asking import AsksModel
 from maxi_plugins.llm.exchange import Request
-from maxi_plugins.llm.model import ModelOptions
+from maxi_plugins.llm.options import ModelOptions
 
 PROMPT = "Generate {count} phrases to describe the action of {action} in simple words."
 MOST_TOKENS = 256  # of a completion, whose default is 16; five phrases take about 50

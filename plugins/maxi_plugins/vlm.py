@@ -12,9 +12,8 @@ from pydantic import Field
 from maxi_core import Captioner, Clip, Failed, Pixels, Sampling, Source, hookimpl
 from maxi_plugins.llm.actions import ASKED, FORMAT, PROMPT, question
 from maxi_plugins.llm.asking import AsksModel
-from maxi_plugins.llm.budget import LETTERS
 from maxi_plugins.llm.exchange import Request
-from maxi_plugins.llm.model import ModelOptions, model_fix
+from maxi_plugins.llm.options import ModelOptions, model_fix
 from maxi_plugins.llm.pictures import Picture
 
 PATCH = 28  # pixels of a side that are one token for the Qwen-VL models; others take more or less
@@ -75,6 +74,8 @@ class Vlm(AsksModel, Captioner):
 
     def tokens_each(self) -> int:
         """Return about how many tokens one video takes: its frames in the patches of Qwen-VL, the question, a reply."""
+        from maxi_plugins.llm.budget import LETTERS
+
         side = self.options.side
         frames = self.options.frames * _tokens(side, ceil(side * WIDE))
         return frames + len(self.options.prompt) // LETTERS + self.options.max_tokens

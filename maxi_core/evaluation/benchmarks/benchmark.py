@@ -5,17 +5,19 @@ loader of its own; one with another metric writes `measure`. Splits, agreement o
 and tables are the core's for all of them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from maxi_core.errors import UsageError, nearest
-from maxi_core.evaluation.benchmarks.agreement import Trust
-from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, in_order, read_labels
 from maxi_core.settings.options import Configured
 
 if TYPE_CHECKING:
+    from maxi_core.evaluation.benchmarks.agreement import Trust
+    from maxi_core.evaluation.benchmarks.lists import Annotations, Listing
     from maxi_core.evaluation.metrics import Array, Labels
 
 METRICS = ("top1", "top5", "mean_class", "map", "map_cosine")  # the core's
@@ -37,6 +39,8 @@ class BenchmarkFiles:
 
     def classes(self) -> tuple[str, ...]:
         """Return the classes of the labels CSV, in order of their numbers; none if there is none."""
+        from maxi_core.evaluation.benchmarks.lists import in_order, read_labels
+
         return in_order(self.labels, read_labels(self.labels)) if self.labels else ()
 
 
@@ -83,7 +87,7 @@ class Benchmark(Configured):
         """Return the class that the name of a file says (without folder and ending), or None."""
         return None
 
-    def measure(self, scores: "Array", labels: "Labels") -> Mapping[str, float]:
+    def measure(self, scores: Array, labels: Labels) -> Mapping[str, float]:
         """Return numbers from 0 to 1 by name, beside the core's; they are shown in percent.
 
         `scores` are (n, C), higher is better, a row of minus infinity for a video without an answer; `labels` are the

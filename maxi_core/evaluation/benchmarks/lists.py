@@ -12,7 +12,7 @@ from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.text_files import check_regular, excerpt, read_text
 from maxi_core.texts import AND_MORE, CAMEL, counted, first_few, name_key
-from maxi_core.video.inputs import parse_list_line
+from maxi_core.video.lists import parse_list_line
 
 # What annotation files say, in one shape whatever their format: labelled videos, by class name, with their lines.
 

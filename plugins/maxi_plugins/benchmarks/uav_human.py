@@ -7,7 +7,6 @@ from pathlib import Path
 from maxi_core import Benchmark, BenchmarkFiles, Listing, Row
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import read_labels
-from maxi_core.video.inputs import find_videos
 
 TEST_SUBJECTS: Mapping[str, frozenset[int]] = {
     "1": frozenset([1, 3, 4, 9, 22, 23, 24, 31, 41, 54, 58, 60, 66, 72, 74, 75, *range(91, 98), 99, 101, 104, 107, 108,
@@ -63,6 +62,8 @@ class UavHuman(Benchmark):
         """Return the videos in the folder whose subjects are tested, where there is no list to go by."""
         if files.listed is not None or files.labels is None or files.videos is None or not files.videos.is_dir():
             return None
+        from maxi_core.video.inputs import find_videos
+
         names = (video.id for video in find_videos(files.videos))
         return official(names, split, read_labels(files.labels), files.videos)
 

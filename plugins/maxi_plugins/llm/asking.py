@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel
 
@@ -17,12 +17,13 @@ from maxi_core.texts import counted, name_key
 from maxi_plugins.llm import exchange as saying
 from maxi_plugins.llm import marks
 from maxi_plugins.llm import phrases as reading
-from maxi_plugins.llm.cache import Replay
 from maxi_plugins.llm.exchange import Exchange, Request, excerpt, is_cut, reply_text
-from maxi_plugins.llm.model import LanguageModel, ModelOptions, client_of, language_model
-from maxi_plugins.llm.outcome import RESUME, address
+from maxi_plugins.llm.options import ModelOptions
 from maxi_plugins.llm.phrases import phrases, says_none
-from maxi_plugins.llm.retry import FILTERED
+
+if TYPE_CHECKING:
+    from maxi_plugins.llm.cache import Replay
+    from maxi_plugins.llm.model import LanguageModel
 
 logger = logging.getLogger("maxi")
 
@@ -66,12 +67,11 @@ class AsksModel(Source):
 
         Raises UsageError for a missing model, key or file.
         """
-        if isinstance(self._client, LanguageModel):
-            self._client.open(self.concurrency)
+        self._client.open(self.concurrency)
 
     def close(self) -> None:
         """Let no further question go and wake those that wait; what is under way is finished and kept."""
-        if isinstance(client := vars(self).get("_client"), LanguageModel):  # there is none if `open` raised
+        if (client := vars(self).get("_client")) is not None:  # there is none if `open` raised
             client.close()
 
     def fingerprint(self) -> dict[str, str]:
@@ -81,15 +81,12 @@ class AsksModel(Source):
         asked, if there is no model, no key or no file.
         """
         identity = {"request": json.dumps(self._template()), "replies": digest_of_reading()}
-        if isinstance(self._client, Replay):
-            return identity | {"replay": self._client.identity}
-        return identity
+        return identity | ({"replay": replayed} if (replayed := self._client.identity) else {})
 
     def notes(self) -> list[str]:
         """Return what a reader of the results should know: parameters that the model refused, and short answers."""
-        client = self._client
-        refused = {} if isinstance(client, Replay) else client.refused()
-        found = [f"asked without {name}, which the model refuses: {said}" for name, said in refused.items()]
+        refused = self._client.refused().items()
+        found = [f"asked without {name}, which the model refuses: {said}" for name, said in refused]
         return found + [short for _, short in sorted(self._short.items())]
 
     def probe(self) -> dict[str, str]:
@@ -99,6 +96,8 @@ class AsksModel(Source):
         """
         if self.options.replay is not None:
             return {"replay": str(self.options.replay), "network": "none is needed"}
+        from maxi_plugins.llm.model import language_model
+
         return language_model(self, self._template(), self._useful).probe(self.options.model)
 
     def _answer(self, request: Request, item: str) -> list[str] | Failed:
@@ -133,6 +132,10 @@ class AsksModel(Source):
 
     def _count_silence(self, reason: str, *, cut: bool) -> None:
         """Count a reply that holds nothing; raises MaxiError if none ever held anything, for the same reason."""
+        from maxi_plugins.llm.cache import Replay
+        from maxi_plugins.llm.outcome import RESUME, address
+        from maxi_plugins.llm.retry import FILTERED
+
         with self._lock:
             client = self._client
             if self._silent is None or FILTERED.search(reason) or isinstance(client, Replay):
@@ -150,7 +153,9 @@ class AsksModel(Source):
         return isinstance(said, str) and (bool(phrases(said, self._most)) or (self.may_be_none and says_none(said)))
 
     @cached_property
-    def _client(self) -> LanguageModel | Replay:
+    def _client(self) -> "LanguageModel | Replay":
+        from maxi_plugins.llm.model import client_of
+
         return client_of(self, self._template(), self._useful)
 
 

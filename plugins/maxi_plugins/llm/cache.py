@@ -113,6 +113,16 @@ class Replay:
         if bad:
             logger.warning("%s: %s no exchange, the first is line %d", path, counted(len(bad), "line", "are"), bad[0])
 
+    def open(self, concurrency: int) -> None:
+        """Do nothing: all there is was read."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def refused(self) -> dict[str, str]:
+        """Return that no parameter was refused: nobody was asked."""
+        return {}
+
     def ask(self, request: Request, turn: int = 0) -> Exchange | Failed:
         """Return the recorded exchange with the same prompt, or Failed if there is none."""
         prompt = prompt_of(request)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from maxi_core.errors import UsageError
@@ -14,13 +14,13 @@ from maxi_core.texts import AND_MORE, first_few
 from maxi_plugins.llm.deadline import Deadline, UnreadableError, bounded_client
 from maxi_plugins.llm.exchange import Request
 from maxi_plugins.llm.lookup import UnresolvedError
+from maxi_plugins.llm.options import Provider
 from maxi_plugins.llm.outcome import OPENAI, ErrorReader, Outcome, Transient, address, key_fix, redacted
 from maxi_plugins.llm.pictures import encoded
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-Provider = Literal["chat", "completions"]
 OFFERED = 8  # models that an error names
 MOST_MODELS = 10_000
 

@@ -20,7 +20,8 @@ from maxi_plugins.llm import retry
 from maxi_plugins.llm.budget import BudgetError
 from maxi_plugins.llm.cache import Replay
 from maxi_plugins.llm.exchange import Exchange, Request, reply_text
-from maxi_plugins.llm.model import LanguageModel, ModelOptions, client_of
+from maxi_plugins.llm.model import LanguageModel, client_of
+from maxi_plugins.llm.options import ModelOptions
 from tests.plugins.asking import expanded
 from tests.plugins.loopback import LIST, Server, chat, entry_of, fault, in_turn, serving
 
