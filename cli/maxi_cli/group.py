@@ -10,7 +10,6 @@ from typer.main import get_command
 
 from maxi_cli.command import Command
 
-WHOLE = 1000  # characters of a summary: typer would cut it where the line ends
 HELP = {"help_option_names": ["-h", "--help"]}
 
 # name of a command -> where it stands, `module:function`; of a group -> its sentence and its commands
@@ -39,7 +38,7 @@ class CommandGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the names and summaries of the commands."""
-        rows = [(name, self.get_command(ctx, name).get_short_help_str(WHOLE)) for name in self.list_commands(ctx)]
+        rows = [(name, _summary(self.table[name])) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -47,6 +46,15 @@ class CommandGroup(TyperGroup):
 def group_of(table: Table) -> type[CommandGroup]:
     """Return the class of a group with these commands."""
     return type("CommandGroup", (CommandGroup,), {"table": table})
+
+
+def _summary(found: "str | tuple[str, Mapping[str, str]]") -> str:
+    """Return the first sentence of a command, without making its flags."""
+    if not isinstance(found, str):
+        return found[0]
+    module, _, function = found.partition(":")
+    said = getattr(import_module(f"maxi_cli.{module}"), function).__doc__ or ""
+    return str(said.partition("\n\n")[0].strip())
 
 
 def _command(name: str, found: "str | tuple[str, Mapping[str, str]]") -> Any:

@@ -8,10 +8,10 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache, cached_property
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Literal, Protocol
 
 import pluggy
@@ -253,7 +253,7 @@ def discover(only: Collection[str] | None = None, without: Collection[str] = (),
     `only` names the third-party plugins to load (empty: none; None: all), `without` those to leave out, built-in ones
     too; both by entry-point name or `dist:name`. With `strict`, the first broken plugin raises PluginError.
     """
-    found = [_unloaded(entry) for entry in sorted(entry_points(group=hookspecs.PROJECT), key=_order)]
+    found = sorted(_unloaded(entry_points(group=hookspecs.PROJECT)), key=_order)
     _check_names([*(only or ()), *without], [plugin for plugin, _ in found])
     plugins = []
     for plugin, entry in found:
@@ -265,14 +265,18 @@ def discover(only: Collection[str] | None = None, without: Collection[str] = (),
     return Catalog(tuple(plugins))
 
 
-def _order(entry: EntryPoint) -> tuple[bool, str, str]:
-    dist = entry.dist.name if entry.dist else ""
-    return dist != BUILTIN, dist, entry.name  # built-in plugins first
+def _order(found: tuple[Plugin, EntryPoint]) -> tuple[bool, str, str]:
+    plugin, _ = found
+    return plugin.dist != BUILTIN, plugin.dist, plugin.name  # built-in plugins first
 
 
-def _unloaded(entry: EntryPoint) -> tuple[Plugin, EntryPoint]:
-    dist, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "?")
-    return Plugin(entry.name, dist, version, entry.value), entry
+def _unloaded(entries: Iterable[EntryPoint]) -> Iterator[tuple[Plugin, EntryPoint]]:
+    @cache
+    def about(dist: Distribution | None) -> tuple[str, str]:  # each look parses the file anew
+        return (dist.metadata["Name"], dist.metadata["Version"]) if dist else ("unknown", "?")
+
+    for entry in entries:
+        yield Plugin(entry.name, *about(entry.dist), entry.value), entry
 
 
 def _check_names(names: Iterable[str], plugins: Collection[Plugin]) -> None:

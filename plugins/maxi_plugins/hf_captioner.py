@@ -16,7 +16,6 @@ from maxi_plugins.captioner_files import Precision, absolute, captioner_folder, 
 from maxi_plugins.degenerate import degenerate
 from maxi_plugins.llm.actions import PROMPT, question
 from maxi_plugins.llm.asking import digest_of_reading
-from maxi_plugins.llm.phrases import phrases, says_none
 
 if TYPE_CHECKING:
     from maxi_core import Pixels
@@ -130,6 +129,8 @@ class HfCaptioner(Captioner):
 
     def _kept(self, replies: list[str]) -> list[str] | Failed:
         """Return what says something of the replies to the questions about one video."""
+        from maxi_plugins.llm.phrases import phrases, says_none
+
         if not self._model.chats:
             texts = [tidy(reply) for reply in replies]
         elif all(map(says_none, replies)):

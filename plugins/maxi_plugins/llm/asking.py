@@ -14,12 +14,8 @@ from pydantic import BaseModel
 from maxi_core import Failed, Source
 from maxi_core.errors import MaxiError
 from maxi_core.texts import counted, name_key
-from maxi_plugins.llm import exchange as saying
-from maxi_plugins.llm import marks
-from maxi_plugins.llm import phrases as reading
 from maxi_plugins.llm.exchange import Exchange, Request, excerpt, is_cut, reply_text
 from maxi_plugins.llm.options import ModelOptions
-from maxi_plugins.llm.phrases import phrases, says_none
 
 if TYPE_CHECKING:
     from maxi_plugins.llm.cache import Replay
@@ -102,6 +98,8 @@ class AsksModel(Source):
 
     def _answer(self, request: Request, item: str) -> list[str] | Failed:
         """Return the phrases of the reply to a request, which is sent once more if they are too few."""
+        from maxi_plugins.llm.phrases import phrases, says_none
+
         found: dict[str, str] = {}
         faults: list[str] = []
         cut = False
@@ -149,6 +147,8 @@ class AsksModel(Source):
         raise client.stopped(MaxiError(problem, f"{what}; {RESUME}"))
 
     def _useful(self, response: object) -> bool:
+        from maxi_plugins.llm.phrases import phrases, says_none
+
         said = reply_text(response)
         return isinstance(said, str) and (bool(phrases(said, self._most)) or (self.may_be_none and says_none(said)))
 
@@ -161,5 +161,7 @@ class AsksModel(Source):
 
 def digest_of_reading() -> str:
     """Return a digest of how a reply is read: after a change of it, what was paid for is read again."""
-    files = (part.__file__ for part in (saying, marks, reading))
+    from maxi_plugins.llm import exchange, marks, phrases
+
+    files = (part.__file__ for part in (exchange, marks, phrases))
     return sha256(b"".join(Path(file).read_bytes() for file in files if file)).hexdigest()[:16]
