@@ -1,5 +1,6 @@
 """From MODEL to a VideoCLIP: weights, tokenizer, temporal module, normalisation and what is known of them."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from maxi_core.clip.patch_dropout import force_patch_dropout
 from maxi_core.clip.temporal_record import as_record, module_for
 from maxi_core.clip.tokens import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.interop.hub import offline_if_away
 from maxi_core.plugin.roles import Temporal
 
 if TYPE_CHECKING:
@@ -95,17 +97,19 @@ def _made(found: FoundModel, tokenizing: Tokenizing) -> tuple[Any, Any]:
     """Return open_clip's model and tokenizer; a checkpoint's without weights, which need its temporal module first."""
     import open_clip
 
-    try:
-        if found.architecture:
-            clip: nn.Module = open_clip.create_model(
-                found.architecture, pretrained=found.tag, precision="fp32", device="cpu", require_pretrained=True
-            )
-        else:
-            weights = None if found.folder is None else own_file(found.folder, WEIGHTS)
-            clip = build(found.config, found.preprocess, weights)
-        return clip, tokenizing.make(found.config["text_cfg"])
-    except Exception as error:  # open_clip, torch, safetensors and the hub each raise their own
-        raise _unloadable(found, error) from error
+    hub = found.architecture and open_clip.get_pretrained_cfg(found.architecture, found.tag).get("hf_hub")
+    with offline_if_away() if hub else nullcontext("") as away:
+        try:
+            if found.architecture:
+                clip: nn.Module = open_clip.create_model(
+                    found.architecture, pretrained=found.tag, precision="fp32", device="cpu", require_pretrained=True
+                )
+            else:
+                weights = None if found.folder is None else own_file(found.folder, WEIGHTS)
+                clip = build(found.config, found.preprocess, weights)
+            return clip, tokenizing.make(found.config["text_cfg"])
+        except Exception as error:  # open_clip, torch, safetensors and the hub each raise their own
+            raise _unloadable(found, error, away) from error
 
 
 def _statistics(found: FoundModel, clip: nn.Module) -> tuple[Statistics, Statistics]:
@@ -115,8 +119,8 @@ def _statistics(found: FoundModel, clip: nn.Module) -> tuple[Statistics, Statist
     return tuple(found.about["mean"]), tuple(found.about["std"])
 
 
-def _unloadable(found: FoundModel, error: Exception) -> MaxiError:
-    """Return the error, in one line, for a model that open_clip could not make or load."""
+def _unloadable(found: FoundModel, error: Exception, away: str) -> MaxiError:
+    """Return the error, in one line, for a model that open_clip could not make or load; `away` says why no hub was."""
     import open_clip
     from huggingface_hub import try_to_load_from_cache
 
@@ -132,7 +136,7 @@ def _unloadable(found: FoundModel, error: Exception) -> MaxiError:
             f"the weights of '{name}' are here and cannot be loaded: {why}",
             f"delete {Path(here).resolve()} so that they are fetched anew; if that does not help, {hub} has others now",
         )
-    why = str(error).strip().partition("\n")[0][:300].partition(". ")[0]
+    why = away or str(error).strip().partition("\n")[0][:300].partition(". ")[0]
     if not hub:
         return MaxiError(f"the weights of '{name}' cannot be fetched from {place.get('url')}: {why}")
     return MaxiError(
