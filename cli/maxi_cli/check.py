@@ -11,6 +11,7 @@ from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import Progress
 from maxi_cli.terminal import show_json, stdout, visible
 from maxi_core.errors import ExitCode
+from maxi_core.system.urls import refuse_remote
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def check(
     from maxi_core.settings.sections import VideoOptions
     from maxi_core.video.check import check_videos, count, write_problems
 
+    refuse_remote(problems)
     options = settings.recipe().core("video", VideoOptions)
     found = videos_of(settings.catalog, videos, root, allow_outside_root=options.allow_outside_root)
     checked = list(_watched(check_videos(found, options), Progress("checking", len(found), quiet=quiet)))

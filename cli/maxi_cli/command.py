@@ -126,6 +126,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what was typed for the flags that it takes is in the context."""
+        ctx.params = {name: _placed(value) for name, value in ctx.params.items()}
         ctx.given = {path: _one(param, ctx.params.pop(param.name)) for path, param in self._taken.items()}
         return super().invoke(ctx)
 
@@ -140,6 +141,17 @@ class Command(TyperCommand):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+def _placed(value: Any) -> Any:
+    """Return paths that were typed as URLs as such; raises UsageError for what is none and was meant for one."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_placed, value))
+    if not isinstance(value, Path) or ":" not in str(value):
+        return value
+    from maxi_core.system.remote import as_path
+
+    return as_path(value)
 
 
 def _one(param: Any, value: Any) -> Any:

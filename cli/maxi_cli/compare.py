@@ -10,6 +10,7 @@ import typer
 from maxi_cli.flags import JsonFlag, offering
 from maxi_cli.terminal import below_each_other, note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.system.urls import in_urls
 from maxi_core.texts import by_comma
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def compare(
     if format == "table":
         show_compared(found)
     else:
-        sys.stdout.write(FORMATS[format](found.lines))
+        sys.stdout.write(in_urls(FORMATS[format](found.lines)))
     for text in found.notes:
         note(text)
 

@@ -12,6 +12,7 @@ from maxi_cli.flags import JsonFlag, QuietFlag, offering, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 from maxi_core.system.threads import own_cores
+from maxi_core.system.urls import refuse_remote
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,6 +46,7 @@ def demo(
     """
     from maxi_core.plugin.world_paths import world_demonstration
 
+    refuse_remote(out)
     demonstration = world_demonstration(read_catalog(), world)
     story = list(demonstration.commands(out, seeds))
     if print_commands:

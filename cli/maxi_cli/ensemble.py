@@ -12,6 +12,8 @@ from maxi_cli.flags import JsonFlag, QuietFlag, named, offering
 from maxi_cli.progress import follow
 from maxi_cli.terminal import plain_table, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.system.secrets import without_secrets
+from maxi_core.system.urls import is_remote, refuse_remote
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.evaluating import ModelScores
@@ -56,12 +58,17 @@ def ensemble(
     Example: maxi ensemble ViT-B-16-quickgelu/openai runs/mine/vitb16 --ratio 0.1,0.2,0.3
     """
     ratios = _ratios(ratio)
+    folder = Path(trained.rstrip("/"))
+    into = out or folder.with_name(f"{folder.name}-ensemble")
+    refuse_remote(into)
+    if last is not None and is_remote(trained):
+        raise UsageError(
+            f"--last takes epochs of a run on this machine, and {without_secrets(trained)} is not", "copy it here"
+        )
     opened = _opened(settings, benchmark)  # what is missing is an error before anything is written
     from maxi_core.training.ensemble import averaged, last_epochs
     from maxi_core.training.ensemble import ensemble as mix
 
-    folder = Path(trained.rstrip("/"))
-    into = out or folder.with_name(f"{folder.name}-ensemble")
     if last is not None:
         trained = str(averaged(last_epochs(folder, last), into / "mean"))
     written = mix(original, trained, ratios, into, settings.catalog)
@@ -85,6 +92,7 @@ def _opened(settings: Settings, benchmark: list[str] | None) -> list[Any]:
     from maxi_core.settings.sections import EvalSection
 
     section = settings.recipe().core("eval", EvalSection)
+    refuse_remote(section.out)
     found = [
         open_benchmark(name, settings.catalog, data_root=section.data_root, spelling=section.names or "written")
         for name in named(benchmark)

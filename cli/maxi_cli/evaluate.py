@@ -24,7 +24,7 @@ from maxi_cli.terminal import (
     uploaded,
     visible,
 )
-from maxi_core.errors import ExitCode, UsageError
+from maxi_core.errors import ExitCode, MaxiError, UsageError
 from maxi_core.texts import counted, first_few
 
 if TYPE_CHECKING:
@@ -255,7 +255,8 @@ def _places(models: Sequence[str], out: Path, protocol: "Protocol") -> "list[Pat
     from maxi_core.evaluation.saving import SCORES, folders_for
     from maxi_core.system.remote_folders import upload_to
 
-    return [upload_to(folder, complete=SCORES) or folder for folder in folders_for(models, out, protocol)]
+    folders = folders_for(models, out, protocol)
+    return [upload_to(folder, complete=SCORES, adds=True) or folder for folder in folders]
 
 
 def _here(place: "Path | Upload") -> Path:
@@ -266,13 +267,14 @@ def _here(place: "Path | Upload") -> Path:
 @contextmanager
 def _all_held(places: "Sequence[Path | Upload]") -> Iterator[None]:
     """Keep others out of the folders; what is on a server already is taken over, since scores of others stay."""
+    from maxi_core.evaluation.saving import take_over
     from maxi_core.system.locks import locked
 
     with ExitStack() as stack:
         for place in places:
             stack.enter_context(locked(_here(place)))
             if not isinstance(place, Path):
-                place.begin()
+                take_over(place)
         yield
 
 
@@ -300,12 +302,12 @@ def _finish(
 
     for scores, place in zip(evaluated.models, places, strict=True):
         save(scores, _here(place))
-    _show(evaluated, places, json=json, quiet=quiet)
+    errors, shown = _uploaded(places)
+    _show(evaluated, shown, json=json, quiet=quiet)
     if kept is not None and not json:
         show_compared(compare([_here(place) for place in places], tables=(), forgetting=kept))
-    for place in places:
-        if not isinstance(place, Path):
-            uploaded(place, place.run())
+    if errors:
+        raise errors[0]
     lost = {result.split.label: result for scores in evaluated.models for result in scores.results}
     useless = [result for result in lost.values() if result.record["mostly_skipped"]]
     for result in useless:
@@ -319,9 +321,24 @@ def _finish(
         raise typer.Exit(ExitCode.SKIPPED)
 
 
-def _show(evaluated: "Evaluated", places: "Sequence[Path | Upload]", *, json: bool, quiet: bool) -> None:
+def _uploaded(places: "Sequence[Path | Upload]") -> tuple[list[MaxiError], list[Path]]:
+    """Upload what belongs on a server; return what went wrong, and where the scores of each model are now."""
+    errors, shown = [], []
+    for place in places:
+        if isinstance(place, Path):
+            shown.append(place)
+            continue
+        try:
+            uploaded(place, place.run())
+            shown.append(place.at)
+        except MaxiError as error:
+            errors.append(error)
+            shown.append(place.folder)
+    return errors, shown
+
+
+def _show(evaluated: "Evaluated", folders: Sequence[Path], *, json: bool, quiet: bool) -> None:
     shares = evaluated.clock.shares()
-    folders = [place if isinstance(place, Path) else place.at for place in places]
     if json:
         models = [
             {"model": scores.model.name, "folder": str(folder), "scores": scores.records()}

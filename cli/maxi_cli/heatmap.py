@@ -12,6 +12,7 @@ from maxi_cli.flags import JsonFlag, QuietFlag, VideosArgument, by_comma_or_path
 from maxi_cli.progress import follow
 from maxi_cli.terminal import announce, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.system.urls import refuse_remote
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def _places(out: Path | None, videos: "list[Video]") -> dict[str, list[Path]]:
     """Return the files to write for each video by its id: --out itself, or files in that folder named after it."""
     if out is None:
         raise UsageError("where to?", "type --out FILE.png (or .pdf, .svg, .mp4, .gif, .npz), or a folder")
+    refuse_remote(out)
     suffix = out.suffix.lower()
     if suffix in (*FIGURES, *CLIPS, *RAW) and not out.is_dir():
         if len(videos) > 1:

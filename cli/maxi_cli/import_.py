@@ -11,6 +11,7 @@ import typer
 from maxi_cli.flags import JsonFlag, QuietFlag, offering, read_catalog
 from maxi_cli.terminal import announce, note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.system.urls import refuse_remote
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def checkpoint(
     """
     if out is None:
         raise UsageError("where does the model go?", "name a folder with --out")
+    refuse_remote(out)
     if not quiet:
         announce(f"loading {base or file}")  # torch, too, which takes its time
     from maxi_core.interop.checkpoint_import import import_checkpoint

@@ -11,6 +11,7 @@ from maxi_cli.flags import JsonFlag, ModelArgument, QuietFlag, VideosArgument, o
 from maxi_cli.progress import follow
 from maxi_cli.terminal import announce, complain, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.system.urls import refuse_remote
 from maxi_core.texts import by_comma
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def predict(
     reading = recipe.core("video", VideoOptions)
     if model is None or not videos:
         raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
+    refuse_remote(strip)
     given = _labels(catalog, labels, dictionary)
     asked = _windows(catalog, videos, window, stride, reading)
     section, chosen = settled(recipe, [model])

@@ -1,6 +1,7 @@
 """`maxi report`: what runs hold, as one HTML file to look at."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -11,6 +12,7 @@ from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.progress import progress
 from maxi_cli.terminal import note, show_json, stdout, visible
 from maxi_core.errors import UsageError
+from maxi_core.system.urls import in_urls
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
@@ -81,22 +83,31 @@ def report(
     named = named_labels(labels, settings.catalog) if labels else None
     wanted = Wanted(listed, tuple(figure or ()), named, reading, _loader(settings.catalog) if heatmaps else None)
     made = make_report([here(run) for run in runs], wanted, progress(quiet=quiet))
+    made = replace(made, html=in_urls(made.html))
     _write(place, made.html)
     _show(made, place, json=json)
 
 
 def _place(out: Path) -> Path:
     """Return the file to write; raises UsageError for a folder, a file of somebody's, a server that is only read."""
-    from maxi_core.system.remote import RemotePath, as_path, check_writable
+    from maxi_core.system.remote import RemotePath, as_path, check_writable, refuse_unwritable
 
     out = as_path(out)
     if isinstance(out, RemotePath):
+        if len(out.parts) < 3:
+            raise UsageError(f"{out} is a bucket", f"name the file, such as --out {out / 'report.html'}")
+        refuse_unwritable(out)
         check_writable(out.parent)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
-    if out.is_file() and not out.read_bytes()[:15].lower().startswith(b"<!doctype html>"):
+    if out.is_file() and not _head(out).lower().startswith(b"<!doctype html>"):
         raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
     return out
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return bytes(opened.read(15))
 
 
 def _write(out: Path, page: str) -> None:

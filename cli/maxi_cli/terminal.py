@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from maxi_core.errors import UsageError
 from maxi_core.system.files import to_json
 from maxi_core.system.secrets import MaskedStream, masked, without_secrets
+from maxi_core.system.urls import in_urls
 from maxi_core.texts import counted, written_out
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def visible(text: str) -> str:
     """Return `text` in one line without secrets; control characters are written out and do nothing."""
-    return written_out(without_secrets(text).replace("\t", " "))
+    return written_out(without_secrets(in_urls(text)).replace("\t", " "))
 
 
 def stdout() -> "Console":
@@ -77,7 +78,7 @@ def below_each_other(scores: Sequence[str]) -> list[str]:
 
 def show_json(document: Mapping[str, object]) -> None:
     """Print a document for programs, without secrets; ASCII, so that any name survives any terminal."""
-    sys.stdout.write(to_json(masked(document), indent=2) + "\n")
+    sys.stdout.write(in_urls(to_json(masked(document), indent=2)) + "\n")
 
 
 def show_json_list(head: Mapping[str, object], key: str, items: Iterable[Mapping[str, object]]) -> None:

@@ -173,7 +173,7 @@ def _as_json(job: "TrainJob", trained: "Trained") -> dict[str, object]:
     step = trained.step
     return {
         "out": str(job.upload.at if job.upload else job.out),
-        "checkpoint": str(trained.checkpoint),
+        "checkpoint": str((job.upload.at if job.upload else job.out) / _within(job, trained)),
         "best": trained.best,
         "steps": step.number if step else None,
         "loss": step.loss if step else None,
@@ -181,6 +181,10 @@ def _as_json(job: "TrainJob", trained: "Trained") -> dict[str, object]:
         "scores": dict(trained.scores),
         "broken": trained.broken,
     }
+
+
+def _within(job: "TrainJob", trained: "Trained") -> str:
+    return os.path.relpath(trained.checkpoint, job.out)
 
 
 def _show(job: "TrainJob", trained: "Trained") -> None:
@@ -195,6 +199,6 @@ def _show(job: "TrainJob", trained: "Trained") -> None:
         console.print(
             f"replaced {counted(trained.broken, 'video')} that could not be read: {job.out / 'skipped.jsonl'}"
         )
-    console.print(visible(f"checkpoint: {os.path.relpath(trained.checkpoint)}"), soft_wrap=True)
     shown = str(job.upload.at) if job.upload else os.path.relpath(job.out)
+    console.print(visible(f"checkpoint: {shown}/{_within(job, trained)}"), soft_wrap=True)
     console.print(visible(f"next: maxi eval {shown} --benchmark NAME"), soft_wrap=True)

@@ -16,6 +16,7 @@ from maxi_core.evaluation.evaluating import ModelScores
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
 from maxi_core.system.files import parsed_json, to_json, write_lines, write_text
+from maxi_core.system.remote_folders import Upload
 from maxi_core.system.text_files import check_regular
 from maxi_core.types import Failed
 from maxi_core.video.skips import skip_record, to_line
@@ -70,6 +71,19 @@ def save(scores: ModelScores, folder: Path) -> list[dict[str, Any]]:
     return records
 
 
+def take_over(place: Upload) -> None:
+    """Take over scores that are on a server; scores of other benchmarks that are only here stay beside them.
+
+    Raises UsageError for what is no scores.json there.
+    """
+    mine = read_scores(place.folder / SCORES, may_miss=True)
+    place.begin()
+    theirs = read_scores(place.folder / SCORES, may_miss=True)
+    known = {record["benchmark"] for record in theirs}
+    if more := [record for record in mine if record["benchmark"] not in known]:
+        write_text(place.folder / SCORES, to_json([*theirs, *more], indent=1) + "\n")
+
+
 def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
     """Return the records of a scores.json, or of the one in a folder; raises UsageError naming what is wrong."""
     path = path / SCORES if path.is_dir() else path
@@ -82,7 +96,7 @@ def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
         raise UsageError(f"there are no scores at {path}", "name the scores.json of a maxi eval") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as scores: {error}", "name the scores.json of a maxi eval") from None
-    if not isinstance(records, list) or not all(map(_is_record, records)):
+    if not isinstance(records, list) or not all(map(_is_record, records)) or not (records or may_miss):
         raise UsageError(f"{path} holds no scores", "name the scores.json of a maxi eval")
     if any(record.get("schema") != SCHEMA for record in records):
         raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")

@@ -16,6 +16,7 @@ from maxi_core.evaluation.overlap import GROUPS, Group
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.plugin.calls import blamed
 from maxi_core.prompts import fill, templates_of
+from maxi_core.system.urls import in_urls
 from maxi_core.types import Failed, Video
 from maxi_core.version import __version__
 
@@ -203,7 +204,7 @@ def _circumstances(
         "decoder": decoder,
         "temporal": model.temporal and dict(model.temporal),
         "model": model.name,
-        "checkpoint": str(model.checkpoint) if model.checkpoint else None,
+        "checkpoint": in_urls(str(model.checkpoint)) if model.checkpoint else None,
         "weights_sha256": model.identity,
         "started_from": about.get("started_from", {}).get("name"),
         "recipe_sha256": about.get("recipe_sha256"),

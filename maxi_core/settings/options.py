@@ -324,11 +324,11 @@ def _placed(value: object, mark: WorldPath | None, is_name: IsName) -> object:
 
 def _absolute(value: object) -> object:
     if isinstance(value, Path):
-        if not is_remote(value):
-            return value.expanduser().absolute()
-        from maxi_core.system.remote import as_path
+        if ":" in str(value):  # a URL, or what was meant for one
+            from maxi_core.system.remote import as_path
 
-        return as_path(value)
+            value = as_path(value)
+        return value if is_remote(value) else value.expanduser().absolute()
     if isinstance(value, (list, tuple)):
         return type(value)(map(_absolute, value))
     return {key: _absolute(inner) for key, inner in value.items()} if isinstance(value, dict) else value

@@ -4,11 +4,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath, deciding
 from maxi_core.system.threads import own_cores
+from maxi_core.system.urls import is_remote
 from maxi_core.texts import Spelling
 from maxi_core.video.decoders import Located, look_up
 from maxi_core.video.sampling import MOST_FRAMES
@@ -186,6 +187,14 @@ class VideoOptions(Options):
     frame_cache: Annotated[Path | None, Flag(metavar="FOLDER"), Decides("")] = Field(
         default=None, description="folder that keeps frames between runs; none: no cache"
     )
+
+    @field_validator("frame_cache")
+    @classmethod
+    def _here(cls, folder: Path | None) -> Path | None:
+        if is_remote(folder):
+            raise ValueError(f"{folder} is on a server, and frames are kept on this machine")
+        return folder
+
     frame_cache_gb: Annotated[float, Decides("")] = Field(
         default=20.0, ge=1, description="most gigabytes that the frame cache may hold"
     )

@@ -16,6 +16,7 @@ from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection
 from maxi_core.studies.step import Step
 from maxi_core.studies.steps import BagsStep, MixStep, ScoreStep, TrainStep, VoteStep, videos_of_benchmark
 from maxi_core.studies.study import Study, Variant
+from maxi_core.system.urls import refuse_remote
 from maxi_core.texts import by_comma
 from maxi_core.training.options import TrainSection
 from maxi_core.training.plan import with_modules
@@ -81,6 +82,7 @@ def make_plan(study: Study, variants: Sequence[Variant], settle: Settle, catalog
     """
     recipe = settle(study.settings, ())
     section = recipe.core("study", StudySection)
+    refuse_remote(section.out)
     shown = recipe.core("eval", EvalSection)
     if not section.benchmark:
         raise UsageError("which benchmarks? neither --benchmark nor [study] benchmark says", "see maxi data list")
@@ -104,7 +106,7 @@ def make_plan(study: Study, variants: Sequence[Variant], settle: Settle, catalog
             rows.append(maker.row(variant))
         except UsageError as error:
             if not variant.about.optional:
-                raise type(error)(f"variant {variant.name}: {error.problem}", error.fix) from None
+                raise UsageError(f"variant {variant.name}: {error.problem}", error.fix) from None
             left_out[variant.name] = str(error)
     notes = (f"{shots} is not scored: its videos are the shots",) if shots in section.benchmark else ()
     return Plan(study, section, tuple(rows), opened, maker.seeds, left_out, notes)

@@ -181,6 +181,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.rename(path)
+    except MaxiError:  # of what is read meanwhile; a RemoteError is an OSError, too
+        raise
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:

@@ -21,7 +21,7 @@ from maxi_core.system.remote_errors import BUCKETS, RemoteError
 from maxi_core.system.remote_file import RemoteFile
 from maxi_core.system.remote_servers import State
 from maxi_core.system.secrets import without_secrets
-from maxi_core.system.urls import NEEDS, OTHER, URL, refuse_remote, without_credentials
+from maxi_core.system.urls import NEAR, NEEDS, OTHER, URL, refuse_remote, without_credentials
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -103,6 +103,19 @@ class RemotePath(PosixPath):
         servers.write(str(self), bytes(data))
         return len(memoryview(data))
 
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:  # noqa: ARG002
+        """Raise UsageError: no folder is made on a server, and none of that name here."""
+        refuse_remote(self)
+
+    def touch(self, mode: int = 0o666, exist_ok: bool = True) -> None:  # noqa: ARG002
+        """Raise UsageError, as `mkdir`."""
+        refuse_remote(self)
+
+    def write_text(self, *_: Any, **__: Any) -> int:
+        """Raise UsageError: what may be written there is written as bytes, on purpose."""
+        refuse_remote(self)
+        raise AssertionError
+
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove it; raises RemoteError."""
         try:
@@ -134,6 +147,9 @@ def as_path(written: Path | str) -> Path:
     if found is None:
         if other := OTHER.match(str(written)):
             raise UsageError(f"{other[1]}:// is not read", f"copy the files to where one of {', '.join(NEEDS)} reads")
+        if near := NEAR.fullmatch(str(written)):
+            scheme, said = near[1].lower(), without_secrets(str(written))
+            raise UsageError(f"{said} is no URL of {scheme}", f"write {scheme}://, and what is meant behind it")
         return Path(written)
     scheme, rest = found[1].lower(), str(written)[found.end() :]
     url, full = f"{scheme}://{without_credentials(scheme, rest)}", f"{scheme}://{rest}"

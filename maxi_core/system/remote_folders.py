@@ -18,7 +18,7 @@ from maxi_core.system.files import maxi_home, parsed_json, partial_of, sha256_of
 from maxi_core.system.locks import exclusive_if_possible
 from maxi_core.system.remote import RemotePath, as_path, check_writable
 from maxi_core.system.remote_errors import RemoteError, changed
-from maxi_core.system.urls import is_remote
+from maxi_core.system.urls import is_remote, note_copy
 
 COPIES, RUNS = "copies", "runs"  # in $MAXI_HOME
 RECORD = ".remote.json"
@@ -51,8 +51,10 @@ def copied(path: Path, wanted: Callable[[Iterable[str]], Iterable[str]]) -> Path
     folder, is_file = _folder(COPIES, path), not path.state(fresh=True).folder
     with _alone(folder):
         if is_file:
+            note_copy(folder, str(path.parent))
             _fetch(path.parent, folder, [path.name])
             return folder / path.name
+        note_copy(folder, str(path))
         _fetch(path, folder, list(wanted(_listed(path))))
     return folder
 
@@ -61,13 +63,15 @@ def copied(path: Path, wanted: Callable[[Iterable[str]], Iterable[str]]) -> Path
 class Upload:
     """A run folder that is made here, in `folder`, and belongs `at` an object store; `deep`: with the folders in it.
 
-    `complete` is the file that says that all others are there, so it goes last.
+    `complete` is the file that says that all others are there, so it goes last. What `adds` to a folder leaves there
+    what others have added: that file is replaced, and never taken away.
     """
 
     folder: Path
     at: RemotePath
     deep: bool = False
     complete: str = MANIFEST
+    adds: bool = False
 
     def begin(self, *, fetch: bool = True) -> None:
         """Take over what is there, if another machine made it: to go on with it (`fetch`), or else to replace it.
@@ -79,7 +83,7 @@ class Upload:
             mark = self._mark()
             if mark is None or (self.complete in record and record[self.complete].tag == mark):
                 return
-            if any(not _same(path, record.get(name)) for name, path in files.items()):
+            if not self.adds and any(not _same(path, record.get(name)) for name, path in files.items()):
                 raise self._changed()
         names = [name for name in _listed(self.at) if self.deep or "/" not in name]
         if fetch:
@@ -101,7 +105,8 @@ class Upload:
     def run(self) -> int:
         """Upload what is new, and remove what is no longer here; return how many files went up.
 
-        The file that says so is taken away first and uploaded last, so that nobody takes a half for the whole.
+        The file that says so is taken away first and uploaded last, so that nobody takes a half for the whole. What was
+        removed there goes up again.
         Raises MaxiError that says how to go on.
         """
         try:
@@ -111,9 +116,8 @@ class Upload:
             raise MaxiError(what, f"{error.fix}; the same command goes on, all is in {self.folder}") from None
 
     def _run(self) -> int:
-        record, files, mark = _read(self.folder), self._files(), self._mark()
-        if mark is None:  # taken away by an upload that was interrupted: it goes up again
-            record.pop(self.complete, None)
+        files, mark, there = self._files(), self._mark(), set(_listed(self.at))
+        record = {name: seen for name, seen in _read(self.folder).items() if name in there}
         order = partial(_order, complete=self.complete)
         new = sorted((name for name, path in files.items() if not _same(path, record.get(name))), key=order)
         gone = sorted(record.keys() - files.keys(), key=order, reverse=True)
@@ -121,7 +125,7 @@ class Upload:
             return 0
         if mark is not None and (self.complete not in record or record[self.complete].tag != mark):
             raise self._changed()
-        if mark is not None:
+        if mark is not None and not self.adds:
             (self.at / self.complete).unlink(missing_ok=True)
             del record[self.complete]
             _write(self.folder, record)
@@ -156,14 +160,13 @@ class Upload:
         return UsageError(what, "choose another --out; or delete that folder, and begin with what is there")
 
 
-def upload_to(out: Path | None, *, deep: bool = False, complete: str = MANIFEST) -> Upload | None:
+def upload_to(out: Path | None, *, deep: bool = False, complete: str = MANIFEST, adds: bool = False) -> Upload | None:
     """Return where a remote run folder is made, None for a local one; raises UsageError if it cannot be written."""
-    if out is None or not is_remote(out):
+    at = None if out is None else as_path(out)
+    if not isinstance(at, RemotePath):
         return None
-    at = as_path(out)
-    assert isinstance(at, RemotePath)
     check_writable(at)
-    return Upload(_folder(RUNS, at), at, deep, complete)
+    return Upload(_folder(RUNS, at), at, deep, complete, adds)
 
 
 def _folder(kind: str, at: RemotePath) -> Path:

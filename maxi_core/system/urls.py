@@ -1,5 +1,6 @@
 """What somebody wrote for a remote file: the URLs that are read, and what is secret in them."""
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,12 +16,29 @@ NEEDS = {  # what each scheme is read with: package, and what to type
     "https": ("aiohttp", "pip install 'maxi[http]'"),
 }
 URL = re.compile(rf"({'|'.join(NEEDS)}):/{{1,2}}(?=[^/])", re.IGNORECASE)
-OTHER = re.compile(r"([a-z][a-z0-9+.-]+)://")
+_UNREAD = "abfss?|adl|az|dbfs|file|ftps?|gcs|hdfs|oss|s3[an]|sftp|smb|webhdfs"  # one slash is enough, as above
+OTHER = re.compile(rf"([a-z][a-z0-9+.-]+(?=://)|{_UNREAD}):/", re.IGNORECASE)
+NEAR = re.compile(rf"({'|'.join(NEEDS)}):(?:/*$|[^/].*|///.*)", re.IGNORECASE)  # what was meant for a URL
+
+_copies: dict[str, str] = {}  # folder of this machine -> URL of what it is a copy of, of this process
 
 
 def is_remote(written: object) -> bool:
     """Whether a text or path is the URL of a remote file; one slash is enough, since paths lose the other."""
     return isinstance(written, (str, Path)) and URL.match(str(written)) is not None
+
+
+def note_copy(folder: Path, url: str) -> None:
+    """Remember of which remote folder a local one is a copy, so that people are told the URL."""
+    _copies[str(folder)] = url
+
+
+def in_urls(text: str) -> str:
+    """Return a text for people in which what is copied from a server is called by its URL."""
+    for folder, url in _copies.items():
+        for written in (folder, os.path.relpath(folder)):
+            text = text.replace(written, url)
+    return text
 
 
 def refuse_remote(path: Path | None) -> None:

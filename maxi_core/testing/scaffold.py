@@ -13,6 +13,7 @@ from maxi_core.plugin.roles import ROLES
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.sections import RESERVED
 from maxi_core.system.files import write_text
+from maxi_core.system.urls import refuse_remote
 from maxi_core.version import __version__
 
 KINDS = (*ROLES, "temporal", "objective")
@@ -42,6 +43,7 @@ def write_plugin(name: str, role: str, parent: Path, catalog: Catalog) -> Writte
 
     Raises UsageError for a name or role that cannot be, one that an installed plugin has, and a folder that exists.
     """
+    refuse_remote(parent)
     name = name.removeprefix(DIST_PREFIX)
     if role not in KINDS:
         raise UsageError(

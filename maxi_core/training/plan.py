@@ -192,6 +192,8 @@ def _out(section: TrainSection) -> Path:
         return section.out
     if section.run is None:
         raise UsageError("where to? neither --out nor [train] out says", "type --out")
+    if Path(section.name).name != section.name:
+        raise UsageError(f"train.name '{section.name}' is no name of a folder", "name one without a /, or use --out")
     return section.run / section.name
 
 

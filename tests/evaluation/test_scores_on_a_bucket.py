@@ -72,3 +72,57 @@ def test_an_upload_that_fails_is_one_line_and_the_same_command_goes_on(
     assert benchmarks(bucket, folder) == ["split"]
     refused = on("one", *scored(world)[:-1], "http://127.0.0.1:9/eval")
     assert (refused.code, "http:// is for reading" in refused.err) == (2, True)
+
+
+def test_an_upload_that_fails_takes_nothing_of_others_away(
+    bucket: Bucket,  # noqa: F811
+    world: World,
+    on: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = f"{OUT}/{folder_name(str(world.model))}"
+    lines = (world.benchmark / "split.txt").read_text().splitlines(keepends=True)
+    for number in (2, 3):
+        (world.benchmark / f"part{number}.txt").write_text("".join(lines[:4]))
+    assert on("one", *scored(world)).code == 0
+    monkeypatch.setattr(bucket, "refuses", ("scores.json",))
+    failed = on("two", *scored(world, "part2.txt"))
+    assert (failed.code, "is not all there" in failed.err) == (1, True)
+    assert f"in {folder}" not in failed.out.replace("\n", ""), "it does not say that they are where they are not"
+    assert "part2" in failed.out, "what was scored is shown"
+    assert benchmarks(bucket, folder) == ["split"], "what others have there stays"
+    monkeypatch.setattr(bucket, "refuses", ())
+    assert on("three", *scored(world, "part3.txt")).code == 0
+    assert on("two", *scored(world, "part2.txt")).code == 0, "the same command goes on beside what came meanwhile"
+    assert sorted(benchmarks(bucket, folder)) == ["part2", "part3", "split"]
+
+
+def test_what_was_removed_there_goes_up_again(bucket: Bucket, world: World, on: Callable[..., Ran]) -> None:  # noqa: F811
+    folder = f"{OUT}/{folder_name(str(world.model))}"
+    assert on("one", *scored(world)).code == 0
+    there = sorted(bucket.find(folder))
+    for gone in there[-1], there[0]:
+        bucket.rm(gone)
+        assert on("one", *scored(world)).code == 0
+        assert sorted(bucket.find(folder)) == there
+    bucket.rm(folder, recursive=True)
+    assert on("one", *scored(world)).code == 0
+    assert sorted(bucket.find(folder)) == there
+
+
+def test_people_are_told_the_url_and_not_the_copy(bucket: Bucket, world: World, on: Callable[..., Ran]) -> None:  # noqa: F811
+    folder = f"{OUT}/{folder_name(str(world.model))}"
+    for benchmark in ("split.txt", "half.txt"):
+        (world.benchmark / "half.txt").write_text(
+            "".join((world.benchmark / "split.txt").read_text().splitlines(True)[:4])
+        )
+        assert on("one", *scored(world, benchmark)).code == 0
+    bucket.pipe_file(f"{OUT}/none/scores.json", b"[]")
+    compared = on("two", "compare", folder, folder, "--json")
+    assert compared.code == 0, compared.err
+    page = on("two", "report", folder, "--out", "s3://lab/page.html", "--no-pictures")
+    silent = on("two", "compare", f"{OUT}/none")
+    assert (silent.code, f"{OUT}/none/scores.json holds no scores" in silent.err) == (2, True)
+    for told in compared.out, page.out, bucket.cat_file("s3://lab/page.html").decode(), silent.err:
+        assert "copies" not in told
+        assert "s3://lab/" in told
