@@ -13,6 +13,7 @@ from maxi_core.evaluation.benchmarks.lists import read_list
 from maxi_core.evaluation.benchmarks.opening import LABELS
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.world_paths import world_path
+from maxi_core.system.remote import as_path
 from maxi_core.system.text_files import check_text, excerpt
 from maxi_core.texts import counted, name_key
 from maxi_core.types import TextBag
@@ -166,7 +167,7 @@ def read_labels(path: Path) -> dict[str, str]:
 
 def named_labels(name: str, catalog: Catalog) -> dict[str, str]:
     """Return the true labels by video id: of what `labels_of` reads, or of a world."""
-    return labels_of(world_path(catalog, "labels", name) or Path(name))
+    return labels_of(world_path(catalog, "labels", name) or as_path(name))
 
 
 def labels_of(path: Path) -> dict[str, str]:

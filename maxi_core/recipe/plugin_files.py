@@ -19,6 +19,7 @@ from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.catalog import FILE, Catalog, Plugin, load_plugin
 from maxi_core.recipe.recipe import Setting
 from maxi_core.system.text_files import read_toml
+from maxi_core.system.urls import refuse_reading
 
 PREFIX = "maxi_file_"  # of the modules that come from files
 SECTION, KEY = "plugins", "files"
@@ -61,6 +62,7 @@ def import_file(path: Path) -> ModuleType:
 
 def load_file(path: Path) -> Plugin:
     """Load a plugin file by itself; raises UsageError if there is none. What is wrong with its code is kept in it."""
+    refuse_reading(path, "plugins are read")
     path = path.expanduser().absolute()
     if path.suffix != ".py" or not path.is_file():
         raise UsageError(f"there is no plugin file {path}", "name a Python file, such as --plugin ./mine.py")

@@ -27,7 +27,7 @@ from maxi_core.settings.sections import CORE, BagsSection, SourcesSection, Video
 from maxi_core.system.files import write_text
 from maxi_core.system.secrets import keep_secrets_of
 from maxi_core.system.text_files import read_toml
-from maxi_core.system.urls import clean
+from maxi_core.system.urls import clean, refuse_reading
 from maxi_core.version import __version__
 
 log = logging.getLogger("maxi")
@@ -271,6 +271,7 @@ def _plain(value: object) -> object:
 
 def from_file(path: Path) -> list[Setting]:
     """Read the settings of a recipe file; raises UsageError that names the file and the line of a mistake."""
+    refuse_reading(path, "recipes are read")
     if not os.path.lexists(path):
         raise UsageError(f"no recipe at {path}", "name an existing TOML file with --config")
     return from_document(read_toml(path), path)

@@ -12,6 +12,7 @@ from maxi_core.errors import UsageError, nearest
 from maxi_core.recipe.recipe import Setting
 from maxi_core.settings.options import Options, make
 from maxi_core.system.text_files import read_toml
+from maxi_core.system.urls import refuse_reading
 
 FOLDER = Path(__file__).parent
 SHIPPED = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))  # the names of studies that need no file
@@ -80,6 +81,7 @@ class Study:
 
 def read_study(name: str) -> Study:
     """Return the study of a name or of a TOML file; raises UsageError in one line for whatever is wrong with it."""
+    refuse_reading(name, "studies are read")
     file = Path(name).expanduser()
     if name in SHIPPED:
         if file.exists():

@@ -49,6 +49,14 @@ def refuse_remote(path: Path | None) -> None:
         raise UsageError(f"{as_path(path)} is remote, and maxi writes on this machine", "name a place here")
 
 
+def refuse_reading(written: Path | str, what: str) -> None:
+    """Raise UsageError if `what` was named on a server, and is read on this machine only."""
+    if is_remote(written):
+        from maxi_core.system.remote import as_path
+
+        raise UsageError(f"{as_path(written)} is remote, and {what} on this machine", "copy it here")
+
+
 def clean(text: str) -> str:
     """Return a web address without its credentials, and any other text as it is."""
     found = URL.match(text)

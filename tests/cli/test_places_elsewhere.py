@@ -49,6 +49,22 @@ def test_a_url_is_refused_before_any_work(typed: Callable[..., str], command: tu
     assert "on this machine" in line
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("bags", "clip.mp4", "--dictionary", "sandbox", "--out", "run", "--config"),
+        ("bags", "clip.mp4", "--dictionary", "sandbox", "--out", "run", "--plugin"),
+        ("eval", "sandbox", "--benchmark"),
+        ("eval", "sandbox", "--benchmark", "ucf101", "--videos", ".", "--annotations"),
+        ("study",),
+    ],
+)
+def test_what_is_read_here_alone_says_so(typed: Callable[..., str], command: tuple[str, ...]) -> None:
+    line = typed(*command, "s3://lab/x.csv")
+    assert "error: s3://lab/x.csv is remote, and " in line
+    assert "read on this machine; copy it here" in line
+
+
 @pytest.mark.parametrize("command", [WRITE["demo"], ("eval", "sandbox", "-b", "sandbox-same-dev", "--out")])
 @pytest.mark.parametrize(
     ("written", "said"),

@@ -11,6 +11,7 @@ from maxi_core.class_lists import read_class_list
 from maxi_core.errors import UsageError
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.text_files import check_regular, excerpt, read_text
+from maxi_core.system.urls import refuse_reading
 from maxi_core.texts import AND_MORE, CAMEL, counted, first_few, name_key
 from maxi_core.video.lists import parse_list_line
 
@@ -55,6 +56,7 @@ class Annotations:
     """The files of an annotations folder, at any depth, or the one file that was named; hidden ones are passed over."""
 
     def __init__(self, place: Path) -> None:
+        refuse_reading(place, "annotations are read")
         if not os.path.exists(place):  # noqa: PTH110 (which raises for a name that is too long)
             raise UsageError(f"there are no annotations at {place}", "correct --annotations")
         check_regular(place)

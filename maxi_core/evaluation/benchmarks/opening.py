@@ -31,6 +31,7 @@ from maxi_core.plugin.world_paths import world_benchmarks, world_path
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.remote import as_path
 from maxi_core.system.text_files import excerpt, read_text
+from maxi_core.system.urls import refuse_reading
 from maxi_core.texts import Spelling, counted, first_few, name_key
 from maxi_core.video.annotations import is_annotations, read_annotations, split_subset
 from maxi_core.video.lists import wrong
@@ -308,6 +309,7 @@ def _other(
     multi_label: bool,
     spelling: Spelling,
 ) -> OpenedBenchmark:
+    refuse_reading(name, "a benchmark is read")
     place = world_path(catalog, "benchmark", name) or Path(name).expanduser()
     if not os.path.exists(split_subset(place)[0]):  # noqa: PTH110
         worlds = world_benchmarks(catalog).values()
