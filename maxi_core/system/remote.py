@@ -191,6 +191,9 @@ def check_writable(path: RemotePath) -> None:
     """Raise UsageError unless objects can be written below a path: one without contents is, and removed again."""
     refuse_unwritable(path)
     probe = path / PROBE
-    probe.write_bytes(b"")
+    try:
+        probe.write_bytes(b"")
+    except RemoteError as error:  # in the words of what was typed
+        raise RemoteError(error.kind, error.problem.replace(f"/{PROBE}", ""), error.fix) from None
     with suppress(RemoteError):  # who may not remove may still write
         probe.unlink()

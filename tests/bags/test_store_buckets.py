@@ -111,10 +111,10 @@ def test_what_keeps_a_store_from_being_written_is_one_line_before_any_work(
 
     closed = bucket.url("closed/store")
     assert "there is no bucket 'nowhere'" in refused(bucket.url("nowhere/store"))
-    assert f"{closed}/.maxi-writes may not be written (status 403); set " in refused(closed)
+    assert f"{closed} may not be written (status 403); set " in refused(closed)
     assert "http:// is for reading" in refused("http://127.0.0.1:9/store")
     point_nowhere(monkeypatch)
-    assert f"the server of {closed}/.maxi-writes cannot be reached" in refused(closed)
+    assert f"the server of {closed} cannot be reached" in refused(closed)
     if bucket.scheme == "s3":  # without credentials gcsfs asks as nobody
         for name in S3_KEYS:
             monkeypatch.delenv(name)
