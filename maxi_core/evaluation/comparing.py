@@ -99,6 +99,8 @@ class _Run:
     """The records of one scores.json."""
 
     def __init__(self, path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+        if not records:
+            raise UsageError(f"{path} holds no scores", "name the scores.json of a maxi eval")
         self.folder = path if path.is_dir() else path.parent
         self.records = records
         self.benchmarks = list(dict.fromkeys(record["benchmark"] for record in records))

@@ -96,7 +96,7 @@ def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
         raise UsageError(f"there are no scores at {path}", "name the scores.json of a maxi eval") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as scores: {error}", "name the scores.json of a maxi eval") from None
-    if not isinstance(records, list) or not all(map(_is_record, records)) or not (records or may_miss):
+    if not isinstance(records, list) or not all(map(_is_record, records)):
         raise UsageError(f"{path} holds no scores", "name the scores.json of a maxi eval")
     if any(record.get("schema") != SCHEMA for record in records):
         raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")

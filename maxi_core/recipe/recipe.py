@@ -239,7 +239,7 @@ def _section(catalog: Catalog, setting: Setting) -> tuple[str, type[BaseModel]]:
     try:
         one = find_instance(catalog, setting.section)
     except UsageError as error:
-        raise UsageError(f"[{setting.section}] ({setting.origin}): {error.problem}", error.fix) from None
+        raise type(error)(f"[{setting.section}] ({setting.origin}): {error.problem}", error.fix) from None
     return one.key, one.offer.options
 
 

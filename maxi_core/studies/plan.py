@@ -16,6 +16,7 @@ from maxi_core.settings.sections import BagsSection, EvalSection, SourcesSection
 from maxi_core.studies.step import Step
 from maxi_core.studies.steps import BagsStep, MixStep, ScoreStep, TrainStep, VoteStep, videos_of_benchmark
 from maxi_core.studies.study import Study, Variant
+from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.urls import refuse_remote
 from maxi_core.texts import by_comma
 from maxi_core.training.options import TrainSection
@@ -106,7 +107,8 @@ def make_plan(study: Study, variants: Sequence[Variant], settle: Settle, catalog
             rows.append(maker.row(variant))
         except UsageError as error:
             if not variant.about.optional:
-                raise UsageError(f"variant {variant.name}: {error.problem}", error.fix) from None
+                kind = UsageError if isinstance(error, RemoteError) else type(error)
+                raise kind(f"variant {variant.name}: {error.problem}", error.fix) from None
             left_out[variant.name] = str(error)
     notes = (f"{shots} is not scored: its videos are the shots",) if shots in section.benchmark else ()
     return Plan(study, section, tuple(rows), opened, maker.seeds, left_out, notes)

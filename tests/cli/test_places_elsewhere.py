@@ -85,3 +85,19 @@ def test_what_is_nearly_a_url_is_no_folder(
 def test_the_name_of_a_training_is_no_path(typed: Callable[..., str], maxi: Callable[..., Ran]) -> None:
     line = typed("train", "run", "--name", "s3://lab/x")
     assert "train.name 's3://lab/x' is no name of a folder; name one without a /, or use --out" in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("study", "loss", "--config", "sandbox", "--dry-run", "--videos", "http://127.0.0.1:9/none"),
+        ("export", "model", "http://127.0.0.1:9/none", "exported", "--to", "open-clip"),
+    ],
+)
+def test_what_cannot_be_fetched_is_no_bug_and_no_fault_of_the_place(
+    typed: Callable[..., str], command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maxi_core.system.remote_servers.PAUSES", ())
+    line = typed(*command)
+    assert "cannot be reached" in line
+    assert "cannot write" not in line

@@ -122,7 +122,7 @@ def test_people_are_told_the_url_and_not_the_copy(bucket: Bucket, world: World, 
     assert compared.code == 0, compared.err
     page = on("two", "report", folder, "--out", "s3://lab/page.html", "--no-pictures")
     silent = on("two", "compare", f"{OUT}/none")
-    assert (silent.code, f"{OUT}/none/scores.json holds no scores" in silent.err) == (2, True)
+    assert (silent.code, f"{OUT}/none holds no scores" in silent.err) == (2, True)
     for told in compared.out, page.out, bucket.cat_file("s3://lab/page.html").decode(), silent.err:
         assert "copies" not in told
         assert "s3://lab/" in told
