@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maxi_core.plugin.roles import Command, Demonstration, Grid
 
 SCHEMA = 1
-AT_ONCE = 4  # commands; each takes about a gigabyte of memory
+AT_ONCE = 4  # commands; a process of them grows to 1.7 GB of memory
 
 
 def demo(

@@ -90,7 +90,10 @@ def test_the_name_of_a_training_is_no_path(typed: Callable[..., str], maxi: Call
 @pytest.mark.parametrize(
     "command",
     [
-        ("study", "loss", "--config", "sandbox", "--dry-run", "--videos", "http://127.0.0.1:9/none"),
+        pytest.param(
+            ("study", "loss", "--config", "sandbox", "--dry-run", "--videos", "http://127.0.0.1:9/none"),
+            marks=pytest.mark.long,  # half a minute: the plan of a study settles each variant
+        ),
         ("export", "model", "http://127.0.0.1:9/none", "exported", "--to", "open-clip"),
     ],
 )
