@@ -140,6 +140,19 @@ def maxi_process() -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
+@pytest.fixture
+def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]) -> Callable[..., Ran]:
+    """Run the command on a machine, which has a MAXI_HOME of its own."""
+
+    def run(machine: str, *typed: object) -> Ran:
+        monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
+        ran = maxi(*map(str, typed))
+        assert "Traceback" not in ran.err
+        return ran
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Return the address of a real S3 server on the loopback interface; it takes two seconds to import."""

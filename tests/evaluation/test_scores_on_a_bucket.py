@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,19 +12,6 @@ from tests.core.conftest import bucket  # noqa: F401 (a fixture)
 from tests.evaluation.conftest import World
 
 OUT = "s3://lab/eval"
-
-
-@pytest.fixture
-def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]) -> Callable[..., Ran]:
-    """Run the command on a machine, which has a MAXI_HOME of its own."""
-
-    def run(machine: str, *typed: object) -> Ran:
-        monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
-        ran = maxi(*map(str, typed))
-        assert "Traceback" not in ran.err
-        return ran
-
-    return run
 
 
 def scored(world: World, split: str = "split.txt") -> list[str]:

@@ -19,19 +19,6 @@ TINY = ["--frames", "2", "--batch-size", "4", "--bag-size", "2", "--workers", "0
 
 
 @pytest.fixture
-def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maxi: Callable[..., Ran]) -> Callable[..., Ran]:
-    """Run the command on a machine, which has a MAXI_HOME of its own."""
-
-    def run(machine: str, *typed: object) -> Ran:
-        monkeypatch.setenv("MAXI_HOME", str(tmp_path / machine))
-        ran = maxi(*map(str, typed))
-        assert "Traceback" not in ran.err
-        return ran
-
-    return run
-
-
-@pytest.fixture
 def bags(on: Callable[..., Ran], tmp_path: Path) -> Callable[..., Ran]:
     folder = tmp_path / "videos"
     folder.mkdir()
