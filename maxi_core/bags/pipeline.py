@@ -13,7 +13,7 @@ from itertools import chain, compress, islice
 from maxi_core.bags.answered import Answered, Answers, as_answered
 from maxi_core.bags.asker import Asker
 from maxi_core.bags.askers import Askers, Sources, open_askers
-from maxi_core.bags.bag import completed, of_entry
+from maxi_core.bags.bag import Found, Said, completed, of_entry
 from maxi_core.bags.filtering import kept_best
 from maxi_core.bags.in_order import ask_clips, ask_texts
 from maxi_core.bags.passes import one_pass
@@ -67,7 +67,7 @@ def _bags(
     stages: Stages,
     tally: Tally,
 ) -> Iterator[TextBag]:
-    """Yield the bags of videos that are matched; `described` gives all of them again, and says which are kept."""
+    """Return the bags of videos that are matched; `described` gives all of them again, and says which are kept."""
     kept = kept_best(first.scores, keep)
     tally.kept, tally.threshold = sum(kept), min(compress(first.scores, kept), default=0.0)
     entries = first.entries_of(kept)
@@ -76,18 +76,10 @@ def _bags(
     known = augment([*entries, *(t for said in phrases.values() for texts in said.values() for t in texts)], {})
     matcher, shortened = askers.matcher.name, sources.shortened
     begun = {entry: of_entry(entry, phrases[entry], known, matcher, shortened=shortened) for entry in entries}
-
-    def bags() -> Iterator[TextBag]:
-        for match, captions, forms in _in_chunks(described(kept), augment):
-            if captions is None:
-                yield TextBag(match, kept=False)
-            else:
-                yield completed(match, begun[match.entry], phrases[match.entry], captions, forms)
-
-    made = bags()
+    made = _completed(described(kept), begun, phrases, augment)
     for one in askers.filters:
         made = _filter(made, one, sources.reading, stages, tally)
-    yield from made
+    return made
 
 
 def merge_bags(
@@ -356,14 +348,22 @@ def _augment(augmenter: Asker[str, list[Form]] | None, stages: Stages, tally: Ta
     return augment
 
 
-def _in_chunks(described: Iterator[Described], augment: Augment) -> Iterator[Described]:
-    """Yield each match with its captions, if it is kept, and the forms of its chunk."""
+def _completed(
+    described: Iterator[Described],
+    begun: Mapping[str, Found],
+    phrases: Mapping[str, Said],
+    augment: Augment,
+) -> Iterator[TextBag]:
+    """Yield the bag of each match: that of its entry with what the captions give, whose forms are asked by chunks."""
     while chunk := list(islice(described, CHUNK)):
         known = {text: forms for _, _, some in chunk if some for text, forms in some.items()}
         new = (texts for _, captions, some in chunk if captions and some is None for texts in captions.values())
         forms = augment(chain.from_iterable(new), known)
         for match, captions, _ in chunk:
-            yield match, captions, forms
+            if captions is None:
+                yield TextBag(match, kept=False)
+            else:
+                yield completed(match, begun[match.entry], phrases[match.entry], captions, forms)
 
 
 def _filter(

@@ -1,12 +1,12 @@
 """From a settled recipe to a job."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from maxi_core.bags.answering import work_of
 from maxi_core.bags.askers import Sources, store_about, store_name
-from maxi_core.bags.by_engine import ByEngine
 from maxi_core.bags.run import Job
 from maxi_core.bags.shard import FOLDER
 from maxi_core.dictionaries import read_dictionary, spelt
@@ -18,11 +18,14 @@ from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injec
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
-from maxi_core.system.remote_folders import upload_to
 from maxi_core.system.store import Store, digest, store_at
-from maxi_core.system.urls import refuse_remote
+from maxi_core.system.urls import is_remote, refuse_remote
 from maxi_core.types import Dictionary
-from maxi_core.video.listing import listed
+from maxi_core.video.inputs import VideoList
+
+if TYPE_CHECKING:
+    from maxi_core.bags.by_engine import ByEngine
+    from maxi_core.system.remote_folders import Upload
 
 SHARED = "give each share an --out here and all one --store, then run once without --shard"
 
@@ -85,7 +88,7 @@ def make_job(
     assert section.out is not None
     video.located().load()  # a decoder that is not there is an error now, and not after a model was loaded
     refuse_remote(video.frame_cache)
-    store, upload = store_at(section.store), upload_to(section.out)
+    store, upload = store_at(section.store), _upload(section.out)
     out = upload.folder if upload else section.out
     if upload and shared:
         raise UsageError(f"{upload.at} is made by one process, and --shard has many in one folder", SHARED)
@@ -100,7 +103,7 @@ def make_job(
         video.clip_seconds,
         allow_outside_root=video.allow_outside_root,
     )
-    videos = listed(out / FOLDER, _asked(section, video), find, write=not dry) if shared else find()
+    videos = _listed(out, section, video, find, write=not dry) if shared else find()
     sources = make_sources(catalog, recipe)
     engine = recipe.make(catalog, section.engine)
     assert isinstance(engine, Engine)
@@ -111,7 +114,7 @@ def make_job(
         source = recipe.make(catalog, injector)
         assert isinstance(source, Injector)
         dictionary = injected(source, dictionary, sources.augmenter, store, video, keep=not dry)
-    work = work_of(catalog, recipe, dictionary, engine.cores(), strict=strict) if engine.apart else None
+    answer = _by_engine(engine, catalog, recipe, dictionary, strict=strict) if engine.apart else None
     return Job(
         videos,
         dictionary,
@@ -124,9 +127,38 @@ def make_job(
         video.max_skipped,
         strict,
         overwrite,
-        ByEngine(engine, work) if work else None,
+        answer,
         upload,
     )
+
+
+def _upload(out: Path) -> "Upload | None":
+    """Return where the run folder belongs, if that is a server."""
+    if not is_remote(out):
+        return None
+    from maxi_core.system.remote_folders import upload_to
+
+    return upload_to(out)
+
+
+def _listed(
+    out: Path, section: BagsSection, video: VideoOptions, find: Callable[[], VideoList], *, write: bool
+) -> VideoList:
+    """Return the videos as the first share found them."""
+    from maxi_core.video.listing import listed
+
+    return listed(out / FOLDER, _asked(section, video), find, write=write)
+
+
+def _by_engine(
+    engine: Engine, catalog: Catalog, recipe: Recipe, dictionary: Dictionary, *, strict: bool
+) -> "ByEngine | None":
+    """Return who has the sources asked by workers of an engine."""
+    from maxi_core.bags.answering import work_of
+    from maxi_core.bags.by_engine import ByEngine
+
+    work = work_of(catalog, recipe, dictionary, engine.cores(), strict=strict)
+    return ByEngine(engine, work) if work else None
 
 
 def make_sources(catalog: Catalog, recipe: Recipe) -> Sources:

@@ -25,6 +25,7 @@ from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.locks import locked
+from maxi_core.system.remote import as_path
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import check_text, excerpt
 from maxi_core.texts import counted, name_key, tidy
@@ -88,7 +89,7 @@ def find_release(
             f"there is neither {PHRASE_FOLDER} nor {CAPTION_FOLDER} in {folder}", "name the folder that has them"
         )
     phrases, captions = (places[0] / name if (places[0] / name).is_dir() else None for name in _BOTH)
-    listed = None if matches == FOLDERS else Path(matches) if matches else _only_list(places[0])
+    listed = None if matches == FOLDERS else as_path(matches) if matches else _only_list(places[0])
     if listed is None and captions is None:
         raise UsageError(f"--matches {FOLDERS} needs {CAPTION_FOLDER}, which {places[0]} lacks", "name a list")
     return Release(listed, _classes(classes, catalog), videos or folder, phrases, captions, classes)
@@ -110,7 +111,7 @@ def _only_list(folder: Path) -> Path:
 
 
 def _classes(name: str, catalog: Catalog | None) -> Mapping[int, str]:
-    path = Path(name)
+    path = as_path(name)
     if not path.is_file():
         return dict(enumerate(read_dictionary(name, catalog).entries))
     if all(one.number is not None for one in read_class_list(path).names):

@@ -2,9 +2,10 @@
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maxi_core.bags.answered import Answers
 from maxi_core.bags.askers import Failures, Sources, store_about, store_name
@@ -17,9 +18,8 @@ from maxi_core.bags.tally import Stages, Tally
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.calls import notes
 from maxi_core.system.environment import versions
-from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
+from maxi_core.system.files import to_json, utc_stamp, whole_lines, write_lines, write_text
 from maxi_core.system.locks import InUseError, locked
-from maxi_core.system.remote_folders import Upload
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import read_toml
@@ -29,6 +29,9 @@ from maxi_core.version import __version__
 from maxi_core.video.inputs import VideoList
 from maxi_core.video.skips import SkipLog, skip_record
 from maxi_core.video.skips import to_line as skip_line
+
+if TYPE_CHECKING:
+    from maxi_core.system.remote_folders import Upload
 
 RECIPE = "recipe.toml"
 SKIPPED = "skipped.jsonl"
@@ -143,7 +146,7 @@ class Job:
     strict: bool = False
     overwrite: bool = False
     answer: "Callable[[Job, NewProgress], Outcome] | None" = None  # who answers into the store before bags are made
-    upload: Upload | None = None  # where `out` belongs, if that is a server
+    upload: "Upload | None" = None  # where `out` belongs, if that is a server
 
 
 @dataclass(frozen=True)
@@ -245,17 +248,16 @@ def _make(
     tally, sizes, skips = Tally(), array("i"), Skips(job.max_skipped)
     stages = _stages(job, manifest, progress, skips, outcome)
 
-    def lines() -> Iterator[str]:
-        said = job.dictionary, job.sources, job.keep, stages, tally
-        for bag in make_bags(job.videos, *said) if answers is None else merge_bags(answers, *said):
-            if bag.kept:
-                sizes.append(len(bag.texts))
-            yield to_line(bag)
-        skips.videos.finish()
-        write_manifest(job.out, manifest)  # from here on the old checksum is wrong, whatever ends the process
-
+    said = job.dictionary, job.sources, job.keep, stages, tally
+    bags = make_bags(job.videos, *said) if answers is None else merge_bags(answers, *said)
     try:
-        checksum = write_lines(job.out / BAGS, lines())
+        with whole_lines(job.out / BAGS) as out:
+            for bag in bags:
+                if bag.kept:
+                    sizes.append(len(bag.texts))
+                out.write(to_line(bag))
+            skips.videos.finish()
+            write_manifest(job.out, manifest)  # from here on the old checksum is wrong, whatever ends the process
     except BaseException:
         if not finished(read_manifest(job.out)):  # the records of a finished run stay with its bags
             skips.write(job.out / SKIPPED)
@@ -263,7 +265,7 @@ def _make(
     skips.write(job.out / SKIPPED)
     for name, asked in outcome.asked.items():
         tally.of(name).asked += asked
-    return Made(tally, sizes, tuple(skips.records)), checksum
+    return Made(tally, sizes, tuple(skips.records)), out.checksum
 
 
 def _stages(job: Job, manifest: dict[str, object], progress: NewProgress, skips: Skips, outcome: Outcome) -> Stages:

@@ -1,6 +1,6 @@
 """From MODEL to a VideoCLIP: weights, tokenizer, temporal module, normalisation and what is known of them."""
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,9 @@ from maxi_core.clip.image_tower import IMAGENET, Normalisation, Statistics
 from maxi_core.clip.model import Pooling, VideoCLIP, check_finite, identity_of, mean_over_frames, own_statistics
 from maxi_core.clip.model_rules import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
-from maxi_core.clip.patch_dropout import force_patch_dropout
 from maxi_core.clip.temporal_record import as_record, module_for
 from maxi_core.clip.tokens import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.interop.hub import offline_if_away
 from maxi_core.plugin.roles import Temporal
 
 if TYPE_CHECKING:
@@ -58,6 +56,8 @@ def load_model(
     own = _statistics(found, clip)
     identity = "" if found.checkpoint is not None else identity_of(clip.state_dict(), found.config)
     if patch_dropout is not None:
+        from maxi_core.clip.patch_dropout import force_patch_dropout
+
         force_patch_dropout(clip.visual, patch_dropout, name)
     before = _shape_of(clip.visual)
     pooling: Pooling = mean_over_frames if module is None else module.attach(clip.visual, frames)
@@ -93,12 +93,22 @@ def _tokenizing(found: FoundModel) -> Tokenizing:
     return of_architecture(found.architecture) if found.folder is None else of_folder(found.folder, found.config)
 
 
+def _hub_if_needed(found: FoundModel) -> AbstractContextManager[str]:
+    """Return what to load in: `offline_if_away` for weights of the hub."""
+    import open_clip
+
+    if not (found.architecture and open_clip.get_pretrained_cfg(found.architecture, found.tag).get("hf_hub")):
+        return nullcontext("")
+    from maxi_core.interop.hub import offline_if_away
+
+    return offline_if_away()
+
+
 def _made(found: FoundModel, tokenizing: Tokenizing) -> tuple[Any, Any]:
     """Return open_clip's model and tokenizer; a checkpoint's without weights, which need its temporal module first."""
     import open_clip
 
-    hub = found.architecture and open_clip.get_pretrained_cfg(found.architecture, found.tag).get("hf_hub")
-    with offline_if_away() if hub else nullcontext("") as away:
+    with _hub_if_needed(found) as away:
         try:
             if found.architecture:
                 clip: nn.Module = open_clip.create_model(

@@ -12,7 +12,6 @@ from maxi_core.clip.tokens import BESIDE
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.world_paths import world_path, worlds_with
 from maxi_core.system.remote import as_path
-from maxi_core.system.remote_folders import copied
 from maxi_core.system.urls import is_remote
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ def find_model(name: str, catalog: "Catalog | None" = None) -> FoundModel:
 def _folder(name: str) -> Path | None:
     """Return the folder that `name` means, or None if it is the name of an architecture; a remote one is copied."""
     if is_remote(name.removeprefix(LOCAL_DIR)):
+        from maxi_core.system.remote_folders import copied
+
         return copied(as_path(name.removeprefix(LOCAL_DIR)), _of_model)
     if name.startswith(LOCAL_DIR):
         return Path(name.removeprefix(LOCAL_DIR)).expanduser()

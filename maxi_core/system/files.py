@@ -256,12 +256,34 @@ def read_json(path: Path) -> dict[str, object]:
     return found
 
 
+class LineWriter:
+    """Writes lines to a UTF-8 file, and knows the SHA-256 of what it wrote."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._checksum = file, hashlib.sha256()
+
+    def write(self, line: str) -> None:
+        """Write one line; it comes without its end."""
+        data = f"{line}\n".encode()
+        self._checksum.update(data)
+        self._file.write(data)
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of all lines so far."""
+        return self._checksum.hexdigest()
+
+
+@contextmanager
+def whole_lines(path: Path) -> Iterator[LineWriter]:
+    """Open a file of lines, which is written whole or not at all, as `whole_file`."""
+    with whole_file(path) as file:
+        yield LineWriter(file)
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> str:
     """Write the lines to a UTF-8 file whole or not at all, as they come; return its SHA-256."""
-    checksum = hashlib.sha256()
-    with whole_file(path) as file:
+    with whole_lines(path) as out:
         for line in lines:
-            data = f"{line}\n".encode()
-            checksum.update(data)
-            file.write(data)
-    return checksum.hexdigest()
+            out.write(line)
+    return out.checksum

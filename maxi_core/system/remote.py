@@ -1,7 +1,8 @@
 """Files on object stores and web servers, as paths.
 
 A remote file is a `RemotePath`, a path like any other that prints as its URL and can be opened, looked at and listed.
-`as_path` makes it of what somebody wrote, and takes credentials off: they are used, and stand in no path.
+`as_path` makes it of what somebody wrote, and takes credentials off: they are used, and stand in no path. What talks
+to servers is imported when the first URL is used.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import UsageError
-from maxi_core.system import remote_servers as servers
 from maxi_core.system.remote_errors import BUCKETS, RemoteError
-from maxi_core.system.remote_file import RemoteFile
-from maxi_core.system.remote_servers import State
 from maxi_core.system.secrets import without_secrets
 from maxi_core.system.urls import NEAR, NEEDS, OTHER, URL, refuse_remote, without_credentials
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+    from maxi_core.system.remote_servers import State
 
 AT_ONCE = 1 << 16  # bytes that are taken out of a block
 PROBE = ".maxi-writes"  # what is written, and removed, to see whether a place can be written
@@ -63,6 +63,8 @@ class RemotePath(PosixPath):
 
     def state(self, *, fresh: bool = False) -> State:
         """Return size and ETag as first seen in this process, or as they are now; raises RemoteError."""
+        from maxi_core.system import remote_servers as servers
+
         return servers.state(str(self), fresh=fresh)
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:  # noqa: ARG002
@@ -93,6 +95,8 @@ class RemotePath(PosixPath):
         """Open it to be read, as bytes or text; `buffering` is how much one request asks for. Raises RemoteError."""
         if "w" in mode or "a" in mode or "x" in mode or "+" in mode:
             refuse_remote(self)
+        from maxi_core.system.remote_file import RemoteFile
+
         raw = RemoteFile(str(self), buffering if buffering > 1 else None)
         if "b" in mode:
             return raw if buffering == 0 else io.BufferedReader(raw, AT_ONCE)
@@ -100,6 +104,8 @@ class RemotePath(PosixPath):
 
     def write_bytes(self, data: ReadableBuffer) -> int:
         """Write it whole or not at all; raises RemoteError."""
+        from maxi_core.system import remote_servers as servers
+
         servers.write(str(self), bytes(data))
         return len(memoryview(data))
 
@@ -118,6 +124,8 @@ class RemotePath(PosixPath):
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove it; raises RemoteError."""
+        from maxi_core.system import remote_servers as servers
+
         try:
             servers.remove(str(self))
         except RemoteError as error:
@@ -126,10 +134,14 @@ class RemotePath(PosixPath):
 
     def listed(self) -> Iterator[str]:
         """Yield the names of all files below it, relative to it and sorted; their states are remembered."""
+        from maxi_core.system import remote_servers as servers
+
         return servers.listed(str(self))
 
     def iterdir(self) -> Generator[RemotePath, None, None]:
         """Yield the files and folders right below it, sorted; raises RemoteError."""
+        from maxi_core.system import remote_servers as servers
+
         yield from (self / name for name in servers.children(str(self)))
 
 
@@ -156,7 +168,9 @@ def as_path(written: Path | str) -> Path:
     if "//" in url.partition("://")[2].rstrip("/"):
         raise UsageError(f"{without_secrets(url)} has // in its name", "write it with one slash, or copy the file")
     if url != full:
-        servers.keep_full(url, full)
+        from maxi_core.system.remote_servers import keep_full
+
+        keep_full(url, full)
     return RemotePath(url)
 
 
@@ -164,15 +178,19 @@ def passport(path: Path) -> dict[str, object] | None:
     """Return what another process has to know of a remote path: the URL to ask, and the state that was seen."""
     if not isinstance(path, RemotePath):
         return None
+    from maxi_core.system import remote_servers as servers
+
     seen = servers.known_state(str(path))
     return {"url": servers.full_of(str(path)), "state": asdict(seen) if seen else None}
 
 
 def admit(values: Mapping[str, Any]) -> Path:
     """Return the path of a `passport` of another process, and know what it knew."""
+    from maxi_core.system.remote_servers import State, remember
+
     path = as_path(values["url"])
     if values["state"] is not None:
-        servers.remember(str(path), State(**values["state"]))
+        remember(str(path), State(**values["state"]))
     return path
 
 

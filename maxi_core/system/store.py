@@ -20,7 +20,7 @@ from io import FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from maxi_core.errors import MaxiError
 from maxi_core.system.files import hold, maxi_home, sweep, write_text
@@ -28,8 +28,10 @@ from maxi_core.system.remote import RemotePath, as_path, check_writable
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.secrets import masked
 from maxi_core.system.store_index import ENDING, LEAST, Index, add_index, covered, open_indexes
-from maxi_core.system.store_objects import Objects
 from maxi_core.texts import counted
+
+if TYPE_CHECKING:
+    from maxi_core.system.store_objects import Objects
 
 log = logging.getLogger("maxi")
 
@@ -69,6 +71,15 @@ def parts_of(store: Path, start: str) -> list[Path]:
         raise
 
 
+def _objects(at: Path) -> "Objects | None":
+    """Return the copy of a part that is on an object store."""
+    if not isinstance(at, RemotePath):
+        return None
+    from maxi_core.system.store_objects import Objects
+
+    return Objects(at, (ABOUT, CHECKED))
+
+
 class Store:
     """The answers of one source in one set-up: looked up by the digest of the question, added one line at a time.
 
@@ -83,7 +94,7 @@ class Store:
 
     def __init__(self, folder: Path, about: dict[str, object], *, costly: bool = False) -> None:
         at = as_path(folder)
-        self._objects = Objects(at, (ABOUT, CHECKED)) if isinstance(at, RemotePath) else None
+        self._objects = _objects(at)
         self.folder, self.costly = self._objects.copy if self._objects else folder, costly
         self._about = about
         self._sync_every = 1 if costly else self.SYNC_EVERY

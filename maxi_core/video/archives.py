@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import identity
 from maxi_core.system.remote import RemotePath, as_path
-from maxi_core.system.remote_file import Checked
-from maxi_core.video.archive import Archive
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+
+    from maxi_core.video.archive import Archive
 
 ARCHIVES = (".tar", ".parquet")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")  # no place in them can be read without all before it
@@ -144,6 +144,8 @@ def demuxed(path: Path) -> Iterator[InputContainer]:
             file = str(path) if _within(path) is None else stack.enter_context(open_video(path))
             yield stack.enter_context(av.open(file, "r", metadata_errors="replace"))
             return
+        from maxi_core.system.remote_file import Checked
+
         afar = stack.enter_context(open_video(path))
         try:
             with av.open(afar, "r", metadata_errors="replace") as container:

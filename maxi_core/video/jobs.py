@@ -6,18 +6,20 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maxi_core.system.remote import admit, passport
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.texts import counted
 from maxi_core.types import Video
 from maxi_core.video.decoders import Decode, Side, load
-from maxi_core.video.frame_cache import FrameCache
 from maxi_core.video.frames import Decoded, Frames, Info
 from maxi_core.video.sampling import Sampling, union
 from maxi_core.video.skips import VideoError, VideoFailed
 from maxi_core.video.wire import pack
+
+if TYPE_CHECKING:
+    from maxi_core.video.frame_cache import FrameCache
 
 MOST = 10_000  # frames of one video for one consumer: more than six minutes of every frame, several gigabytes
 
@@ -43,6 +45,8 @@ class Setup:
         """Open the cache, or return None where none was asked for."""
         if self.cache is None:
             return None
+        from maxi_core.video.frame_cache import FrameCache
+
         key = f"{self.decoder} {self.version}/{self.square_pixels}"
         return FrameCache(Path(self.cache), self.cache_bytes, key, self.writers)
 

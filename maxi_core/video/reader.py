@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
@@ -13,7 +14,9 @@ from maxi_core.video.frames import Frames
 from maxi_core.video.jobs import Job, Setup, answer
 from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import VideoFailed
-from maxi_core.video.workers import Reply, Workers
+
+if TYPE_CHECKING:
+    from maxi_core.video.workers import Reply, Workers
 
 # Videos that are asked for now and answered later, in worker processes or, without any, when the answer is taken.
 
@@ -46,8 +49,12 @@ class Pool:
         self._asked = 0
         self._done: dict[int, Reply] = {}
         self._jobs: dict[int, Job] = {}
-        self._workers = Workers(self._setup, count, options.timeout, options.retries) if count else None
-        if self._workers is None:
+        self._workers: Workers | None = None
+        if count:
+            from maxi_core.video.workers import Workers
+
+            self._workers = Workers(self._setup, count, options.timeout, options.retries)
+        else:
             self._decode, self._cache = self._setup.load(), self._setup.frame_cache()
 
     def __enter__(self) -> Pool:
