@@ -225,19 +225,22 @@ def _run(
     places = _places(models, section.out, protocol)
     _check_there(opened, reading)
     store = store_at(section.store)
-    with goes_on(), joined(section.device, "gloo") as (ranks, _), _all_held(places if ranks.first else ()):
-        evaluated = run(
-            load(catalog, models, section),
-            opened,
-            protocol,
-            reading=reading,
-            store=store,
-            dictionary=entries,
-            ranks=ranks,
-            follow=follow(quiet=quiet),
-            missing=_missing,
-        )
-        if evaluated is not None:
+    with goes_on(), joined(section.device, "gloo") as (ranks, _):
+        loaded = load(catalog, models, section)  # before a folder is made for what is not there
+        with _all_held(places if ranks.first else ()):
+            evaluated = run(
+                loaded,
+                opened,
+                protocol,
+                reading=reading,
+                store=store,
+                dictionary=entries,
+                ranks=ranks,
+                follow=follow(quiet=quiet),
+                missing=_missing,
+            )
+            if evaluated is None:
+                return
             _finish(evaluated, places, json=json, quiet=quiet, kept=kept)
 
 

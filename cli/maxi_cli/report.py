@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maxi_core.reporting.report import Report
 
 SCHEMA = 1
+GENERATOR = b'<meta name="generator" content="maxi report">'  # stands at the head of every page
 
 RunsArgument: TypeAlias = Annotated[
     list[Path] | None,
@@ -79,9 +80,15 @@ def report(
     place = _place(out)
     if heatmaps and not pictures:
         raise UsageError("--heatmaps lie over frames, and --no-pictures shows none", "leave out one of them")
-    reading = settings.recipe().core("video", VideoOptions) if pictures else None
+    reading = settings.recipe().core("video", VideoOptions)
     named = named_labels(labels, settings.catalog) if labels else None
-    wanted = Wanted(listed, tuple(figure or ()), named, reading, _loader(settings.catalog) if heatmaps else None)
+    wanted = Wanted(
+        listed,
+        tuple(figure or ()),
+        named,
+        reading if pictures else None,
+        _loader(settings.catalog) if heatmaps else None,
+    )
     made = make_report([here(run) for run in runs], wanted, progress(quiet=quiet))
     made = replace(made, html=in_urls(made.html))
     _write(place, made.html)
@@ -100,14 +107,14 @@ def _place(out: Path) -> Path:
         check_writable(out.parent)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
-    if out.is_file() and not _head(out).lower().startswith(b"<!doctype html>"):
+    if out.is_file() and GENERATOR not in _head(out):
         raise UsageError(f"{out} is no report and would be overwritten", "choose another --out")
     return out
 
 
 def _head(file: Path) -> bytes:
     with file.open("rb") as opened:
-        return bytes(opened.read(15))
+        return bytes(opened.read(1000))
 
 
 def _write(out: Path, page: str) -> None:

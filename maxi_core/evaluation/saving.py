@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,19 @@ def take_over(place: Upload) -> None:
 
     Raises UsageError for what is no scores.json there.
     """
-    mine = read_scores(place.folder / SCORES, may_miss=True)
+    copy = place.folder / SCORES
+    mine: list[dict[str, Any]] = []
+    with suppress(UsageError):  # what was copied from there, and is right by now
+        mine = read_scores(copy, may_miss=True)
     place.begin()
-    theirs = read_scores(place.folder / SCORES, may_miss=True)
+    try:
+        theirs = read_scores(copy, may_miss=True)
+    except UsageError as error:
+        problem = error.problem.replace(str(copy), f"{place.at / SCORES}, copied to {copy},")
+        raise UsageError(problem, "correct or remove both, or choose another --out") from None
     known = {record["benchmark"] for record in theirs}
     if more := [record for record in mine if record["benchmark"] not in known]:
-        write_text(place.folder / SCORES, to_json([*theirs, *more], indent=1) + "\n")
+        write_text(copy, to_json([*theirs, *more], indent=1) + "\n")
 
 
 def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -36,8 +37,9 @@ def note_copy(folder: Path, url: str) -> None:
 def in_urls(text: str) -> str:
     """Return a text for people in which what is copied from a server is called by its URL."""
     for folder, url in _copies.items():
-        for written in (folder, os.path.relpath(folder)):
-            text = text.replace(written, url)
+        with suppress(OSError):  # no path is relative to a folder that is gone
+            text = text.replace(os.path.relpath(folder), url)
+        text = text.replace(folder, url)
     return text
 
 

@@ -8,6 +8,7 @@ import pytest
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.remote import as_path
 from maxi_core.system.remote_folders import MANIFEST, Upload, here, upload_to
+from maxi_core.system.urls import in_urls
 from tests.core.bucket import Bucket
 
 AT = "s3://bucket/runs/mine"
@@ -116,3 +117,15 @@ def test_another_machine_goes_on_with_what_is_there_and_never_over_newer_work(bu
     assert not (fresh.folder / "a").exists()
     made(tmp_path / "three", {MANIFEST: "5"}).run()
     assert there(bucket) == {MANIFEST: b"5"}
+
+
+def test_people_are_told_urls_also_where_the_folder_they_are_in_is_gone(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path / "one", RUN).run()
+    copy = here(as_path(AT))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert in_urls(f"no bags in {copy}") == f"no bags in {AT}"

@@ -97,6 +97,8 @@ def test_a_mistake_is_said_in_one_line_before_any_work(maxi, world, tmp_path: Pa
 def test_no_model_no_benchmark_and_two_models_of_one_name_are_refused(maxi, world, tmp_path: Path) -> None:
     assert "which model?" in maxi("eval", "--benchmark", str(world.benchmark)).err
     assert "which benchmark?" in maxi("eval", "sandbox").err
+    ran = maxi("eval", *arguments(world, tmp_path / "out")[1:], "./none")
+    assert (ran.code, "none" in ran.err, (tmp_path / "out").exists()) == (2, True, False), "no folder is left"
     ran = maxi("eval", str(world.model), str(world.model), "-b", str(world.benchmark), "--out", str(tmp_path))
     assert "would both be written to" in ran.err
 

@@ -96,6 +96,19 @@ def test_what_was_removed_there_goes_up_again(bucket: Bucket, world: World, on: 
     assert sorted(bucket.find(folder)) == there
 
 
+def test_damaged_scores_there_are_named_by_their_url(bucket: Bucket, world: World, on: Callable[..., Ran]) -> None:  # noqa: F811
+    there = f"{OUT}/{folder_name(str(world.model))}/scores.json"
+    bucket.pipe_file(there, b"[")
+    for _ in range(2):
+        failed = on("one", *scored(world))
+        assert (failed.code, failed.err.count("error:")) == (2, 1)
+        assert f"error: {there}, copied to " in failed.err
+        assert bucket.cat_file(there) == b"[", "it is not replaced"
+    bucket.pipe_file(there, b"[]")
+    assert on("one", *scored(world)).code == 0
+    assert benchmarks(bucket, there.removesuffix("/scores.json")) == ["split"]
+
+
 def test_people_are_told_the_url_and_not_the_copy(bucket: Bucket, world: World, on: Callable[..., Ran]) -> None:  # noqa: F811
     folder = f"{OUT}/{folder_name(str(world.model))}"
     for benchmark in ("split.txt", "half.txt"):

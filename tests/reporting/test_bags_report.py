@@ -248,6 +248,7 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, maxi, monkeypatch) -> None:
     (tmp_path / "empty").mkdir()
     write_training(tmp_path / "train")
     (tmp_path / "labels.csv").write_text("video,label\na,b\n")
+    (tmp_path / "thesis.html").write_text("<!doctype html>\n<title>My thesis</title>")
     for words, said in {
         (): "which runs?; name folders of maxi bags",
         ("nowhere",): "there is no nowhere; name a run folder",
@@ -256,6 +257,8 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, maxi, monkeypatch) -> None:
         ("runs/mine", "--out", "runs"): "runs is a folder; name the file, such as --out runs/report.html",
         ("runs/mine", "--list", "-1"): "--list",
         ("runs/mine", "--out", "runs/mine/bags.jsonl"): "bags.jsonl is no report and would be overwritten; choose",
+        ("runs/mine", "--out", "thesis.html"): "thesis.html is no report and would be overwritten; choose",
+        ("runs/mine", "--no-pictures", "--config", "none.toml"): "no recipe at none.toml; name an existing",
         ("train", "--figure", "clip 1.mp4"): "no video of these bags is called 'clip 1.mp4'; see maxi show RUN",
         ("train", "--labels", "labels.csv"): "--labels are of the videos of bags, and no run has bags; name",
     }.items():
@@ -263,6 +266,8 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, maxi, monkeypatch) -> None:
         assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1), words
         assert said.replace("?;", "?") in ran.err, words
     assert not (tmp_path / "report.html").exists()
+    for _ in range(2):
+        assert maxi("report", "runs/mine", "--no-pictures").code == 0, "a report is replaced by the next"
 
 
 def test_a_secret_in_a_caption_is_in_no_report(tmp_path: Path, maxi, monkeypatch) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from maxi_core.bags.bag import read_bags
+from maxi_core.bags.released import find_release, import_released
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import UsageError
 from maxi_core.settings.sections import VideoOptions
@@ -337,3 +339,14 @@ def test_a_benchmark_is_scored_on_videos_of_a_web_server(
     said = ["eval", "sandbox", "-b", tmp_path / "bench.csv", "--videos", site.url, "--out", tmp_path / "scores"]
     ran = maxi(*said, "--max-skipped", "1")
     assert (ran.code, "skipped none.mp4: there is nothing at" in ran.err + ran.out) == (0, True), ran.err
+
+
+def test_the_matches_and_classes_of_a_release_may_be_on_a_server(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "gpt3_verbs").mkdir()
+    (tmp_path / "gpt3_verbs" / "applauding.txt").write_text("clap\n")
+    site.files |= {"/matches.txt": b"3/a.mp4 3\n", "/labels.csv": b"id,name\n3,applauding\n"}
+    release = find_release(tmp_path, f"{site.url}/matches.txt", f"{site.url}/labels.csv")
+    assert import_released(release, tmp_path / "run").videos == 1
+    assert [bag.match.entry for bag in read_bags(tmp_path / "run")] == ["applauding"]
+    with pytest.raises(RemoteError, match=f"nothing at {site.url}/lost.txt"):
+        import_released(find_release(tmp_path, f"{site.url}/lost.txt", f"{site.url}/labels.csv"), tmp_path / "lost")
