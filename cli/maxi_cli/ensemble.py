@@ -1,6 +1,7 @@
 """`maxi ensemble`: the weights of an original and of what was trained from it, mixed; and a score of each mixture."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -62,9 +63,8 @@ def ensemble(
     into = out or folder.with_name(f"{folder.name}-ensemble")
     refuse_remote(into)
     if last is not None and is_remote(trained):
-        raise UsageError(
-            f"--last takes epochs of a run on this machine, and {without_secrets(trained)} is not", "copy it here"
-        )
+        what = f"--last takes epochs of a run on this machine, and {without_secrets(trained)} is not"
+        raise UsageError(what, "copy it here")
     opened = _opened(settings, benchmark)  # what is missing is an error before anything is written
     from maxi_core.training.ensemble import averaged, last_epochs
     from maxi_core.training.ensemble import ensemble as mix
@@ -73,14 +73,19 @@ def ensemble(
         trained = str(averaged(last_epochs(folder, last), into / "mean"))
     written = mix(original, trained, ratios, into, settings.catalog)
     scores = _scores(settings, [original, *map(str, written)], opened, quiet=quiet) if opened else []
-    if json:
-        made = {"schema": SCHEMA, "checkpoints": [str(path) for path in written]}
-        show_json(made | ({"scores": [one.records() for one in scores]} if scores else {}))
-        return
+    _show_json(written, scores) if json else _show(written, ratios, scores)
+
+
+def _show_json(written: Sequence[Path], scores: "Sequence[ModelScores]") -> None:
+    made = {"schema": SCHEMA, "checkpoints": [str(path) for path in written]}
+    show_json(made | ({"scores": [one.records() for one in scores]} if scores else {}))
+
+
+def _show(written: Sequence[Path], ratios: Sequence[float], scores: "Sequence[ModelScores]") -> None:
     for path in written:
         stdout().print(visible(os.path.relpath(path)), soft_wrap=True)
     if scores:
-        _show(ratios, scores)
+        _show_scores(ratios, scores)
 
 
 def _opened(settings: Settings, benchmark: list[str] | None) -> list[Any]:
@@ -129,7 +134,7 @@ def _scores(settings: Settings, models: list[str], opened: list[Any], *, quiet: 
     return list(found.models)
 
 
-def _show(ratios: list[float], scores: "list[ModelScores]") -> None:
+def _show_scores(ratios: Sequence[float], scores: "Sequence[ModelScores]") -> None:
     """Print a row for each mixture: each score, and how far it is from the original's."""
 
     def headline(one: "ModelScores") -> dict[str, float]:

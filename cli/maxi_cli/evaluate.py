@@ -197,6 +197,8 @@ def evaluate(
     section, chosen = settled(recipe, models)
     opened = settings.benchmarks(recipe, section.names or "written")
     kept = None if forgetting is None else opened[named(settings.given["benchmark"]).index(forgetting)].name
+    if not quiet and os.environ.get("RANK", "0") == "0":
+        announce(f"loading {', '.join(models)}")  # torch, too, which takes its time
     _run(settings.catalog, models, opened, section, chosen, reading, json=json, quiet=quiet, kept=kept)
 
 
@@ -212,8 +214,6 @@ def _run(
     quiet: bool,
     kept: str | None,
 ) -> None:
-    if not quiet and os.environ.get("RANK", "0") == "0":
-        announce(f"loading {', '.join(models)}")  # torch, too, which takes its time
     from maxi_core.dictionaries import read_dictionary
     from maxi_core.evaluation.evaluating import evaluate as run
     from maxi_core.evaluation.protocol import Protocol

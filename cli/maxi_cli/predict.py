@@ -16,6 +16,7 @@ from maxi_core.texts import by_comma
 
 if TYPE_CHECKING:
     from maxi_core.evaluation.predicting import Prediction
+    from maxi_core.evaluation.protocol import Protocol
     from maxi_core.plugin.catalog import Catalog
     from maxi_core.settings.sections import EvalSection
     from maxi_core.types import Dictionary, Video
@@ -76,9 +77,15 @@ def predict(
     if strip is not None:
         _write(found, strip, reading)
     show_json(_as_json(model, section, found)) if json else _show(found)
-    if protocol.texts is not None and not quiet:
-        note(f"{protocol.texts.mark}: the mean of a label's texts stands for it")
+    if not quiet:
+        _note_texts(protocol)
     _leave_if_lost(found, reading.max_skipped)
+
+
+def _note_texts(protocol: "Protocol") -> None:
+    """Say that labels stand for several texts each, where that is so."""
+    if protocol.texts is not None:
+        note(f"{protocol.texts.mark}: the mean of a label's texts stands for it")
 
 
 def _begin(model: str, given: "Dictionary", section: "EvalSection", *, quiet: bool) -> None:
