@@ -90,9 +90,7 @@ def _lengths(videos: Iterable[Video]) -> list[float | None]:
     return found
 
 
-# Few-shot lists: K videos of each class out of a training split, drawn with a seed (method.md, evaluation).
-
-SHOTS = (2, 4, 8, 16)  # of the paper
+# Few-shot lists: K videos of each class (the paper's K: 2, 4, 8, 16) out of a training split, drawn with a seed.
 
 
 def few_shot(listing: Listing, shots: int, seed: int = 0) -> Listing:
