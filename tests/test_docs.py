@@ -142,14 +142,23 @@ def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+EXAMPLES = [
+    *(("bags", "bags"), ("training-data", "batches"), ("training", "loop"), ("training", "train")),
+    *(("evaluation", "eval"), ("evaluation", "predict"), ("heatmaps", "heat")),
+]
+
+
 def test_the_library_examples_run_one_after_the_other_as_they_are_shown(
     newcomer: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = {}
-    for page, file in (("bags", "bags"), ("training", "train"), ("evaluation", "eval"), ("evaluation", "predict")):
+    for page, file in EXAMPLES:
         exec(compile(blocks(DOCS / f"{page}.md")[f"{file}.py"], f"{file}.py", "exec"), {})
         shown[file] = capsys.readouterr().out
     assert shown["bags"].startswith("3 bags of 3 videos, ")
+    assert re.fullmatch(r"0 \('\w+.mp4', '\w+.mp4'\) \(2, 4, 3, 60, 60\) \(2, 16\)\n", shown["batches"])
+    assert [line.split()[0] for line in shown["loop"].splitlines()] == ["1", "2"]
+    assert shown["heat"].splitlines() == [f"{name}.mp4 (2, 16, 6, 6)" for name in ("one", "three", "two")]
     assert shown["train"].startswith(str(newcomer / "runs" / "library" / "train" / "checkpoints" / "step-00000002"))
     assert [line.split()[:4] for line in shown["eval"].splitlines()] == [
         [model, "mine", "2", "0"] for model in ("sandbox", "runs/library/train")

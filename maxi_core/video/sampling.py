@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 MOST_FRAMES = 1000  # of a clip: a count that is no mistake, and 600 MB as the floats of a model of 224 pixels
 Kind = Literal["uniform", "middles", "random", "all", "rate"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def uniform(n: int, k: int) -> tuple[int, ...]:
@@ -62,6 +63,8 @@ class Sampling:
     side: int | None = None
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no frames are taken by '{self.kind}'; a sampling is one of {', '.join(KINDS)}")
         if self.kind == "rate" and self.count <= 0:
             raise ValueError(f"a sampling at a rate needs more than {self.count:g} frames a second")
         if self.kind in ("uniform", "middles", "random") and (self.count < 1 or self.count != int(self.count)):

@@ -95,3 +95,9 @@ def test_a_union_is_ascending_and_without_repeats() -> None:
 
 def test_a_name_that_is_not_utf8_has_random_frames_as_well() -> None:
     assert Sampling("random", 4).indices(300, "caf\udce9.mp4") != Sampling("random", 4).indices(300, "café.mp4")
+
+
+@pytest.mark.parametrize("kind", ["segment_middles", "segment_random", "nonsense", "", "Middles"])
+def test_a_kind_that_is_none_is_refused_with_those_there_are(kind: str) -> None:
+    with pytest.raises(ValueError, match=f"by '{kind}'; a sampling is one of uniform, middles, random, all, rate"):
+        Sampling(kind, 4)  # type: ignore[arg-type]
