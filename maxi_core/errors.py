@@ -19,6 +19,13 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+class Terminated(BaseException):
+    """SIGTERM, or the end of the terminal (SIGHUP): leave as Ctrl-C does, with an exit code of its own."""
+
+
+LEAVING = (KeyboardInterrupt, Terminated)  # what a user wants, whatever code is running
+
+
 class MaxiError(Exception):
     """Base of every error that maxi raises on purpose: `problem` says what and why, `fix` what to type."""
 
@@ -48,6 +55,14 @@ class NothingError(MaxiError):
 
 class PluginError(UsageError):
     """A plugin that was asked for is missing, ambiguous or broken."""
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an error says; one of somebody's may fail to say it."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be made)"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,26 +1,28 @@
 """The entry of the `maxi` command, and of `torchrun -m maxi_cli`: errors become one line and an exit code."""
 
-import atexit
 import os
-import select
-import signal
 import sys
-import traceback
-from collections.abc import Sequence
-from contextlib import suppress
-from types import FrameType
 
-import typer
+try:
+    import atexit
+    import select
+    import signal
+    import traceback
+    from collections.abc import Sequence
+    from contextlib import suppress
+    from pathlib import Path
+    from types import FrameType
 
-from maxi_cli.terminal import complain, note
-from maxi_core.errors import ExitCode, MaxiError
-from maxi_core.system.threads import wait_passively
+    import typer
+
+    from maxi_cli.terminal import complain, note
+    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, words_of
+    from maxi_core.system.threads import wait_passively
+except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
+    sys.stderr.write("maxi: interrupted\n")
+    os._exit(130)
 
 ENDS = {signal.SIGTERM: ("terminated", ExitCode.TERMINATED), signal.SIGHUP: ("hung up", ExitCode.HUNG_UP)}
-
-
-class Terminated(BaseException):
-    """SIGTERM, or the end of the terminal (SIGHUP): leave as Ctrl-C does, with an exit code of its own."""
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
@@ -31,12 +33,13 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each way to end)
     """Run one command and return its exit code."""
-    from maxi_cli.app import app
-
-    for number in ENDS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
-            signal.signal(number, _terminate)
     try:
+        from maxi_cli.app import app
+
+        for number in ENDS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+                signal.signal(number, _terminate)
+        _check_folder()
         returned = app(args=list(arguments), prog_name="maxi", standalone_mode=False)
         if returned == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code
             raise KeyboardInterrupt
@@ -64,9 +67,17 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
         if isinstance(bug, OSError) and (reason := _stdout_refuses(bug)):
             complain(f"cannot write to stdout: {reason}")
             return ExitCode.FAILED
-        complain(f"a bug in maxi: {type(bug).__name__}: {bug}; {_kept_traceback()}")
+        complain(f"a bug in maxi: {type(bug).__name__}: {words_of(bug)}; {_kept_traceback()}")
         return ExitCode.FAILED
     return returned if isinstance(returned, int) else ExitCode.DONE
+
+
+def _check_folder() -> None:
+    """Raise UsageError if the current folder was removed: no relative path means anything then."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder is gone", "cd to one that is there") from None
 
 
 def _nobody_reads() -> bool:
@@ -148,9 +159,13 @@ def _reopen_closed() -> None:
 
 def main() -> None:
     """Run the command line of this process."""
-    _reopen_closed()
-    wait_passively()
-    code = run(sys.argv[1:])
+    try:
+        _reopen_closed()
+        wait_passively()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # between the commands' own handlers
+        note("interrupted")
+        code = ExitCode.INTERRUPTED
     if os.environ.get("WORLD_SIZE", "1") != "1" and "torch" in sys.modules:
         _leave_at_once(code)
     sys.exit(code)

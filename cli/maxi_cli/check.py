@@ -48,9 +48,12 @@ def check(
     """
     from maxi_core.plugin.world_paths import videos_of
     from maxi_core.settings.sections import VideoOptions
-    from maxi_core.video.check import check_videos, count, write_problems
+    from maxi_core.system.replacing import refuse_foreign
+    from maxi_core.video.check import PROBLEMS, check_videos, count, write_problems
 
     refuse_remote(problems)
+    if problems is not None:
+        refuse_foreign(problems, PROBLEMS, "list of problems", "--problems")
     options = settings.recipe().core("video", VideoOptions)
     found = videos_of(settings.catalog, videos, root, allow_outside_root=options.allow_outside_root)
     checked = list(_watched(check_videos(found, options), Progress("checking", len(found), quiet=quiet)))

@@ -50,7 +50,7 @@ def compare(
         str | None,
         typer.Option(metavar="BENCHMARK", help="What training should not move: its difference beside each score."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     json: JsonFlag = False,
 ) -> None:
     """Put runs side by side: differences from the first run with 95 % intervals, and the published numbers.

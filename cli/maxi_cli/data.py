@@ -136,7 +136,7 @@ def convert(
 def shots(
     settings: Settings,
     count: Annotated[int, typer.Option("--shots", min=1, help="Videos of each class: 2, 4, 8, 16 in the paper.")] = 2,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for labels.csv and split.txt.  [required]")] = None,
 ) -> None:
     """Draw K videos of each class from a training split, for few-shot training.

@@ -12,7 +12,8 @@ from maxi_cli.flags import JsonFlag, QuietFlag, VideosArgument, by_comma_or_path
 from maxi_cli.progress import follow
 from maxi_cli.terminal import announce, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
-from maxi_core.system.urls import refuse_remote
+from maxi_core.system.replacing import refuse_beside, refuse_foreign
+from maxi_core.system.urls import is_remote, refuse_remote
 from maxi_core.texts import counted
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _places(out: Path | None, videos: "list[Video]") -> dict[str, list[Path]]:
     if suffix in (*FIGURES, *CLIPS, *RAW) and not out.is_dir():
         if len(videos) > 1:
             raise UsageError(f"--out {out} is one file, and there are {counted(len(videos), 'video')}", "name a folder")
-        return {videos[0].id: [out.with_suffix(suffix)]}
+        return _replaceable({videos[0].id: [out.with_suffix(suffix)]}, videos)
     if suffix and not out.is_dir():
         raise UsageError(
             f"--out {out} is of no known form",
@@ -186,7 +187,19 @@ def _places(out: Path | None, videos: "list[Video]") -> dict[str, list[Path]]:
     stems = [Path(video.id).with_suffix("").as_posix().replace("/", "_") for video in videos]
     if len(set(stems)) < len(stems):  # a.mp4 and a.avi, or a/b.mp4 and a_b.mp4
         stems = [f"{number:04d}-{stem}" for number, stem in enumerate(stems)]
-    return {video.id: [out / f"{stem}{ending}" for ending in ALL] for video, stem in zip(videos, stems, strict=True)}
+    refuse_beside(out, dict.fromkeys(video.path for video in videos))
+    named = {video.id: [out / f"{stem}{ending}" for ending in ALL] for video, stem in zip(videos, stems, strict=True)}
+    return _replaceable(named, videos)
+
+
+def _replaceable(places: dict[str, list[Path]], videos: "list[Video]") -> dict[str, list[Path]]:
+    """Return the files if each is not there, or was written by this command before; raises UsageError."""
+    from maxi_core.heatmaps.heatmap import MARK, RAW_MARK
+
+    read = [video.path for video in videos if not is_remote(video.path)]
+    for path in (path for paths in places.values() for path in paths):
+        refuse_foreign(path, RAW_MARK if path.suffix in RAW else MARK, "heatmap of maxi", "--out", read)
+    return places
 
 
 def _write(found: "Heatmaps", path: Path, columns: int) -> None:

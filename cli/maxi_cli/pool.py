@@ -111,7 +111,7 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
     """Run commands as they come, until the pipe is closed; end with the process that sends them."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # so the numbers are those of any number of cores
     wait_passively()
-    from maxi_cli.__main__ import Terminated
+    from maxi_core.errors import Terminated
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, KeyboardInterrupt, Terminated):

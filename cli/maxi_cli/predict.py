@@ -63,7 +63,7 @@ def predict(
     reading = recipe.core("video", VideoOptions)
     if model is None or not videos:
         raise UsageError("which model and which videos?", "type maxi predict MODEL VIDEO...")
-    refuse_remote(strip)
+    _check_strip(strip)
     given = _labels(catalog, labels, dictionary)
     asked = _windows(catalog, videos, window, stride, reading)
     section, chosen = settled(recipe, [model])
@@ -80,6 +80,16 @@ def predict(
     if not quiet:
         _note_texts(protocol)
     _leave_if_lost(found, reading.max_skipped)
+
+
+def _check_strip(strip: Path | None) -> None:
+    """Raise UsageError for a place where no strip can be written, or something else would be lost."""
+    from maxi_core.evaluation.predicting import STRIP
+    from maxi_core.system.replacing import refuse_foreign
+
+    if strip is not None:
+        refuse_remote(strip)
+        refuse_foreign(strip, STRIP, "strip of maxi predict", "--strip")
 
 
 def _note_texts(protocol: "Protocol") -> None:

@@ -77,11 +77,22 @@ def study(
     if dry_run:
         _show_cost(plan, cost(plan, place.out), json=json)
         return
-    folder = place.out / plan.study.name
+    folder = _folder(place.out, plan.study.name)
     with log_to(folder / "run.log"):
         _spread(jobs) if jobs > 1 else _work(plan, place, share, quiet=quiet)
         results = read_results(plan, place.out, settings.catalog)
     _finish(results, folder, share, json=json)
+
+
+def _folder(out: Path, study: str) -> Path:
+    """Return where the table goes; raises UsageError for one with files of others."""
+    from maxi_core.studies.formats import FILES
+    from maxi_core.system.replacing import refuse_foreign_files
+
+    folder = out / study
+    if not (folder / FILES[0]).is_file():  # the record, which is written first
+        refuse_foreign_files(folder, FILES, "maxi study", "choose another --out")
+    return folder
 
 
 def _share(index: str | None, jobs: int) -> "Share":

@@ -85,6 +85,7 @@ def _add(found: dict[str, Text], entry: str, texts: Iterable[Text]) -> None:
 # The lines of `bags.jsonl`, written and read again (method.md, files).
 
 SCHEMA = 1
+EXACT = 2**53  # a whole number up to which a float is exact
 TIMES = ("start", "end")
 
 
@@ -169,7 +170,7 @@ def _list(value: Any) -> list[Any]:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{value!r:.40} is no number")
-    return value
+    return value if abs(value) <= EXACT else float(value)
 
 
 def _time(value: Any) -> float | None:

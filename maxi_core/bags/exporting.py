@@ -19,6 +19,7 @@ from maxi_core.texts import counted
 from maxi_core.types import TextBag, Video
 from maxi_core.video.archives import archive_of, open_video, video_exists
 from maxi_core.video.lists import is_video_name
+from maxi_core.video.skips import to_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +53,14 @@ def export_bags(run: Path, out: Path, to: Format, predictions: Path | None = Non
     if predictions is not None and to == "released":
         raise UsageError("the authors' files hold no predictions", "leave out --predictions, or export to jsonl")
     bags_of(run)  # says what is wrong with the run before anything is written
+    try:
+        return _exported(run, out, to, predictions)
+    except UnicodeEncodeError as error:
+        what = f"{run} has a text that is not UTF-8, {error.object[max(0, error.start - 9) : error.end + 9]!a}"
+        raise UsageError(f"{what}, which {to} cannot hold", "export to jsonl") from None
+
+
+def _exported(run: Path, out: Path, to: Format, predictions: Path | None) -> Exported:
     foreseen = None if predictions is None else read_predictions(predictions)
     if to in ("parquet", "jsonl"):
         path = out if out.suffix == f".{to}" else out / f"bags.{to}"
@@ -162,7 +171,7 @@ def _write_jsonl(path: Path, rows: Iterable[Row]) -> int:
     def lines() -> Iterator[str]:
         for row in rows:
             written.append(None)
-            yield json.dumps(row, ensure_ascii=False)
+            yield to_line(row)
 
     write_lines(path, lines())
     return len(written)

@@ -20,6 +20,11 @@ def read_manifest(folder: Path) -> dict[str, object]:
         return {}
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run of bags, finished or begun."""
+    return "made_of" in read_manifest(folder)
+
+
 def finished(manifest: Mapping[str, object]) -> bool:
     """Whether a manifest is of a run that has made its bags, and not of one that was begun."""
     return bool(manifest.get("finished"))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maxi_core.bags.askers import Sources, store_about, store_name
-from maxi_core.bags.run import Job
+from maxi_core.bags.manifest import is_run
+from maxi_core.bags.run import ENTRIES, Job
 from maxi_core.bags.shard import FOLDER
 from maxi_core.dictionaries import read_dictionary, spelt
 from maxi_core.errors import UsageError
@@ -18,10 +19,12 @@ from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injec
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
+from maxi_core.system.replacing import refuse_beside, refuse_foreign
 from maxi_core.system.store import Store, digest, store_at
 from maxi_core.system.urls import is_remote, refuse_remote
 from maxi_core.types import Dictionary
 from maxi_core.video.inputs import VideoList
+from maxi_core.video.lists import is_video_name
 
 if TYPE_CHECKING:
     from maxi_core.bags.by_engine import ByEngine
@@ -90,6 +93,7 @@ def make_job(
     refuse_remote(video.frame_cache)
     store, upload = store_at(section.store), _upload(section.out)
     out = upload.folder if upload else section.out
+    _check_place(out, section)
     if upload and shared:
         raise UsageError(f"{upload.at} is made by one process, and --shard has many in one folder", SHARED)
     if upload and not dry:
@@ -130,6 +134,15 @@ def make_job(
         answer,
         upload,
     )
+
+
+def _check_place(out: Path, section: BagsSection) -> None:
+    """Raise UsageError where the files of a run would lie beside the videos, or on the dictionary that it reads."""
+    typed = [section.videos] if isinstance(section.videos, str) else list(section.videos or ())
+    refuse_beside(out, [Path(one) for one in typed if is_video_name(one) or Path(one).is_dir()])
+    entries = out / ENTRIES
+    if section.dictionary and entries.is_file() and not is_run(out) and Path(section.dictionary).is_file():
+        refuse_foreign(entries, b"", "", "--out", [Path(section.dictionary)])
 
 
 def _upload(out: Path) -> "Upload | None":

@@ -14,8 +14,8 @@ from glob import escape
 from pathlib import Path, PurePosixPath
 
 from maxi_core.bags.bag import to_line
-from maxi_core.bags.manifest import BAGS
-from maxi_core.bags.run import RECIPE, SKIPPED, write_manifest
+from maxi_core.bags.manifest import BAGS, is_run
+from maxi_core.bags.run import FILES, RECIPE, SKIPPED, write_manifest
 from maxi_core.class_lists import read_class_list
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import UsageError
@@ -26,6 +26,7 @@ from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
 from maxi_core.system.hidden import is_hidden
 from maxi_core.system.locks import locked
 from maxi_core.system.remote import as_path
+from maxi_core.system.replacing import refuse_foreign_files
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import check_text, excerpt
 from maxi_core.texts import counted, name_key, tidy
@@ -129,6 +130,8 @@ def import_released(release: Release, out: Path, *, argv: Sequence[str] = (), ov
     with locked(out):
         if (out / BAGS).exists() and not overwrite:
             raise UsageError(f"{out} has bags already", "choose another --out or add --overwrite")
+        if not overwrite and not is_run(out):
+            refuse_foreign_files(out, (*FILES, LABELS, REST), "maxi import")
         reading = _Reading(release)
         checksum = write_lines(out / BAGS, map(to_line, reading.bags()))
         rest = list(reading.rest())

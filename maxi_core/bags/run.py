@@ -20,6 +20,7 @@ from maxi_core.plugin.calls import notes
 from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, whole_lines, write_lines, write_text
 from maxi_core.system.locks import InUseError, locked
+from maxi_core.system.replacing import refuse_foreign_files
 from maxi_core.system.secrets import masked
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import read_toml
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 RECIPE = "recipe.toml"
 SKIPPED = "skipped.jsonl"
 ENTRIES = "dictionary.txt"
+FILES = (BAGS, SKIPPED, ENTRIES, RECIPE, MANIFEST)
 SHOWN = 3
 
 __all__ = ["MANIFEST", "finished", "locked", "read_manifest"]
@@ -208,9 +210,11 @@ def run_job(job: Job, progress: NewProgress = Unwatched, answers: Answers | None
 def compared(job: Job) -> tuple[dict[str, object], list[str]]:
     """Return the manifest that is there, {} if none is, and how its run differs.
 
-    Raises UsageError if the folder was made of something else (unless `overwrite`).
+    Raises UsageError if the folder was made of something else, or has files that no run has made (unless `overwrite`).
     """
     before = read_manifest(job.out)
+    if not job.overwrite and "made_of" not in before:
+        refuse_foreign_files(job.out, FILES, "maxi bags")
     found = differences(job.out, before, made_of(job), job.videos)
     if found and not job.overwrite:
         raise UsageError(
@@ -237,8 +241,8 @@ def begin(job: Job) -> dict[str, object]:
     if before.get("sources") == manifest["sources"] and before.get("keep") == job.keep and "passes" in before:
         manifest["passes"] = before["passes"]
     if not before:
+        write_manifest(job.out, manifest)  # first: it says whose the others are
         write_text(job.out / RECIPE, job.recipe)
-        write_manifest(job.out, manifest)
     return manifest
 
 

@@ -19,6 +19,7 @@ from maxi_core.video.inputs import VideoList
 
 FOLDER = "shards"  # in the run folder
 DONE = "done.jsonl"  # in the folder of the shares: one line for each that is done
+MOST = 1_000_000  # shards of a run
 
 
 class Shard(NamedTuple):
@@ -52,7 +53,9 @@ def parse_shard(text: str) -> Shard:
     number, _, of = text.partition("/")
     if not (number.isascii() and number.isdigit() and of.isascii() and of.isdigit()):
         raise UsageError(f"--shard {text} is not of the form i/n", "type --shard 1/4 to --shard 4/4")
-    if not 1 <= int(number) <= int(of):
+    if len(of) > len(str(MOST)) or int(of) > MOST:
+        raise UsageError(f"--shard {text:.40}: there are too many shards", f"type at most --shard 1/{MOST}")
+    if len(number) > len(of) or not 1 <= int(number) <= int(of):
         raise UsageError(f"--shard {text}: shards are counted from 1 to n", f"type --shard 1/{of} to --shard {of}/{of}")
     return Shard(int(of), int(number))
 

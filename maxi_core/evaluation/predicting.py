@@ -86,14 +86,14 @@ def sliding(video: Video, window: float, stride: float) -> tuple[Video, ...]:
     unless the stride leaves gaps.
 
     A video that is shorter than a window stays whole, and so does one that cannot be opened: reading it says why.
-    Raises UsageError for lengths that are not above 0.
+    Raises UsageError for lengths that are not above 0 or endless.
     """
     from maxi_core.video.lengths import length_of
     from maxi_core.video.pyav_decoder import opened
     from maxi_core.video.skips import VideoError
 
-    if not (window > 0 and stride > 0):  # NaN is neither
-        raise UsageError(f"a window of {window:g} s every {stride:g} s cannot slide", "both are above 0")
+    if not (0 < window < math.inf and 0 < stride < math.inf):  # NaN is neither
+        raise UsageError(f"a window of {window:g} s every {stride:g} s cannot slide", "both are above 0, and finite")
     try:
         with opened(video.path) as (container, stream):
             length = length_of(container, stream)
@@ -114,12 +114,14 @@ def sliding(video: Video, window: float, stride: float) -> tuple[Video, ...]:
 
 # A PNG strip of a video's windows: a frame of each, its time and its best label beneath.
 
+STRIP = b"maxi predict --strip"  # stands in each
 TILE, BENEATH, ACROSS = 160, 46, 8  # pixels of a tile and of the text beneath it; tiles in a row
 
 
 def write_strip(predictions: Sequence[Prediction], path: Path, reading: VideoOptions | None = None) -> None:
     """Write the strip, eight windows in a row; the frame is the middle one of its window."""
     from PIL import Image, ImageDraw
+    from PIL.PngImagePlugin import PngInfo
 
     from maxi_core.video.reader import read_videos
     from maxi_core.video.sampling import Sampling
@@ -137,8 +139,10 @@ def write_strip(predictions: Sequence[Prediction], path: Path, reading: VideoOpt
         said = [time_of(one), *_wrapped(one.guesses[0].label if one.guesses else "could not be read")]
         for line, text in enumerate(said[:3]):
             draw.text((left + 4, top + TILE + 14 * line), text, fill="black")
+    about = PngInfo()
+    about.add_text("Software", STRIP.decode())
     with whole_file(path) as file:
-        sheet.save(file, format="PNG")
+        sheet.save(file, format="PNG", pnginfo=about)
 
 
 def time_of(one: Prediction) -> str:

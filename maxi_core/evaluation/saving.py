@@ -114,6 +114,8 @@ def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
 def _is_record(one: object) -> bool:
     if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("benchmark", "split", "model")):
         return False
+    if not isinstance(one.get("metric", ""), str):
+        return False
     values = one.get("metrics")
     return isinstance(values, dict) and all(
         value is None or isinstance(value, (int, float)) for value in values.values()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maxi_core.errors import UsageError
-from maxi_core.heatmaps.heatmap import Heatmap, Heatmaps
+from maxi_core.heatmaps.heatmap import MARK, Heatmap, Heatmaps
 from maxi_core.heatmaps.region import Scale, laid_over
 from maxi_core.system.files import whole_file
 from maxi_core.system.plotting import own_settings
@@ -37,7 +37,9 @@ def write_figure(found: Heatmaps, path: Path, columns: int) -> None:
     import warnings
 
     # without dates and random names, the same heatmaps make the same file
-    metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix, {})
+    dates: dict[str, dict[str, Any]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    key = "Software" if path.suffix == ".png" else "Creator"
+    metadata = {**dates.get(path.suffix, {}), key: MARK.decode()}
     with own_settings(), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         figure = draw(found, columns)

@@ -177,6 +177,10 @@ def _in_turns(model: VideoCLIP, frames: Tensor, count: int, question: Question, 
     return Heatmap(model.name, model.image_size, cosines, shares, maps)
 
 
+MARK = b"maxi heatmap"  # stands in each figure and clip
+RAW_MARK = b"competing.npy"  # and this name in each file of raw maps
+
+
 def write_raw(found: Heatmaps, path: Path) -> None:
     """Write what was found, without pickles: `texts`, `competing`, `models`, `method`, `frames`, `indices`, and of each
     model M `maps_M` (K, T, rows, columns), `cosines_M` (K,), `shares_M` (K,), `box_M` (top, left, bottom, right in

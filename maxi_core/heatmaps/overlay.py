@@ -8,7 +8,7 @@ import numpy as np
 
 from maxi_core.errors import UsageError
 from maxi_core.heatmaps.figure import plain, scale_of, score_of, short_name
-from maxi_core.heatmaps.heatmap import Heatmaps
+from maxi_core.heatmaps.heatmap import MARK, Heatmaps
 from maxi_core.heatmaps.region import laid_over
 from maxi_core.system.files import whole_file
 
@@ -68,6 +68,7 @@ def _write_mp4(pictures: "list[Pixels]", rate: Fraction, file: IO[bytes]) -> Non
     import av
 
     with av.open(file, "w", format="mp4") as container:
+        container.metadata["comment"] = MARK.decode()
         has_x264 = "libx264" in av.codecs_available
         options = {"crf": "20"} if has_x264 else {"qscale": "3"}
         stream = container.add_stream("libx264" if has_x264 else "mpeg4", rate=rate, options=options)
@@ -82,4 +83,5 @@ def _write_gif(pictures: "list[Pixels]", rate: Fraction, file: IO[bytes]) -> Non
     from PIL import Image
 
     first, *rest = [Image.fromarray(picture).quantize() for picture in pictures]
-    first.save(file, format="GIF", save_all=True, append_images=rest, duration=round(1000 / rate), loop=0)
+    first.save(file, format="GIF", save_all=True, append_images=rest, duration=round(1000 / rate), loop=0,
+               comment=MARK)  # fmt: skip

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from maxi_core.errors import MaxiError, PluginError
+from maxi_core.errors import LEAVING, MaxiError, PluginError, words_of
 from maxi_core.plugin.global_state import untouched
 from maxi_core.plugin.roles import Augment, Augmenter, Injector, Source
 from maxi_core.texts import LONGEST, counted, tidy
@@ -101,9 +101,9 @@ def blamed(name: str, when: str) -> Iterator[None]:
     try:
         with untouched(name, when):
             yield
-    except MaxiError:
+    except (MaxiError, *LEAVING):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         plugins_log.debug("%s raised %s", name, when, exc_info=True)
         raise PluginError(f"'{name}' {deed(error)} {when}", "the traceback: maxi --log-level debug ...") from error
 
@@ -146,7 +146,7 @@ def deed(error: BaseException) -> str:
     """Return in one line what a plugin did: `raised ValueError: no luck`, `called sys.exit(0)`."""
     if isinstance(error, SystemExit):
         return f"called sys.exit({error.code!r:.80})"
-    return one_line(f"raised {type(error).__name__}: {error}")
+    return one_line(f"raised {type(error).__name__}: {words_of(error)}")
 
 
 def one_line(reason: object) -> str:

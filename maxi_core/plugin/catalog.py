@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import pluggy
 from pydantic import BaseModel
 
-from maxi_core.errors import PluginError, nearest, with_article
+from maxi_core.errors import LEAVING, PluginError, nearest, with_article, words_of
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
 from maxi_core.plugin.engine import Engine
@@ -312,7 +312,9 @@ def load_plugin(plugin: Plugin, entry: Loadable, patience: float = PATIENCE) -> 
             hooks = _hooks(entry.load(), plugin.label)
             offers = offers_of(hooks, plugin.dist, plugin.version)
         loaded = replace(plugin, state="ok", hooks=tuple(name for name, _ in hooks), offers=offers)
-    except (Exception, SystemExit) as error:
+    except LEAVING:
+        raise
+    except BaseException as error:
         loaded = replace(plugin, state="broken", error=_reason(error), traceback=traceback.format_exc())
         log.debug("plugin %s: %s", plugin.label, loaded.error, exc_info=True)
     milliseconds = 1000 * (time.perf_counter() - began)
@@ -345,5 +347,5 @@ def _reason(error: BaseException) -> str:
         return str(error)
     if isinstance(error, pluggy.PluginValidationError):
         return " ".join(str(error).split())
-    text = " ".join(str(error).split())
+    text = " ".join(words_of(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

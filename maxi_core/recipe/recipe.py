@@ -33,6 +33,7 @@ from maxi_core.version import __version__
 log = logging.getLogger("maxi")
 
 SCHEMA = 1
+SETTLED = b'\nmaxi = "'  # stands in each recipe that a run has written
 VERSIONS = "versions"  # a table of a settled recipe, and no section
 ENV_PREFIX = "MAXI_"
 ENV_OWN = ("MAXI_HOME", "MAXI_LOAD_PLUGINS", "MAXI_STRICT_PLUGINS", "MAXI_TRACE_PLUGINS")
@@ -141,6 +142,8 @@ def settle(catalog: Catalog, settings: Iterable[Setting], *, sources: bool = Fal
             continue
         name, model = _section(catalog, setting)
         models[name] = model
+        if not setting.key:
+            continue
         typed.setdefault(name, setting.section)
         key = setting.key.replace("-", "_")
         known = setting.typed and key in model.model_fields
@@ -289,6 +292,8 @@ def from_document(document: dict[str, Any], path: Path) -> list[Setting]:
 def _table(path: Path, name: str, table: object) -> list[Setting]:
     if not isinstance(table, dict):
         raise UsageError(f"{path}: '{name}' stands outside a section", f"write it under one, for example [{name}]")
+    if not table:  # its name is to be right all the same
+        return [Setting(name, "", None, path.name, typed=False)]
     return [Setting(name, key, value, path.name, typed=False) for key, value in table.items()]
 
 

@@ -137,8 +137,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     A device or pipe is refused: it would be replaced, which root can do to /dev/null.
     """
     refuse_remote(path)
-    if _is_special(path):
-        raise MaxiError(f"cannot write {path}: it is no ordinary file, and would be replaced", "name a file")
+    check_replaceable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = _Whole(path)
@@ -196,6 +195,12 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"{path} is there already", "name another place, or remove it")
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise MaxiError if there is a device or a pipe at `path`, which a file would replace."""
+    if _is_special(path):
+        raise MaxiError(f"cannot write {path}: it is no ordinary file, and would be replaced", "name a file")
+
+
 def _is_special(path: Path) -> bool:
     """Whether there is something at `path` that is neither a file nor a folder, or a link to an open file."""
     try:
@@ -207,8 +212,12 @@ def _is_special(path: Path) -> bool:
 
 def _unwritable(path: Path, error: OSError, size: int = 0) -> MaxiError:
     needed = f" (at least {counted(size, 'byte')})" if size else ""
-    fix = "make room there" if error.errno in FULL else "choose another place, or its permissions"
-    return MaxiError(f"cannot write {path}{needed}: {error.strerror or error}", fix)
+    return MaxiError(f"cannot write {path}{needed}: {error.strerror or error}", fix_for(error))
+
+
+def fix_for(error: OSError) -> str:
+    """Return what to do where something cannot be written."""
+    return "make room there" if error.errno in FULL else "choose another place, or its permissions"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import parsed_json, sweep, utc_stamp
+from maxi_core.system.files import fix_for, parsed_json, sweep, utc_stamp
 from maxi_core.system.urls import refuse_remote
 
 log = logging.getLogger("maxi")
@@ -224,7 +224,7 @@ def _write(file: int, path: Path, lease: Mapping[str, object]) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file)
     except OSError as error:
-        raise UsageError(f"cannot write to {path}: {error.strerror or error}", "make room there") from None
+        raise UsageError(f"cannot write to {path}: {error.strerror or error}", fix_for(error)) from None
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from maxi_core.errors import MaxiError, UsageError, with_article
+from maxi_core.errors import LEAVING, MaxiError, UsageError, with_article, words_of
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Configured
@@ -128,6 +128,8 @@ def _found(sentence: str, check: Check, subject: Subject) -> Finding:
         return Finding(sentence, "broken", str(error))
     except MaxiError as error:
         return Finding(sentence, "not checked", str(error))
-    except (Exception, SystemExit) as error:  # a check lets through what a plugin raises
-        return Finding(sentence, "broken", f"it raised {type(error).__name__}: {error}")
+    except LEAVING:
+        raise
+    except BaseException as error:  # a check lets through what a plugin raises
+        return Finding(sentence, "broken", f"it raised {type(error).__name__}: {words_of(error)}")
     return Finding(sentence, "kept")

@@ -1,13 +1,14 @@
 """What `maxi new-plugin` writes: a whole distribution with one plugin, which works as it is."""
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from maxi_core.errors import MaxiError, UsageError, nearest
+from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.roles import ROLES
 from maxi_core.recipe.defaults import DEFAULTS
@@ -70,12 +71,12 @@ def write_plugin(name: str, role: str, parent: Path, catalog: Catalog) -> Writte
         f"tests/test_{module}.py": _filled(f"test_{role}.py", words),
         ".github/workflows/test.yml": _filled("workflow.yml", words),
     }
-    for file, text in texts.items():
-        try:
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MaxiError(f"cannot write to {folder}: {error.strerror or error}", "choose another --out") from None
-        write_text(folder / file, text)
+    try:
+        for file, text in texts.items():
+            write_text(folder / file, text)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # a half is none
+        raise
     return Written(folder, tuple(texts), words["use"])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.errors import MaxiError, UsageError
+from maxi_core.errors import LEAVING, MaxiError, UsageError
 from maxi_core.plugin.roles import ASKED, LOOKING, Augmenter, Captioner, Expander, Filter, Matcher, Source
 from maxi_core.settings.options import Configured
 from maxi_core.texts import counted, tidy
@@ -280,9 +280,9 @@ def answered(source: Source, batch: list[Any], dictionary: Dictionary = DICTIONA
     method = f"{method_of(source)}()"
     try:
         answers: object = _call(source, batch, dictionary)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, MaxiError):
-            raise
+    except (MaxiError, *LEAVING):
+        raise
+    except BaseException as error:
         raise AssertionError(
             f"asked a batch of {asked}, {method} raised {type(error).__name__}: {shown(error, plain=True)}; for an "
             "item that it cannot answer it returns Failed(reason) at that place"

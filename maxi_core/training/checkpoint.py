@@ -34,6 +34,7 @@ from maxi_core.clip.checkpoints import (
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.tokens import BESIDE
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.system.files import fix_for
 from maxi_core.training.combined import Combined
 from maxi_core.version import __version__
 
@@ -102,7 +103,7 @@ def write_checkpoint(
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)  # a disk that is full needs the room
         why = error.strerror or str(error)
-        raise MaxiError(f"cannot write the checkpoint {final} ({size} bytes): {why}", "make room there") from error
+        raise MaxiError(f"cannot write the checkpoint {final} ({size} bytes): {why}", fix_for(error)) from error
     return final
 
 

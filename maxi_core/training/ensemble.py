@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from maxi_core.clip.checkpoints import ABOUT, STATE, checkpoints_of, read_about, read_weights
+from maxi_core.clip.checkpoints import ABOUT, CHECKPOINTS, STATE, checkpoints_of, read_about, read_weights
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.naming import find_model
 from maxi_core.clip.tokens import of_checkpoint
@@ -59,6 +59,9 @@ def ensemble(
     if found.checkpoint is None:
         raise UsageError(f"'{trained}' is no checkpoint of maxi train", "the order is ORIGINAL TRAINED")
     about = read_about(found.checkpoint)
+    names = {step_name(int(about.get("step", 0)), ratio): ratio for ratio in ratios}
+    for name in names:
+        _check_same(out / CHECKPOINTS / name, original, found.checkpoint)
     weights = read_weights(found.checkpoint)
     files = of_checkpoint(found.checkpoint, found.checkpoint / ABOUT, about.get("tokenizer"), found.config).files
     source = find_model(original, catalog)
@@ -72,11 +75,22 @@ def ensemble(
         if SCALE in first and SCALE in about.get("began", {}):
             first[SCALE] = torch.tensor(about["began"][SCALE])
     made = []
-    for ratio in ratios:
+    for name, ratio in names.items():
         said = {**about, "ensemble": {"original": original, "trained": str(found.checkpoint), "ratio": ratio}}
-        name = step_name(int(about.get("step", 0)), ratio)
         made.append(save_checkpoint(out, name, mixed(first, weights, ratio), said, tokenizer=files))
     return made
+
+
+def _check_same(checkpoint: Path, original: str, trained: Path) -> None:
+    """Raise UsageError if there is a checkpoint already that is no mixture of these two."""
+    if not (checkpoint / ABOUT).is_file():
+        return
+    before = read_about(checkpoint).get("ensemble") or {}
+    of = str(before.get("trained", ""))  # a training says only which of its checkpoints it mixed
+    same = Path(of).resolve() == trained.resolve() or checkpoint.parent / of == trained
+    if before.get("original") != original or not same:
+        what = f"of {before['original']} and {of}" if before else "and is no mixture"
+        raise UsageError(f"{checkpoint} is there already, {what}", "choose another --out")
 
 
 def last_epochs(run: Path, count: int | None = None) -> list[Path]:

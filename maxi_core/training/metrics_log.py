@@ -11,11 +11,13 @@ from typing import IO, Any
 
 from maxi_core.batches.batch import Examples
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import to_json, write_lines
+from maxi_core.system.files import fix_for, to_json, write_lines
 
 SCHEMA = 1
 
 Report = Callable[[Mapping[str, Any]], None]
+
+METRICS, CURVE = "metrics.jsonl", "loss.png"  # in the folder of a training
 
 
 class MetricsFile:
@@ -33,7 +35,7 @@ class MetricsFile:
         try:
             self._file = self._path.open("a", encoding="utf-8")
         except OSError as error:
-            raise MaxiError(f"cannot write {self._path}: {error.strerror or error}", "make room there") from error
+            raise MaxiError(f"cannot write {self._path}: {error.strerror or error}", fix_for(error)) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,7 +49,7 @@ class MetricsFile:
             self._file.write(to_json({"schema": SCHEMA, **record}) + "\n")
             self._file.flush()
         except OSError as error:
-            raise MaxiError(f"cannot write {self._path}: {error.strerror or error}", "make room there") from error
+            raise MaxiError(f"cannot write {self._path}: {error.strerror or error}", fix_for(error)) from error
         for report in self._reports:
             report(record)
 
@@ -86,6 +88,7 @@ def draw_curve(metrics: Path, picture: Path) -> None:
 
     records = [one for one in read_metrics(metrics) if not one.get("skipped") and one.get("loss") is not None]
     if len(records) < 2:
+        picture.unlink(missing_ok=True)  # of a training that was here before
         return
     steps, losses = [record["step"] for record in records], [record["loss"] for record in records]
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
@@ -115,7 +118,7 @@ def draw_curve(metrics: Path, picture: Path) -> None:
     try:
         image.save(picture)
     except OSError as error:
-        raise MaxiError(f"cannot write {picture}: {error.strerror or error}", "make room there") from error
+        raise MaxiError(f"cannot write {picture}: {error.strerror or error}", fix_for(error)) from error
 
 
 def running_mean(values: Sequence[float], over: int) -> list[float]:

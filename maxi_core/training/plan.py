@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from maxi_core.bags.manifest import BAGS
+from maxi_core.bags.manifest import BAGS, MANIFEST, is_run
 from maxi_core.bags.run import RECIPE, read_manifest, texts_of
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.batch import BatchPlan, Examples, labelled
@@ -27,15 +27,17 @@ from maxi_core.plugin.roles import Temporal
 from maxi_core.plugin.world_paths import world_path
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.recipe.parts import find_instance
-from maxi_core.recipe.recipe import Recipe
+from maxi_core.recipe.recipe import SETTLED, Recipe
 from maxi_core.settings.options import Decides
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.system.remote_folders import Upload, here, upload_to
+from maxi_core.system.replacing import refuse_beside, refuse_foreign_files
+from maxi_core.system.urls import is_remote
 from maxi_core.texts import counted
 from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
-from maxi_core.training.metrics_log import bag_table, make_reports
+from maxi_core.training.metrics_log import CURVE, METRICS, bag_table, make_reports
 from maxi_core.training.objective import Objective
 from maxi_core.training.options import TrainSection
 from maxi_core.training.run import Resuming, SavePlan, TrainJob, Validate
@@ -76,6 +78,7 @@ def make_training(
     out = _out(section)
     upload = upload_to(out, deep=True)
     resuming = resuming or Resuming()
+    _check_place(out, section, overwrite=resuming.overwrite or dry)
     if upload:
         out = upload.folder
         if not dry:
@@ -195,6 +198,19 @@ def _out(section: TrainSection) -> Path:
     if Path(section.name).name != section.name:
         raise UsageError(f"train.name '{section.name}' is no name of a folder", "name one without a /, or use --out")
     return section.run / section.name
+
+
+def _check_place(out: Path, section: TrainSection, *, overwrite: bool) -> None:
+    """Raise UsageError for the folder of the videos or of bags, and for one with files that no training has made."""
+    if is_remote(out):
+        return
+    refuse_beside(out, [Path(one) for one in (section.videos, section.labels) if one and Path(one).is_dir()])
+    if is_run(out):
+        raise UsageError(f"{out} is the run folder of bags", "choose another --out for the training")
+    recipe = out / RECIPE
+    ours = (out / CHECKPOINTS).is_dir() or (recipe.is_file() and SETTLED in recipe.read_bytes())
+    if not ours and not overwrite:
+        refuse_foreign_files(out, (RECIPE, MANIFEST, METRICS, CURVE, "skipped.jsonl", "nonfinite.json"), "maxi train")
 
 
 def _source(

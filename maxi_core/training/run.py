@@ -37,7 +37,7 @@ from maxi_core.training.checkpoint import (
 from maxi_core.training.combined import Combined
 from maxi_core.training.ensemble import mixed
 from maxi_core.training.loop import LoopPlan, NotFiniteError, Step, steps_per_epoch, train
-from maxi_core.training.metrics_log import MetricsFile, draw_curve
+from maxi_core.training.metrics_log import CURVE, METRICS, MetricsFile, draw_curve
 from maxi_core.training.stopping import StopFlag, StoppedError, stop_on_signals
 from maxi_core.training.trainable import make_optimizer
 
@@ -131,7 +131,7 @@ def run_training(job: TrainJob, follow: Follow = iter, ranks: Ranks = ALONE) -> 
             _original(job.model) if job.saving.ensemble is not None else None,
         )
         start, standing = _begin(parts)
-        metrics = MetricsFile(job.out / "metrics.jsonl", start, job.reports) if ranks.first else None
+        metrics = MetricsFile(job.out / METRICS, start, job.reports) if ranks.first else None
         steps = train(
             job.model, job.batches, job.objectives, parts.optimizer, job.plan,
             ranks=ranks, start=start, scaler=parts.scaler, stop=stop,
@@ -323,7 +323,7 @@ def _finish(parts: _Parts, standing: _Standing, step: Step | None, start: int) -
             weights = mixed(parts.original, weights or job.model.weights(), share)
             about = {**_about(parts, standing, number, share), "ema": ema}
             last = save_checkpoint(job.out, step_name(number, share, ema), weights, about, tokenizer=files)
-        draw_curve(job.out / "metrics.jsonl", job.out / "loss.png")
+        draw_curve(job.out / METRICS, job.out / CURVE)
         write_text(job.out / MANIFEST, to_json(_manifest(parts, standing, number, last), indent=2) + "\n")
         return str(last)
 

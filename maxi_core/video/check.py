@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from maxi_core.errors import MaxiError
 from maxi_core.settings.sections import VideoOptions
+from maxi_core.system.files import write_lines
 from maxi_core.types import Video
 from maxi_core.video.archives import video_size
 from maxi_core.video.frames import Frames, Info
@@ -15,6 +15,7 @@ from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import VideoError, VideoFailed, skip_record, to_line
 
 KEEP = "it is used as far as it goes; get the file again to have all of it"
+PROBLEMS = b'"stage": "check"'  # stands in each line of a list of problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,5 @@ def write_problems(checked: Iterable[Checked], path: Path) -> None:
     for one in checked:
         if one.problem:
             failed = VideoFailed(f"{one.problem}; {one.fix}", one.error, one.fix, one.decoder)
-            lines.append(to_line(skip_record(one.video.id, failed, "check") | record(one)) + "\n")
-    try:
-        path.write_text("".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise MaxiError(f"cannot write {path}: {error.strerror or error}", "name another file") from error
+            lines.append(to_line(skip_record(one.video.id, failed, "check") | record(one)))
+    write_lines(path, lines)

@@ -15,7 +15,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
-from maxi_core.errors import UsageError
+from maxi_core.errors import LEAVING, UsageError, words_of
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog, Offer
@@ -100,10 +100,10 @@ def load(target: str, name: str) -> Decode:
         found = getattr(_imported(module), attribute)
         decoder = found() if isinstance(found, type) and issubclass(found, Decoder) else None
         decode = found if decoder is None else decoder.decode
-    except UsageError:
+    except (UsageError, *LEAVING):
         raise  # it says itself what is missing
-    except (Exception, SystemExit) as error:  # whatever a stranger's module or class raises
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+    except BaseException as error:  # whatever a stranger's module or class raises
+        what = " ".join(f"{type(error).__name__}: {words_of(error)}".split())
         raise UsageError(f"decoder '{name}' cannot be loaded ({what})", "use another --decoder") from error
     if not callable(decode):
         raise UsageError(f"decoder '{name}' is neither a function nor a Decoder", "use another --decoder")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maxi_core.errors import words_of
 from maxi_core.system.remote import admit, passport
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.texts import counted
@@ -150,7 +151,7 @@ def answer(job: Job, decode: Decode, setup: Setup, cache: FrameCache | None) -> 
     except MemoryError:
         return _failed("not enough memory for its frames", "memory", "ask for fewer or smaller frames", setup)
     except Exception as error:  # a decoder, ours or a stranger's, may raise anything on a damaged file
-        what = " ".join(f"the decoder raised {type(error).__name__}: {error}".splitlines()[:1])
+        what = " ".join(f"the decoder raised {type(error).__name__}: {words_of(error)}".splitlines()[:1])
         return _failed(what, "decoder", "look at the file, or choose another --decoder", setup)
 
 

@@ -243,16 +243,24 @@ def _check_folder(path: Path, row: Row, names: Names) -> None:
 
 
 def write_list(listing: Listing, path: Path, labels: Path) -> None:
-    """Write a listing as a split list and a labels CSV, whole or not at all."""
+    """Write a listing as a split list and a labels CSV, whole or not at all.
+
+    Raises UsageError if there is a file of either name with other lines.
+    """
     import csv
     import io
 
-    from maxi_core.system.files import write_lines, write_text
+    from maxi_core.system.files import write_text
 
     numbers = {name: number for number, name in enumerate(listing.classes)}
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(("id", "name"))
     table.writerows(enumerate(listing.classes))
-    write_text(labels, out.getvalue())
-    write_lines(path, (f"{row.path} {' '.join(str(numbers[name]) for name in row.names)}" for row in listing.rows))
+    lines = (f"{row.path} {' '.join(str(numbers[name]) for name in row.names)}" for row in listing.rows)
+    written = {labels: out.getvalue(), path: "".join(f"{line}\n" for line in lines)}
+    for file, text in written.items():
+        if file.is_file() and file.read_bytes() not in (b"", text.encode(errors="surrogateescape")):
+            raise UsageError(f"{file} is there already, with other lines", "choose another --out, or delete it")
+    for file, text in written.items():
+        write_text(file, text)

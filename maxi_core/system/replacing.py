@@ -1,0 +1,47 @@
+"""What a command may write over: what maxi has written there before, and never what is somebody's."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from maxi_core.errors import UsageError
+from maxi_core.system.files import check_replaceable
+
+
+def refuse_foreign(path: Path, mark: bytes, what: str, option: str, read: Iterable[Path] = ()) -> None:
+    """Raise UsageError if writing `path` would lose what is somebody's: a file without the `mark` of maxi's own.
+
+    `what` is what maxi writes there, `option` the flag that names it, `read` what the command reads. An empty file is
+    nobody's.
+    """
+    another = f"choose another {option}"
+    check_replaceable(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", f"name a file with {option}")
+    if not path.is_file():
+        return
+    if any(path.samefile(one) for one in read if one.is_file()):
+        raise UsageError(f"{path} is read by this command, and would be overwritten", another)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be looked at: {error.strerror or error}", another) from None
+    if content and mark not in content:
+        raise UsageError(f"{path} is no {what} and would be overwritten", another)
+
+
+def refuse_foreign_files(
+    folder: Path, names: Iterable[str], who: str, fix: str = "choose another --out, or add --overwrite to lose it"
+) -> None:
+    """Raise UsageError if there are files of these names in a folder that `who` has not made."""
+    for name in names:
+        if (path := folder / name).is_file() and path.stat().st_size:
+            raise UsageError(f"{path} was not written by {who}, and would be overwritten", fix)
+
+
+def refuse_beside(folder: Path, videos: Iterable[Path]) -> None:
+    """Raise UsageError if a folder to write into is one of videos: `videos` are folders, or single files."""
+    for path in videos:
+        if path.exists() and folder.is_dir() and folder.samefile(path if path.is_dir() else path.parent):
+            raise UsageError(
+                f"{folder} is the folder of the videos, and nothing is written there", "choose another --out"
+            )

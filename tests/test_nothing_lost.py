@@ -1,0 +1,177 @@
+"""What is somebody's is never written over: each command replaces what it has written itself, and nothing else."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maxi_core.errors import ExitCode, UsageError
+from maxi_core.evaluation.benchmarks.lists import Listing, Row, write_list
+from maxi_core.system.replacing import refuse_foreign
+from tests.conftest import Ran
+from tests.evaluation.conftest import CLASSES, World, film, world  # noqa: F401 (a fixture)
+
+Maxi = Callable[..., Ran]
+TOYS = Path(__file__).parent / "bags" / "toys.py"
+FAST = ("--workers", "0", "--quiet")
+
+
+@pytest.fixture
+def place(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
+    """Stand in a folder with two films, a dictionary, a model and a labelled benchmark."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("a.mp4", "b.mp4")):
+        film(tmp_path / "clips" / name, number)
+    (tmp_path / "actions.txt").write_text("# mine\njump\n\nsit\n")
+    shutil.copytree(world.model, tmp_path / "model")
+    shutil.copytree(world.benchmark, tmp_path / "bench")
+    rows = [f"{number:02d}.mp4,{CLASSES[number % 4]}\n" for number in range(12)]
+    (tmp_path / "labelled.csv").write_text(f"video,label\n{''.join(rows)}")
+    return tmp_path
+
+
+def bags(*more: str) -> tuple[str, ...]:
+    toys = ("--plugin", str(TOYS), "--sources", "toymatch,toyverbs")
+    return ("bags", "clips", "--dictionary", "actions.txt", *toys, *FAST, *more)
+
+
+def train(*more: str) -> tuple[str, ...]:
+    labels = ("--labels", "labelled.csv", "--videos", "bench/videos", "--loss", "ce")
+    sizes = ("--epochs", "1", "--batch-size", "4", "--warmup", "0", "--frames", "2", "--device", "cpu")
+    return ("train", "--model", "model", *labels, *sizes, *FAST, *more)
+
+
+DRAWN = ("heatmap", "clips/a.mp4", "--text", "jump", "--models", "model", "--frames", "2", *FAST, "--out")
+STRIP = ("predict", "model", "clips/a.mp4", "--labels", "jump,sit", "--window", "0.5", "--frames", "2", *FAST)
+WRITES = {  # a file that a command writes, and what it is called there
+    "problems.jsonl": ("check", "clips", *FAST, "--problems"),
+    "strip.png": (*STRIP, "--strip"),
+    "map.png": DRAWN,
+    "map.pdf": DRAWN,
+    "map.svg": DRAWN,
+    "map.mp4": DRAWN,
+    "map.gif": DRAWN,
+    "map.npz": DRAWN,
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_file_of_somebody_is_kept_and_one_of_the_command_is_replaced(maxi: Maxi, place: Path, name: str) -> None:
+    (place / "clips" / "c.mp4").write_bytes(b"no film")  # so that there is a problem
+    for content in (b"precious", (place / "clips" / "a.mp4").read_bytes()):
+        (place / name).write_bytes(content)
+        ran = maxi(*WRITES[name], name)
+        assert (ran.code, ran.err.count("\n"), "would be overwritten; choose another --" in ran.err) == (2, 1, True)
+        assert (place / name).read_bytes() == content
+    (place / name).write_bytes(b"")  # nobody's
+    first = maxi(*WRITES[name], name)
+    assert first.code in (ExitCode.DONE, ExitCode.SKIPPED), first.err
+    assert (place / name).stat().st_size
+    assert maxi(*WRITES[name], name).code == first.code, "the same command again"
+
+
+@pytest.mark.parametrize("name", ["problems.jsonl", "strip.png", "map.mp4"])
+def test_no_input_a_folder_and_a_pipe_are_written_over(maxi: Maxi, place: Path, name: str) -> None:
+    import os
+
+    film = (place / "clips" / "a.mp4").read_bytes()
+    (place / "folder").mkdir()
+    os.mkfifo(place / "pipe.mp4")
+    for out in ("clips/a.mp4", "folder", "pipe.mp4"):
+        if (name, out) == ("map.mp4", "folder"):
+            continue  # heatmaps of several videos go into one
+        ran = maxi(*WRITES[name], out)
+        assert (ran.code in (ExitCode.USAGE, ExitCode.FAILED), ran.err.count("\n")) == (True, 1), out
+    assert (place / "clips" / "a.mp4").read_bytes() == film
+
+
+def test_what_a_command_reads_it_never_writes_though_it_wrote_it_before(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"... maxi heatmap ...")
+    refuse_foreign(tmp_path / "a.mp4", b"maxi heatmap", "heatmap", "--out")
+    with pytest.raises(UsageError, match="is read by this command, and would be overwritten"):
+        refuse_foreign(tmp_path / "a.mp4", b"maxi heatmap", "heatmap", "--out", [tmp_path / "a.mp4"])
+
+
+@pytest.mark.parametrize("name", ["bags.jsonl", "skipped.jsonl", "dictionary.txt", "recipe.toml", "manifest.json"])
+def test_a_folder_with_files_of_somebody_becomes_no_run_of_bags(maxi: Maxi, place: Path, name: str) -> None:
+    (place / "own").mkdir()
+    (place / "own" / name).write_text('{"mine": 1}')
+    ran = maxi(*bags("--out", "own"))
+    assert (ran.code, f"own/{name} was not written by maxi bags, and would be overwritten" in ran.err) == (2, True)
+    assert (place / "own" / name).read_text() == '{"mine": 1}'
+    assert maxi(*bags("--out", "own", "--overwrite")).code == 0, "but where that was asked for"
+
+
+def test_a_dictionary_that_is_read_is_never_written_over(maxi: Maxi, place: Path) -> None:
+    (place / "dictionary.txt").write_text("# mine\njump\n")
+    words = [word.replace("actions.txt", "dictionary.txt") for word in bags("--out", ".", "--overwrite")]
+    ran = maxi(*words)
+    assert (ran.code, "dictionary.txt is read by this command" in ran.err) == (2, True)
+    assert (place / "dictionary.txt").read_text() == "# mine\njump\n"
+
+
+def test_nothing_is_written_beside_videos(maxi: Maxi, place: Path) -> None:
+    before = sorted((place / "clips").iterdir())
+    single = ("bags", "clips/a.mp4", *bags("--out", "clips")[2:])
+    labelled = train("--out", "bench/videos")
+    for words in (bags("--out", "clips"), single, labelled, (*DRAWN, "clips")):
+        ran = maxi(*words)
+        assert (ran.code, "is the folder of the videos, and nothing is written there" in ran.err) == (2, True), words
+    assert sorted((place / "clips").iterdir()) == before
+    assert maxi(*bags("--out", "clips/run")).code == 0, "a folder of its own is none of videos"
+
+
+@pytest.mark.parametrize("name", ["recipe.toml", "metrics.jsonl", "manifest.json", "loss.png"])
+def test_a_folder_with_files_of_somebody_becomes_no_training(maxi: Maxi, place: Path, name: str) -> None:
+    (place / "own").mkdir()
+    (place / "own" / name).write_text('{"mine": 1}')
+    ran = maxi(*train("--out", "own"))
+    assert (ran.code, f"own/{name} was not written by maxi train, and would be overwritten" in ran.err) == (2, True)
+    assert (place / "own" / name).read_text() == '{"mine": 1}'
+
+
+def test_a_training_goes_not_into_the_run_of_its_bags_but_again_into_its_own(maxi: Maxi, place: Path) -> None:
+    assert maxi(*bags("--out", "run")).code == 0
+    manifest = (place / "run" / "manifest.json").read_bytes()
+    ran = maxi(*train("--out", "run"))
+    assert (ran.code, "run is the run folder of bags" in ran.err) == (2, True)
+    assert (place / "run" / "manifest.json").read_bytes() == manifest
+    assert maxi(*train("--out", "own")).code == 0
+    assert maxi(*train("--out", "own", "--overwrite")).code == 0
+    shutil.rmtree(place / "own" / "checkpoints")  # as a training that was killed before its first
+    assert maxi(*train("--out", "own")).code == 0
+
+
+def test_a_list_with_other_lines_is_kept(tmp_path: Path) -> None:
+    listing = Listing(("jump", "sit"), (Row("a.mp4", ("sit",)),), {})
+    paths = tmp_path / "split.txt", tmp_path / "labels.csv"
+    for _ in range(2):
+        write_list(listing, *paths)  # and the same lines again are nothing
+    for path in paths:
+        before = path.read_text()
+        path.write_text(f"# mine\n{before}")
+        with pytest.raises(UsageError, match=f"{path.name} is there already, with other lines"):
+            write_list(listing, *paths)
+        assert path.read_text() == f"# mine\n{before}"
+        path.write_text(before)
+
+
+def test_a_mixture_of_others_is_kept(maxi: Maxi, place: Path, world: World) -> None:  # noqa: F811
+    assert maxi(*train("--out", "own", "--ensemble", "0.2")).code == 0
+    (mixture,) = (place / "own" / "checkpoints").glob("*-ensemble-0.2")
+    weights = (mixture / "model.safetensors").read_bytes()
+    ran = maxi("ensemble", str(world.other), "own", "--out", "own")
+    assert (ran.code, f"{mixture.name} is there already, of model and step-" in ran.err) == (2, True)
+    assert (mixture / "model.safetensors").read_bytes() == weights
+    trained = str(mixture).removesuffix("-ensemble-0.2")
+    assert maxi("ensemble", "model", trained, "--out", "own").code == 0, "of the same two it is the same"
+    for _ in range(2):
+        assert maxi("ensemble", str(world.other), "own", "--out", "mixed").code == 0
+
+
+def test_tables_of_somebody_are_kept_by_a_study(maxi: Maxi, place: Path) -> None:
+    (place / "studies" / "loss").mkdir(parents=True)
+    (place / "studies" / "loss" / "table.md").write_text("mine")
+    ran = maxi("study", "loss", "--config", "sandbox", "--only", "mil_nce", "--out", "studies", "--quiet")
+    assert (ran.code, "table.md was not written by maxi study" in ran.err) == (2, True)
