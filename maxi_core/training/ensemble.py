@@ -87,7 +87,7 @@ def _check_same(checkpoint: Path, original: str, trained: Path) -> None:
         return
     before = read_about(checkpoint).get("ensemble") or {}
     of = str(before.get("trained", ""))  # a training says only which of its checkpoints it mixed
-    same = Path(of).resolve() == trained.resolve() or checkpoint.parent / of == trained
+    same = trained.resolve() in (Path(of).resolve(), (checkpoint.parent / of).resolve())
     if before.get("original") != original or not same:
         what = f"of {before['original']} and {of}" if before else "and is no mixture"
         raise UsageError(f"{checkpoint} is there already, {what}", "choose another --out")

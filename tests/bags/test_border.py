@@ -6,7 +6,18 @@ from maxi_core.errors import ExitCode
 from tests.conftest import EXPANDER
 
 CAST = "toymatch,toygpt,toyblip,toyverbs"
-FAULTY = EXPANDER.format(name="faulty")
+FAULTY = (
+    EXPANDER.format(name="faulty")
+    + """
+    class Odd(BaseException):
+        pass
+
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("in __str__")
+        __repr__ = __str__
+"""
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +32,8 @@ FAULTY = EXPANDER.format(name="faulty")
             "'faulty:faulty' raised ZeroDivisionError: division by zero when it was",
         ),
         ("def __init__(self): pass", "'faulty:faulty' raised TypeError: "),
+        ("def fingerprint(self): raise Mute", "'faulty' raised Mute: (its text cannot be made) when it was asked for"),
+        ("def fingerprint(self): raise Odd('odd')", "'faulty' raised Odd: odd when it was asked for its"),
     ],
 )
 def test_a_source_that_cannot_be_made_or_known_again_is_one_line(world, fake_dist, body, line) -> None:
@@ -30,6 +43,18 @@ def test_a_source_that_cannot_be_made_or_known_again_is_one_line(world, fake_dis
     assert line in ran.err
     assert world.asked() == {}
     assert not (world.out / "bags.jsonl").exists()
+
+
+@pytest.mark.parametrize("error", ["Mute", "Odd('odd')"])
+def test_a_source_that_raises_the_oddest_error_when_it_is_asked_is_named(world, fake_dist, error: str) -> None:
+    fake_dist(
+        "faulty", FAULTY.replace("def expand(self, entries):", f"def expand(self, entries):\n            raise {error}")
+    )
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert ran.code == ExitCode.SKIPPED, ran.err
+    assert f"raised {error.partition('(')[0]}: " in ran.err
+    assert "a bug in maxi" not in ran.err
+    assert (world.out / "bags.jsonl").is_file()
 
 
 INJECTOR = """

@@ -226,6 +226,28 @@ def test_a_name_that_is_not_utf_8_is_written_in_escapes_that_all_read(run: Path,
     assert alone(print_them, tmp_path / "out.parquet", tmp_path / "out.jsonl") == [[["\\udcff.mp4"]]] * 2
 
 
+def test_numbers_that_no_table_holds_as_they_are_become_the_nearest(run: Path, tmp_path: Path) -> None:
+    line = json.loads(to_line(bag(Video("a.mp4", Path("/x/a.mp4"), 1.0, 2.0))))
+    write_lines(run / BAGS, [json.dumps(line | {"end": 10**30})])
+    export_bags(run, tmp_path / "out.parquet", "parquet")
+    print_it = 'import duckdb\nprint(duckdb.sql(f"select \\"end\\" from \'{sys.argv[1]}\'").fetchall()[0][0])'
+    assert alone(print_it, tmp_path / "out.parquet") == 1e30
+
+
+@pytest.mark.parametrize("to", ["parquet", "fiftyone"])
+def test_a_text_that_is_not_utf_8_is_one_line(run: Path, tmp_path: Path, to: Any) -> None:
+    lines = (run / BAGS).read_text().splitlines()
+    record = json.loads(lines[0])
+    record["match"]["entry"] = "\ud800 jump"
+    write_lines(run / BAGS, [json.dumps(record), *lines[1:]])
+    said = r"has a text that is not UTF-8, '.*\\ud800 jump.*', which \w+ cannot hold; export to jsonl"
+    with pytest.raises(UsageError, match=said):
+        export_bags(run, tmp_path / f"out.{to}", to)
+    assert not (tmp_path / f"out.{to}").exists()
+    export_bags(run, tmp_path / "out.jsonl", "jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["entry"] == "\ud800 jump"
+
+
 def test_what_cannot_be_exported_is_one_line_and_leaves_nothing(
     run: Path, predicted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,3 +213,10 @@ def test_the_environment_names_a_share_or_none() -> None:
     for env in ({"RANK": "4", "WORLD_SIZE": "4"}, {"RANK": "x", "WORLD_SIZE": "4"}, {"RANK": "1"}):
         with pytest.raises(UsageError, match="name no share"):
             shard_of_environment(env)
+
+
+@pytest.mark.parametrize("text", ["1/1000001", f"{10**20}/{10**20}", f"1/{'9' * 5000}", f"{'9' * 5000}/4"])
+def test_more_shards_than_anybody_runs_are_refused_at_once(text: str) -> None:
+    with pytest.raises(UsageError, match="--shard"):
+        parse_shard(text)
+    assert parse_shard("1000000/1000000").of == 1_000_000

@@ -236,3 +236,31 @@ def test_a_value_that_is_not_right_is_refused_in_plain_words(maxi, arguments, sa
     assert said in ran.err
     for word in ("Input should", "parse", "valid", "Value error"):
         assert word not in ran.err.replace("Invalid value for", "")
+
+
+@pytest.mark.parametrize("module", ["select", "typer", "maxi_cli.terminal", "maxi_cli.app", "maxi_core.recipe.recipe"])
+def test_an_interrupt_at_any_moment_of_the_start_is_one_line(module: str, tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == sys.argv[-1]:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.modules.pop('select', None)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "import runpy\n"
+        "sys.argv = ['maxi', 'env']\n"
+        "runpy.run_module('maxi_cli', run_name='__main__')\n"
+    )
+    program = program.replace("sys.argv[-1]", repr(module))
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "maxi: interrupted\n")
+
+
+@pytest.mark.parametrize("command", ["env", "compare x", "check x", "report x", "predict sandbox x --labels a,b"])
+def test_a_folder_that_is_gone_is_one_line_in_every_command(maxi, tmp_path: Path, monkeypatch, command: str) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ran = maxi(*command.split())
+    assert (ran.code, ran.err) == (2, "maxi: error: the current folder is gone; cd to one that is there\n")

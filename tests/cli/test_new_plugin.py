@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import maxi_core
-from maxi_core.errors import ExitCode
+from maxi_core.errors import ExitCode, MaxiError
 from maxi_core.plugin.hookspecs import API_VERSION
-from maxi_core.testing import clip
+from maxi_core.testing import clip, scaffold
 from maxi_core.testing.contract import checks_for
 from maxi_core.testing.scaffold import KINDS
 from tests.conftest import EXPANDER
@@ -159,7 +159,24 @@ def test_nothing_is_written_over(maxi, tmp_path: Path) -> None:
     assert "maxi-mine exists" in ran.err
     ran = maxi("new-plugin", "mine", "--role", "expander", "--out", "/dev/null/here")
     assert ran.code == ExitCode.FAILED
-    assert "cannot write to /dev/null/here" in ran.err
+    assert "cannot write /dev/null/here/maxi-mine/" in ran.err
+
+
+def test_a_plugin_that_could_not_be_written_whole_is_not_there(maxi, tmp_path: Path, monkeypatch) -> None:
+    written: list[Path] = []
+
+    def full(path: Path, text: str) -> None:
+        if written:
+            raise MaxiError(f"cannot write {path}: No space left on device", "make room there")
+        written.append(path)
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scaffold, "write_text", full)
+        ran = maxi("new-plugin", "mine", "--role", "expander", "--out", str(tmp_path))
+    assert (ran.code, list(tmp_path.iterdir())) == (ExitCode.FAILED, [])
+    assert maxi("new-plugin", "mine", "--role", "expander", "--out", str(tmp_path)).code == 0
 
 
 def test_check_plugin_says_what_is_broken_and_returns_one(maxi, tmp_path: Path, monkeypatch) -> None:

@@ -28,6 +28,11 @@ def test_a_strangers_source_is_found_by_its_name(fake_dist: FakeDist) -> None:
 BROKEN = {
     "import error": ("import not_a_module_of_anybody", "No module named 'not_a_module_of_anybody'"),
     "syntax error": ("def (", "SyntaxError"),
+    "an error of one's own kind at import": ("class Odd(BaseException): pass\nraise Odd('odd')", "Odd: odd"),
+    "an error without words": (
+        "class Mute(Exception):\n    def __str__(self): raise RuntimeError\nraise Mute",
+        "Mute: (its text cannot be made)",
+    ),
     "SystemExit at import": ("import sys; sys.exit('bye')", "SystemExit: bye"),
     "misspelt hook": (
         "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_source():\n    return []",

@@ -43,6 +43,17 @@ def test_later_settings_win_in_the_promised_order(catalog: Catalog, tmp_path: Pa
     assert recipe.origins["polite:polite", "words"] == "maxi.toml"
 
 
+@pytest.mark.parametrize("content", ["[trian]", "[trian]\nlr = 1\n", "[bags]\n[polit]\n"])
+def test_a_section_that_nobody_has_is_an_error_also_if_it_is_empty(
+    catalog: Catalog, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "maxi.toml").write_text(content)
+    with pytest.raises(UsageError, match=r"no section \[(trian|polit)\] \(did you mean '(train|polite)'"):
+        settle(catalog, from_file(tmp_path / "maxi.toml"))
+    (tmp_path / "maxi.toml").write_text("[train]\n[polite]\n")
+    assert settle(catalog, from_file(tmp_path / "maxi.toml")).origins == {}
+
+
 def test_core_sections_and_plugins_share_one_path_language(catalog: Catalog) -> None:
     recipe = settle(catalog, [from_flag("sources.texts=polite"), from_flag("polite.words=run,jump")])
     assert recipe.core("sources", SourcesSection).texts == ("polite",)

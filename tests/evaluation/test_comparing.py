@@ -165,11 +165,16 @@ def test_a_name_that_is_a_formula_or_a_bar_is_harmless(maxi, tmp_path: Path) -> 
         (["{scores}", "--metrics", "top3"], "there is no metric 'top3'"),
         (["{scores}", "--tables", "12"], "there is no table '12'"),
         (["{other}"], "holds no scores"),
+        (["{odd}"], "holds no scores"),
+        (["{scores}", "--seed", "-1"], "--seed"),
     ],
 )
 def test_what_cannot_be_compared_is_said_in_one_line(maxi, tmp_path: Path, runs, arguments, said: str) -> None:
     (tmp_path / "other.json").write_text("{}")
-    filled = [word.format(scores=runs[0], other=tmp_path / "other.json") for word in arguments]
+    record = {**json.loads(runs[0].read_text())[0], "metric": {}}
+    (tmp_path / "odd.json").write_text(json.dumps([record]))
+    named = {"scores": runs[0], "other": tmp_path / "other.json", "odd": tmp_path / "odd.json"}
+    filled = [word.format(**named) for word in arguments]
     ran = maxi("compare", *filled)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert said in ran.err

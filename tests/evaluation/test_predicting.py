@@ -68,7 +68,7 @@ def test_windows_slide_to_the_end_of_a_video(tmp_path: Path, seconds, window, st
 
 
 def test_a_window_that_cannot_slide_is_refused(tmp_path: Path) -> None:
-    for window, stride in ((4, 0), (float("nan"), 1), (4, float("nan"))):
+    for window, stride in ((4, 0), (float("nan"), 1), (4, float("nan")), (4, float("inf")), (float("inf"), 1)):
         with pytest.raises(UsageError, match="cannot slide"):
             sliding(Video("x", tmp_path / "x"), window, stride)
 
