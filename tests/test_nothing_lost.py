@@ -143,6 +143,20 @@ def test_a_training_goes_not_into_the_run_of_its_bags_but_again_into_its_own(max
     assert maxi(*train("--out", "own")).code == 0
 
 
+@pytest.mark.parametrize("name", ["predictions-split-1.jsonl", "classes-a.csv", "confusion-a.csv", "skipped.jsonl"])
+def test_files_of_somebody_are_kept_by_an_evaluation(maxi: Maxi, place: Path, name: str) -> None:
+    words = ("eval", "model", "-b", "bench/split.txt", "--labels", "bench/labels.csv", "--frames", "2", *FAST)
+    (place / "eval" / "model").mkdir(parents=True)
+    (place / "eval" / "model" / name).write_text("mine")
+    ran = maxi(*words)
+    assert (ran.code, f"{name} is no file of maxi eval and would be overwritten" in ran.err) == (2, True), ran.err
+    assert (place / "eval" / "model" / name).read_text() == "mine"
+    (place / "eval" / "model" / name).unlink()
+    assert maxi(*words).code == 0
+    (place / "eval" / "model" / "scores.json").unlink()  # as one that was killed while it wrote
+    assert maxi(*words).code == 0
+
+
 def test_a_list_with_other_lines_is_kept(tmp_path: Path) -> None:
     listing = Listing(("jump", "sit"), (Row("a.mp4", ("sit",)),), {})
     paths = tmp_path / "split.txt", tmp_path / "labels.csv"

@@ -18,11 +18,19 @@ from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
 from maxi_core.system.files import parsed_json, to_json, write_lines, write_text
 from maxi_core.system.remote_folders import Upload
+from maxi_core.system.replacing import refuse_foreign
 from maxi_core.system.text_files import check_regular
+from maxi_core.system.urls import is_remote
 from maxi_core.types import Failed
 from maxi_core.video.skips import skip_record, to_line
 
 SCORES, SKIPPED = "scores.json", "skipped.jsonl"
+MARKS = {  # what stands in each file that lies beside the scores
+    "predictions-*.jsonl": b'"top": [',
+    "classes-*.csv": b"id,name,videos,",
+    "confusion-*.csv": b"true \\ taken for,",
+    SKIPPED: b'"stage": "eval"',
+}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets run
 
 
@@ -33,7 +41,7 @@ def folder_name(model: str) -> str:
 
 
 def folders_for(names: Sequence[str], out: Path, protocol: Protocol) -> list[Path]:
-    """Return a folder below `out` for each model; raises UsageError if two share one.
+    """Return a folder below `out` for each model; raises UsageError if two share one, or somebody's files are there.
 
     Scores of other texts lie beside those of the paper's protocol, and not in their place.
     """
@@ -43,7 +51,16 @@ def folders_for(names: Sequence[str], out: Path, protocol: Protocol) -> list[Pat
         if folder in folders[:place]:
             both = f"'{names[folders.index(folder)]}' and '{names[place]}'"
             raise UsageError(f"{both} would both be written to {folder}", "evaluate them with two --out")
+        if not is_remote(folder) and not (folder / SCORES).is_file():
+            _refuse_foreign(folder)
     return folders
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise UsageError for a folder with files of somebody that are called as those of an evaluation."""
+    for pattern, mark in MARKS.items():
+        for path in sorted(folder.glob(pattern)):
+            refuse_foreign(path, mark, "file of maxi eval", "--out")
 
 
 def save(scores: ModelScores, folder: Path) -> list[dict[str, Any]]:
