@@ -30,14 +30,17 @@ import socket, time
 from maxi_core import Captioner, hookimpl
 
 class Where(Captioner):
-    '''Says the same of all, slowly, and notes on which machine.'''
+    '''Says the same of all, and notes on which machine; it waits there until three are at work.'''
     name = "where"
     frames = None
     batch = 1
+    def open(self):
+        self.until = time.monotonic() + 120
     def caption(self, clips):
-        time.sleep(0.1)
         with open(PLACE, "a") as log:
             print(socket.gethostname(), file=log)
+        while len(set(open(PLACE).read().split())) < 3 and time.monotonic() < self.until:
+            time.sleep(0.1)
         return [["a person waving"] for clip in clips]
 
 @hookimpl
