@@ -1,6 +1,10 @@
 """What is somebody's is never written over: each command replaces what it has written itself, and nothing else."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,8 +77,6 @@ def test_a_file_of_somebody_is_kept_and_one_of_the_command_is_replaced(maxi: Max
 
 @pytest.mark.parametrize("name", ["problems.jsonl", "strip.png", "map.mp4"])
 def test_no_input_a_folder_and_a_pipe_are_written_over(maxi: Maxi, place: Path, name: str) -> None:
-    import os
-
     film = (place / "clips" / "a.mp4").read_bytes()
     (place / "folder").mkdir()
     os.mkfifo(place / "pipe.mp4")
@@ -115,11 +117,22 @@ def test_nothing_is_written_beside_videos(maxi: Maxi, place: Path) -> None:
     before = sorted((place / "clips").iterdir())
     single = ("bags", "clips/a.mp4", *bags("--out", "clips")[2:])
     labelled = train("--out", "bench/videos")
-    for words in (bags("--out", "clips"), single, labelled, (*DRAWN, "clips")):
+    (place / "list.txt").write_text("clips/a.mp4\nclips/b.mp4\n")
+    listed = ("bags", "list.txt", *bags("--out", "clips")[2:])
+    assert maxi(*bags("--out", "run")).code == 0
+    of_bags = ("train", "run", "--model", "model", "--batch-size", "2", "--frames", "2", *FAST, "--out", "clips")
+    for words in (bags("--out", "clips"), single, listed, labelled, of_bags, (*DRAWN, "clips")):
         ran = maxi(*words)
-        assert (ran.code, "is the folder of the videos, and nothing is written there" in ran.err) == (2, True), words
+        assert (ran.code, ran.err.count("\n"), "videos, " in ran.err, " nothing is written " in ran.err) == (
+            2,
+            1,
+            True,
+            True,
+        ), words
     assert sorted((place / "clips").iterdir()) == before
     assert maxi(*bags("--out", "clips/run")).code == 0, "a folder of its own is none of videos"
+    (place / "run" / "map.mp4").write_bytes(b"drawn into a run")
+    assert maxi(*bags("--out", "run")).code == 0, "and a run stays one"
 
 
 @pytest.mark.parametrize("name", ["recipe.toml", "metrics.jsonl", "manifest.json", "loss.png"])
@@ -149,7 +162,9 @@ def test_files_of_somebody_are_kept_by_an_evaluation(maxi: Maxi, place: Path, na
     (place / "eval" / "model").mkdir(parents=True)
     (place / "eval" / "model" / name).write_text("mine")
     ran = maxi(*words)
-    assert (ran.code, f"{name} is no file of maxi eval and would be overwritten" in ran.err) == (2, True), ran.err
+    assert (ran.code, f"{name} has no mark of a file of maxi eval and would be overwritten" in ran.err) == (2, True), (
+        ran.err
+    )
     assert (place / "eval" / "model" / name).read_text() == "mine"
     (place / "eval" / "model" / name).unlink()
     assert maxi(*words).code == 0
@@ -189,3 +204,76 @@ def test_tables_of_somebody_are_kept_by_a_study(maxi: Maxi, place: Path) -> None
     (place / "studies" / "loss" / "table.md").write_text("mine")
     ran = maxi("study", "loss", "--config", "sandbox", "--only", "mil_nce", "--out", "studies", "--quiet")
     assert (ran.code, "table.md was not written by maxi study" in ran.err) == (2, True)
+
+
+def test_a_run_that_an_earlier_maxi_began_goes_on(maxi: Maxi, place: Path) -> None:
+    assert maxi(*bags("--out", "run")).code == 0
+    (place / "begun").mkdir()
+    shutil.copy(place / "run" / "recipe.toml", place / "begun")  # which it wrote before the manifest
+    assert maxi(*bags("--out", "begun")).code == 0
+
+
+def test_lists_of_one_name_are_no_splits_of_one_benchmark(maxi: Maxi, place: Path) -> None:
+    shutil.copytree(place / "bench", place / "other")
+    (place / "other" / "split.txt").write_text(
+        "".join(f"videos/{number:02d}.mp4 {number % 4}\n" for number in range(6))
+    )
+    fast = ("--frames", "2", *FAST)
+    ran = maxi("eval", "model", "-b", "bench/split.txt,other/split.txt", *fast)
+    assert (ran.code, "bench/split.txt and other/split.txt would both be called 'split:1'" in ran.err) == (2, True)
+    assert not (place / "eval").exists()
+    assert maxi("eval", "model", "-b", "bench/split.txt", *fast).code == 0
+    assert (
+        "eval/model had scores of another list, which are replaced"
+        in maxi("eval", "model", "-b", "other/split.txt", *fast).err
+    )
+
+
+def test_an_import_goes_on_and_is_repeated_by_the_same_command(
+    maxi: Maxi, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "release" / "gpt3_verbs").mkdir(parents=True)
+    (place / "release" / "gpt3_verbs" / "jump.txt").write_text("leap\n")
+    (place / "release" / "matches.txt").write_text("a.mp4 0\n")
+    (place / "release" / "labels.csv").write_text("id,name\n0,jump\n")
+    words = ("import", "bags", "release", "--out", "run")
+    assert maxi(*words).code == 0
+    bags_made = (place / "run" / "bags.jsonl").read_bytes()
+    assert maxi(*words).code == 0, "a finished command repeated"
+    manifest = json.loads((place / "run" / "manifest.json").read_text())
+    (place / "run" / "manifest.json").write_text(json.dumps(manifest | {"finished": None, "argv": []}))
+    assert maxi(*words).code == 0, "one that was killed"
+    assert (place / "run" / "bags.jsonl").read_bytes() == bags_made
+    monkeypatch.setattr(sys, "argv", ["maxi", "import", "bags", "of", "another"])
+    other = maxi("import", "bags", "release", "--out", "run", "--videos", "clips")
+    assert (other.code, "run has bags already" in other.err) == (2, True)
+
+
+def test_a_mixture_of_the_same_two_is_known_by_any_spelling(maxi: Maxi, place: Path) -> None:
+    assert maxi(*train("--out", "own")).code == 0
+    for original in ("model", "./model/", str(place / "model")):
+        assert maxi("ensemble", original, "own", "--out", "mixed").code == 0, original
+
+
+def test_annotations_of_what_has_none_are_refused(maxi: Maxi, place: Path) -> None:
+    for annotations in ("nowhere", "http://127.0.0.1:9/x"):
+        ran = maxi("eval", "model", "-b", "bench/split.txt", "--annotations", annotations, *FAST)
+        assert (ran.code, ran.err.count("\n"), "--annotations" in ran.err) == (2, 1, True)
+
+
+@pytest.mark.skipif(not shutil.which("setpriv") or os.geteuid() != 0, reason="needs root, to be refused something")
+@pytest.mark.parametrize(
+    "command", ["bags clips --dictionary actions.txt --out locked", "train locked/l.csv", "merge locked/x"]
+)
+def test_what_may_not_be_entered_is_one_line(place: Path, command: str) -> None:
+    (place / "locked").mkdir()
+    (place / "locked" / "l.csv").write_text("")
+    os.chown(place / "locked", 65534, 65534)
+    (place / "locked").chmod(0o700)
+    drop = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
+    ran = subprocess.run(
+        [*drop, sys.executable, "-m", "maxi_cli", *command.split()], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
+    assert "Permission denied" in ran.stderr
+    assert "a bug in maxi" not in ran.stderr

@@ -11,6 +11,7 @@ interpreter calls them (before Python 3.12).
 import argparse
 import ast
 import os
+import runpy
 import sys
 import tempfile
 import threading
@@ -134,8 +135,7 @@ def traced(arguments: Sequence[str]) -> Trace:
 
     Raises SystemExit with what it printed if it fails.
     """
-    from maxi_cli.__main__ import main
-
+    main = runpy.run_module("maxi_cli.__main__")["main"]
     trace, before = Trace(), sys.argv
     with tempfile.TemporaryFile("w+") as printed, redirect_stdout(printed), redirect_stderr(printed):
         sys.argv = ["maxi", *arguments]

@@ -5,6 +5,7 @@ import sys
 
 try:
     import atexit
+    import errno
     import select
     import signal
     import traceback
@@ -22,6 +23,7 @@ except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
     sys.stderr.write("maxi: interrupted\n")
     os._exit(130)
 
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE, errno.EIO)
 ENDS = {signal.SIGTERM: ("terminated", ExitCode.TERMINATED), signal.SIGHUP: ("hung up", ExitCode.HUNG_UP)}
 
 
@@ -67,6 +69,9 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
         if isinstance(bug, OSError) and (reason := _stdout_refuses(bug)):
             complain(f"cannot write to stdout: {reason}")
             return ExitCode.FAILED
+        if isinstance(bug, OSError) and bug.errno in CLOSED and bug.filename is not None:
+            complain(f"cannot get at {os.fsdecode(bug.filename)}: {bug.strerror}; look at it with ls -ld")
+            return ExitCode.USAGE
         complain(f"a bug in maxi: {type(bug).__name__}: {words_of(bug)}; {_kept_traceback()}")
         return ExitCode.FAILED
     return returned if isinstance(returned, int) else ExitCode.DONE

@@ -10,7 +10,7 @@ import typer
 
 from maxi_cli.flags import JsonFlag, QuietFlag, offering, read_catalog
 from maxi_cli.terminal import note, show_json, stdout, visible
-from maxi_core.errors import UsageError
+from maxi_core.errors import ExitCode, UsageError
 from maxi_core.system.threads import own_cores
 from maxi_core.system.urls import refuse_remote
 
@@ -56,19 +56,23 @@ def demo(
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder", "name another with --out")
     began = time.monotonic()
-    _run(story, sys.stderr if quiet or json else sys.stdout)
+    _run(story, sys.stderr if quiet or json else sys.stdout, quiet=quiet)
     _finish(demonstration, out, seeds, time.monotonic() - began, json=json)
 
 
-def _run(story: Sequence["Command"], output: TextIO) -> None:
+def _run(story: Sequence["Command"], output: TextIO, *, quiet: bool) -> None:
     """Run all commands, as many at a time as there are cores, and print what each has printed when it is done."""
     from maxi_cli.pool import Finished, run_all
 
     def begins(number: int, command: "Command") -> None:
+        if quiet:
+            return
         note(f"[{number + 1}/{len(story)}] {command.title}")
         note(f"$ {command}")
 
     def ends(command: "Command", finished: Finished) -> None:
+        if quiet and finished.code == ExitCode.DONE:
+            return
         note(f"{command.title}: {finished.seconds:.0f} s")
         output.write(finished.printed)
         output.flush()

@@ -26,10 +26,11 @@ SAVING = 60.0  # seconds for a training that is told to end, to save where it is
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a command printed, and its seconds."""
+    """What a command printed, its seconds, and its exit code."""
 
     printed: str
     seconds: float
+    code: int
 
 
 def run_all(
@@ -61,7 +62,7 @@ def run_all(
             for pipe in wait(list(busy)):
                 child, number, began = busy.pop(pipe)
                 code, printed = _answer(commands[number], child)
-                ends(commands[number], Finished(printed, time.monotonic() - began))
+                ends(commands[number], Finished(printed, time.monotonic() - began, code))
                 if code != ExitCode.DONE:
                     raise MaxiError(f"`{commands[number]}` ended with {code}", "the lines above say why")
                 done.add(commands[number].title)

@@ -19,12 +19,11 @@ from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injec
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
-from maxi_core.system.replacing import refuse_beside, refuse_foreign
+from maxi_core.system.replacing import refuse_among_videos, refuse_foreign
 from maxi_core.system.store import Store, digest, store_at
 from maxi_core.system.urls import is_remote, refuse_remote
 from maxi_core.types import Dictionary
 from maxi_core.video.inputs import VideoList
-from maxi_core.video.lists import is_video_name
 
 if TYPE_CHECKING:
     from maxi_core.bags.by_engine import ByEngine
@@ -138,10 +137,11 @@ def make_job(
 
 def _check_place(out: Path, section: BagsSection) -> None:
     """Raise UsageError where the files of a run would lie beside the videos, or on the dictionary that it reads."""
-    typed = [section.videos] if isinstance(section.videos, str) else list(section.videos or ())
-    refuse_beside(out, [Path(one) for one in typed if is_video_name(one) or Path(one).is_dir()])
+    if is_run(out):
+        return
+    refuse_among_videos(out)
     entries = out / ENTRIES
-    if section.dictionary and entries.is_file() and not is_run(out) and Path(section.dictionary).is_file():
+    if section.dictionary and entries.is_file() and Path(section.dictionary).is_file():
         refuse_foreign(entries, b"", "", "--out", [Path(section.dictionary)])
 
 

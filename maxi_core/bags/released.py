@@ -14,7 +14,7 @@ from glob import escape
 from pathlib import Path, PurePosixPath
 
 from maxi_core.bags.bag import to_line
-from maxi_core.bags.manifest import BAGS, is_run
+from maxi_core.bags.manifest import BAGS, finished, read_manifest
 from maxi_core.bags.run import FILES, RECIPE, SKIPPED, write_manifest
 from maxi_core.class_lists import read_class_list
 from maxi_core.dictionaries import read_dictionary
@@ -128,11 +128,15 @@ def import_released(release: Release, out: Path, *, argv: Sequence[str] = (), ov
     has bags already (unless `overwrite`).
     """
     with locked(out):
-        if (out / BAGS).exists() and not overwrite:
-            raise UsageError(f"{out} has bags already", "choose another --out or add --overwrite")
-        if not overwrite and not is_run(out):
+        before = read_manifest(out)
+        if "made_of" not in before and not overwrite:
             refuse_foreign_files(out, (*FILES, LABELS, REST), "maxi import")
+        again = "released" in before and (not finished(before) or (argv and before.get("argv") == list(argv)))
+        if (out / BAGS).exists() and not (overwrite or again):
+            raise UsageError(f"{out} has bags already", "choose another --out or add --overwrite")
         reading = _Reading(release)
+        if not before:
+            write_manifest(out, {**_manifest(reading, "", argv), "finished": None})  # first: it says whose the rest is
         checksum = write_lines(out / BAGS, map(to_line, reading.bags()))
         rest = list(reading.rest())
         reading.counts.rest = sum("entry" not in record for record in rest)

@@ -17,6 +17,7 @@ from maxi_core.bags.shard import at_work
 from maxi_core.bags.tally import Stages, Tally
 from maxi_core.errors import UsageError, nearest
 from maxi_core.plugin.calls import notes
+from maxi_core.recipe.recipe import SETTLED
 from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, whole_lines, write_lines, write_text
 from maxi_core.system.locks import InUseError, locked
@@ -214,7 +215,8 @@ def compared(job: Job) -> tuple[dict[str, object], list[str]]:
     """
     before = read_manifest(job.out)
     if not job.overwrite and "made_of" not in before:
-        refuse_foreign_files(job.out, FILES, "maxi bags")
+        begun = (job.out / RECIPE).is_file() and SETTLED in (job.out / RECIPE).read_bytes()  # by an earlier maxi
+        refuse_foreign_files(job.out, set(FILES) - {RECIPE} if begun else FILES, "maxi bags")
     found = differences(job.out, before, made_of(job), job.videos)
     if found and not job.overwrite:
         raise UsageError(

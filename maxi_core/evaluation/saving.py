@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ from maxi_core.system.text_files import check_regular
 from maxi_core.system.urls import is_remote
 from maxi_core.types import Failed
 from maxi_core.video.skips import skip_record, to_line
+
+log = logging.getLogger("maxi")
 
 SCORES, SKIPPED = "scores.json", "skipped.jsonl"
 MARKS = {  # what stands in each file that lies beside the scores
@@ -77,6 +80,10 @@ def save(scores: ModelScores, folder: Path) -> list[dict[str, Any]]:
             write_text(folder / f"confusion-{name}.csv", _confusion(result))
     fresh = scores.records()
     replaced = {record["benchmark"] for record in fresh}
+    for record in read_scores(folder / SCORES, may_miss=True):
+        now = [one for one in fresh if (one["benchmark"], one["split"]) == (record["benchmark"], record["split"])]
+        if now and record.get("list_sha256") != now[0].get("list_sha256"):
+            log.warning("%s of %s had scores of another list, which are replaced", record["benchmark"], folder)
     kept = [record for record in read_scores(folder / SCORES, may_miss=True) if record["benchmark"] not in replaced]
     records = [*kept, *fresh]
     write_text(folder / SCORES, to_json(records, indent=1) + "\n")

@@ -18,6 +18,7 @@ PAUSES = (0.5, 2.0)  # seconds before each new try over HTTP and of a look at th
 REMEMBERED = 1_000_000  # files whose state is known without asking again
 
 # of gs the MD5 stands before the ETag, which another class of storage or other metadata change
+FIX = "name the file's own URL; of a folder, which no web server lists, one on s3:// or a copy here"
 _STATES = (
     "ETag",
     "md5Hash",
@@ -165,7 +166,7 @@ def system(scheme: str) -> Any:
 def state_in(info: Mapping[str, Any], url: str = "") -> State:
     """Return the state in what fsspec says of a file; raises RemoteError where `url` gave a web page."""
     if scheme_of(url).startswith("http") and info.get("mimetype") == "text/html":
-        raise RemoteError("not-a-video", f"{url} is a web page (text/html), not a file", "name the file's own URL")
+        raise RemoteError("not-a-video", f"{url} is a web page (text/html), not a file", FIX)
     size = info.get("size")
     tag = next((str(info[key]) for key in _STATES if info.get(key)), "")
     folder = info.get("type") == "directory"

@@ -26,7 +26,7 @@ def refuse_foreign(path: Path, mark: bytes, what: str, option: str, read: Iterab
     except OSError as error:
         raise UsageError(f"{path} cannot be looked at: {error.strerror or error}", another) from None
     if content and mark not in content:
-        raise UsageError(f"{path} is no {what} and would be overwritten", another)
+        raise UsageError(f"{path} has no mark of a {what} and would be overwritten", f"{another}, or delete it")
 
 
 def refuse_foreign_files(
@@ -36,6 +36,16 @@ def refuse_foreign_files(
     for name in names:
         if (path := folder / name).is_file() and path.stat().st_size:
             raise UsageError(f"{path} was not written by {who}, and would be overwritten", fix)
+
+
+def refuse_among_videos(folder: Path) -> None:
+    """Raise UsageError if there are videos right in a folder that is to become a run."""
+    from maxi_core.video.lists import is_video_name
+
+    found = next((one.name for one in folder.iterdir() if is_video_name(one.name)), None) if folder.is_dir() else None
+    if found is not None:
+        what = f"{folder} holds videos, such as {found}, and nothing is written beside videos"
+        raise UsageError(what, "choose another --out")
 
 
 def refuse_beside(folder: Path, videos: Iterable[Path]) -> None:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -84,7 +84,8 @@ def read_questions(role: str, path: Path) -> list[Any]:
     if role in ("matcher", "captioner"):
         from maxi_core.video.inputs import find_videos
 
-        return list(islice(find_videos(path), len(ENTRIES)))
+        found = islice(find_videos(path), len(ENTRIES))
+        return [replace(video, path=video.path.absolute()) for video in found]  # another process stands elsewhere
     if role == "filter":
         from maxi_core.bags.bag import read_bags
 

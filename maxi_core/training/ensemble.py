@@ -88,7 +88,12 @@ def _check_same(checkpoint: Path, original: str, trained: Path) -> None:
     before = read_about(checkpoint).get("ensemble") or {}
     of = str(before.get("trained", ""))  # a training says only which of its checkpoints it mixed
     same = trained.resolve() in (Path(of).resolve(), (checkpoint.parent / of).resolve())
-    if before.get("original") != original or not same:
+    first = str(before.get("original", ""))
+    if Path(first).exists() and Path(original).exists():
+        same = same and Path(first).resolve() == Path(original).resolve()
+    elif first != original:
+        same = False
+    if not same:
         what = f"of {before['original']} and {of}" if before else "and is no mixture"
         raise UsageError(f"{checkpoint} is there already, {what}", "choose another --out")
 

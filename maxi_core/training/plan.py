@@ -32,7 +32,7 @@ from maxi_core.settings.options import Decides
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.system.remote_folders import Upload, here, upload_to
-from maxi_core.system.replacing import refuse_beside, refuse_foreign_files
+from maxi_core.system.replacing import refuse_among_videos, refuse_foreign_files
 from maxi_core.system.urls import is_remote
 from maxi_core.texts import counted
 from maxi_core.training.combined import Combined, settings_of
@@ -78,7 +78,7 @@ def make_training(
     out = _out(section)
     upload = upload_to(out, deep=True)
     resuming = resuming or Resuming()
-    _check_place(out, section, overwrite=resuming.overwrite or dry)
+    _check_place(out, overwrite=resuming.overwrite or dry)
     if upload:
         out = upload.folder
         if not dry:
@@ -200,15 +200,16 @@ def _out(section: TrainSection) -> Path:
     return section.run / section.name
 
 
-def _check_place(out: Path, section: TrainSection, *, overwrite: bool) -> None:
+def _check_place(out: Path, *, overwrite: bool) -> None:
     """Raise UsageError for the folder of the videos or of bags, and for one with files that no training has made."""
     if is_remote(out):
         return
-    refuse_beside(out, [Path(one) for one in (section.videos, section.labels) if one and Path(one).is_dir()])
     if is_run(out):
         raise UsageError(f"{out} is the run folder of bags", "choose another --out for the training")
     recipe = out / RECIPE
     ours = (out / CHECKPOINTS).is_dir() or (recipe.is_file() and SETTLED in recipe.read_bytes())
+    if not ours:
+        refuse_among_videos(out)
     if not ours and not overwrite:
         refuse_foreign_files(out, (RECIPE, MANIFEST, METRICS, CURVE, "skipped.jsonl", "nonfinite.json"), "maxi train")
 

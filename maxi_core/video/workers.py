@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -30,6 +32,15 @@ GRACE = 5.0  # seconds for a process to end by itself before it is killed, and t
 
 Reply = Decoded | VideoFailed
 Message = tuple[dict[str, Any], bytearray]
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(eq=False)
@@ -128,12 +139,13 @@ class Workers:
             send(worker.stdin, worker.job[1].to_json())
 
     def _start(self) -> _Worker:
-        process = subprocess.Popen(  # noqa: S603 (our own interpreter and code)
-            [sys.executable, "-c", START.format(path=sys.path)],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        with _interrupts_blocked():  # the process inherits that: Ctrl-C is not its business, from its first moment on
+            process = subprocess.Popen(  # noqa: S603 (our own interpreter and code)
+                [sys.executable, "-c", START.format(path=sys.path)],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
         worker = _Worker(process)
         worker.thread = threading.Thread(target=self._listen, args=(worker,), daemon=True)
         with suppress(OSError):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maxi_core.errors import MaxiError
-from maxi_core.system.files import held_folder, maxi_home, sweep
+from maxi_core.system.files import fix_for, held_folder, maxi_home, sweep
 
 WORLD_VERSION = "6"
 
@@ -28,7 +28,7 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
             _make(final, make)
         except OSError as error:
             said = f"cannot make {final}: {error.strerror or error}"
-            raise MaxiError(said, "make room there, or name another folder: MAXI_HOME") from error
+            raise MaxiError(said, f"{fix_for(error)}, or name another folder: MAXI_HOME") from error
     return final
 
 

@@ -24,7 +24,7 @@ def limited(world, size: int, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("size", "what"), [(100, r"\.lock"), (700, r"recipe\.toml"), (3000, r"bags\.jsonl")])
+@pytest.mark.parametrize(("size", "what"), [(100, r"\.lock"), (700, r"manifest\.json"), (3000, r"bags\.jsonl")])
 def test_a_full_disk_is_one_line_with_path_and_bytes_and_the_run_goes_on_later(world, size: int, what: str) -> None:
     ran = limited(world, size)
     assert ran.returncode in (ExitCode.FAILED, ExitCode.USAGE)

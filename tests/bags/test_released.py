@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,9 @@ def test_one_folder_alone_is_read_and_written_too(folder: str, release: Path, tm
     assert sets(tmp_path / "back") == sets(release)
 
 
-def test_an_imported_run_is_shown_counted_and_trained_on(release: Path, tmp_path: Path, maxi: Maxi) -> None:
+def test_an_imported_run_is_shown_counted_and_trained_on(
+    release: Path, tmp_path: Path, maxi: Maxi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames = [np.full((32, 40, 3), 20 * place, np.uint8) for place in range(8)]
     for name in ("3/a_000001", "4/b", "4/c d", "5/-e"):
         path = tmp_path / "videos" / "train" / f"{name}.mp4"
@@ -109,6 +112,7 @@ def test_an_imported_run_is_shown_counted_and_trained_on(release: Path, tmp_path
     assert (ran.code, (tmp_path / "trained" / "metrics.jsonl").stat().st_size > 0) == (ExitCode.DONE, True), ran.err
     refused = maxi("train", run, "--model", tmp_path / "model", "--out", tmp_path / "part", *small, "--keep", "0.5")
     assert "have the same score" in refused.err
+    monkeypatch.setattr(sys, "argv", ["another", "command"])
     refused = maxi("import", "bags", release, "--out", run)
     assert (refused.code, "has bags already" in refused.err) == (ExitCode.USAGE, True)
 

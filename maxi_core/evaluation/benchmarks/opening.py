@@ -212,6 +212,9 @@ def open_benchmark(
         )
     else:
         opened = _other(name, catalog, videos, labels, multi_label=multi_label, spelling=spelling)
+        if annotations is not None:
+            what = f"--annotations are the files of a published benchmark, and '{name}' is none"
+            raise UsageError(what, "leave it out")
     if classes is not None:
         names = read_names(classes)
         only = tuple(split.only(names, str(classes)) for split in opened.splits)
