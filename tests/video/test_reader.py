@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
-from maxi_core.video.reader import pools_kept, read_videos
+from maxi_core.video.jobs import Job
+from maxi_core.video.reader import Pool, pools_kept, read_videos
 from maxi_core.video.sampling import Sampling, segment_middles, uniform, union
 from maxi_core.video.skips import VideoFailed
 from tests.video.clips import numbers_in
@@ -286,3 +288,18 @@ def test_memory_files_and_threads_stay_flat_over_500_videos(matrix: dict[str, Pa
     assert max(growth) < 20e6, growth
     assert (after[1], after[2]) == (before[1], before[2])
     read.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_ctrl_c_reaches_no_worker_from_its_first_moment_on(tmp_path: Path) -> None:
+    before = {one.pid for one in psutil.Process().children()}
+    pool = Pool(VideoOptions(workers=1))
+    try:
+        pool.ask(Job(Video("a.mp4", tmp_path / "a.mp4"), {"test": Sampling("middles", 1)}))
+        (child,) = [one for one in psutil.Process().children() if one.pid not in before]
+        status = Path(f"/proc/{child.pid}/status").read_text()  # most likely before it has imported anything
+        blocked, ignored = (int(re.search(rf"{name}:\t(\w+)", status)[1], 16) for name in ("SigBlk", "SigIgn"))
+        assert (blocked | ignored) & 1 << (signal.SIGINT - 1)
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, []), "this process hears it"
+    finally:
+        pool.close()
