@@ -24,6 +24,7 @@ from maxi_cli.terminal import (
     visible,
 )
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.system.urls import refuse_remote
 from maxi_core.texts import by_comma, counted
 
 if TYPE_CHECKING:
@@ -259,6 +260,7 @@ def merge(
     from maxi_core.bags.sharing import RECIPE
     from maxi_core.bags.sharing import merge as run_merge
 
+    refuse_remote(run)
     settled = run / FOLDER / RECIPE
     if not settled.is_file():
         raise UsageError(f"no share of {run} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")

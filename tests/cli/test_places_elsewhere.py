@@ -12,6 +12,7 @@ SECRET = "secretsignature"
 WRITE = {
     "import checkpoint": ("import", "checkpoint", "model.pt", "--out"),
     "ensemble": ("ensemble", "sandbox", "trained", "--out"),
+    "merge": ("merge",),
     "demo": ("demo", "--out"),
     "commands of demo": ("demo", "--print-commands", "--out"),
     "new-plugin": ("new-plugin", "my-x", "--role", "expander", "--out"),
