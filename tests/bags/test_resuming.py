@@ -145,7 +145,9 @@ def test_a_text_that_cannot_be_augmented_is_recorded_once_however_often_it_comes
     ("said", "noted"),
     [
         ("return ['asked without temperature']", "asked without temperature"),
-        ("return 1 / 0", "its notes cannot be had: ZeroDivisionError: division by zero"),
+        ("return 1 / 0", "its notes cannot be had: it raised ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "its notes cannot be had: it called sys.exit(0)"),
+        ("return 'a word'", "its notes cannot be had: it gave str, not a list of texts"),
     ],
 )
 def test_what_a_source_has_to_note_of_its_answers_is_in_the_manifest(world, fake_dist, said, noted) -> None:
