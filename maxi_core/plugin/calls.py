@@ -94,19 +94,25 @@ plugins_log = logging.getLogger("maxi.plugins")
 
 
 @contextmanager
-def blamed(name: str, when: str) -> Iterator[None]:
+def named(name: str, when: str) -> Iterator[None]:
     """Turn whatever a plugin raises into a PluginError that names it; a MaxiError is its own word to the user.
 
     So does one that calls `sys.exit`: it must not end the command as if all were done.
     """
     try:
-        with untouched(name, when):
-            yield
+        yield
     except (MaxiError, *LEAVING):
         raise
     except BaseException as error:
         plugins_log.debug("%s raised %s", name, when, exc_info=True)
         raise PluginError(f"'{name}' {deed(error)} {when}", "the traceback: maxi --log-level debug ...") from error
+
+
+@contextmanager
+def blamed(name: str, when: str) -> Iterator[None]:
+    """Do as `named`, and put back what all code of the process shares, random numbers too; not for what comes often."""
+    with named(name, when), untouched(name, when):
+        yield
 
 
 def call(name: str, when: str, function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
