@@ -19,7 +19,7 @@ from maxi_core.plugin.global_state import untouched
 from maxi_core.plugin.roles import Augment, Augmenter, Injector, Source
 from maxi_core.texts import LONGEST, counted, tidy
 from maxi_core.types import Dictionary, Failed, Form
-from maxi_core.video.sampling import Sampling
+from maxi_core.video.sampling import MOST_OF_A_VIDEO, Sampling
 
 log = logging.getLogger("maxi")
 
@@ -149,6 +149,10 @@ def sampling_of(source: Source) -> Sampling | None:
     if what or not isinstance(wanted, Sampling | None):
         said = what or f"wants frames by {wanted!r:.80}, which is no Sampling"
         raise PluginError(f"source '{source.label}' {said}")
+    if wanted is not None and wanted.kind not in ("all", "rate") and wanted.count > MOST_OF_A_VIDEO:
+        raise PluginError(
+            f"source '{source.label}' wants {wanted.count:.0f} frames of each video, and {MOST_OF_A_VIDEO} is the most"
+        )
     return wanted
 
 

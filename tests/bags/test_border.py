@@ -66,6 +66,19 @@ def test_tokens_that_are_no_number_are_one_line(world, fake_dist, tokens: str) -
     assert "tokens" in ran.err
 
 
+@pytest.mark.parametrize("kind", ["uniform", "middles", "random"])
+def test_a_source_that_wants_more_frames_than_memory_holds_is_one_line(world, fake_dist, kind: str) -> None:
+    blip = (
+        "frames = None\n        def caption(self, clips):\n            return [[] for _ in clips]\n        def expand"
+    )
+    body = FAULTY.replace("def expand", blip.replace("None", f"maxi_core.Sampling('{kind}', 10**7)"))
+    fake_dist("faulty", body.replace("Expander", "Captioner"))
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert ran.code == ExitCode.USAGE
+    line = "maxi: error: source 'faulty' wants 10000000 frames of each video, and 10000 is the most"
+    assert ran.err.splitlines()[-1] == line
+
+
 INJECTOR = """
     from maxi_core import Dictionary, Injector, hookimpl
     class Odd(Injector):
