@@ -202,12 +202,14 @@ def notes(source: Source) -> list[str]:
             said: object = source.notes()
             if isinstance(said, (list, tuple)):
                 return [one_line(note) for note in said]
+        fault = f"gave {type(said).__name__}, not a list of texts"
     except LEAVING:
         raise
     except BaseException as error:
         plugins_log.debug("%s raised %s", source.name, when, exc_info=True)
-        return [f"its notes cannot be had: it {deed(error)}"]
-    return [f"its notes cannot be had: it gave {type(said).__name__}, not a list of texts"]
+        fault = deed(error)
+    log.warning("source '%s' %s %s", source.label, fault, when)
+    return [f"its notes cannot be had: it {fault}"]
 
 
 def tokens_each(source: Source) -> int | None:
