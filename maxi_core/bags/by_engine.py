@@ -9,7 +9,6 @@ import logging
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice, product, repeat
 from typing import Any
@@ -22,8 +21,9 @@ from maxi_core.bags.codecs import text_key, video_key
 from maxi_core.bags.filtering import kept_best
 from maxi_core.bags.progress import NewProgress
 from maxi_core.bags.run import Job, Outcome
-from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.errors import ExitCode, MaxiError, PluginError
 from maxi_core.plugin.engine import Engine
+from maxi_core.plugin.engine_calls import closed, results
 from maxi_core.texts import counted
 from maxi_core.types import Failed, Video
 from maxi_core.video.inputs import VideoList
@@ -32,6 +32,7 @@ from maxi_core.video.skips import AGAIN, SkipLog, VideoFailed
 log = logging.getLogger("maxi.bags")
 
 SHARE = 64  # videos
+ANSWER = ("keys", "stores", "failed", "asked")  # of a worker to a share
 TRIES = 3  # workers that a share may end
 
 
@@ -49,7 +50,7 @@ class ByEngine:
         words, and TooManySkippedError.
         """
         with (
-            closing(self.engine),
+            closed(self.engine),
             open_askers(job.sources, job.dictionary, job.store, strict=job.strict) as askers,
         ):
             run = _Run(self.engine, self.work, job, askers)
@@ -135,12 +136,12 @@ class _Run:
     def _answered(self, queue: "_Queue", asking: Sequence[ClipAsker]) -> Iterator[tuple[Video | None, str]]:
         """Yield each video with its key when it is answered or given up, and (None, "") for one that was known."""
         while queue.more:
-            for place, result in self._engine.run(self._work, queue.items(lambda share: self._text(share, asking))):
+            for place, result in results(self._engine, self._work, queue.items(lambda one: self._text(one, asking))):
                 share = queue.out.pop(place)
                 yield from repeat((None, ""), self._passed)
                 self._passed = 0
                 if not isinstance(result, Failed):
-                    self._take(share, json.loads(result))
+                    self._take(share, _answer_to(share, result, self._engine.label, queue))
                 elif again := share.again():
                     many = counted(len(share.videos), "video")
                     log.warning("%s at a share of %s; it is tried again", result.reason, many)
@@ -149,6 +150,8 @@ class _Run:
                 else:
                     self._give_up(share, result, asking)
                 yield from zip(share.videos, share.keys, strict=True)
+            if queue.more and not queue.taken:
+                raise PluginError(f"engine '{self._engine.label}' ended without taking any item")
 
     def _text(self, share: _Share, asking: Sequence[ClipAsker]) -> str:
         """Return a share as a worker gets it: the videos, and what of them is known."""
@@ -196,6 +199,23 @@ class _Run:
                 asker.answers.failed[key] = VideoFailed(reason, "crash", AGAIN)
 
 
+def _answer_to(share: _Share, text: str, engine: str, queue: "_Queue") -> dict[str, Any]:
+    """Return the answer of a worker to a share; raises PluginError for a text that is none, or is to another one."""
+    try:
+        answer: dict[str, Any] | None = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    told = isinstance(answer, dict) and answer.keys()
+    if not told or answer is None or "said" not in told or not (told & {"error", "bug"} or told >= set(ANSWER)):
+        raise PluginError(
+            f"engine '{engine}' gave {text!r:.80} for the result of an item, which the work has not given"
+        )
+    keys = answer.get("keys")
+    if keys is not None and keys != list(share.keys) and any(keys == list(one.keys) for one in queue.out.values()):
+        raise PluginError(f"engine '{engine}' gave the result of one item at the place of another")
+    return answer
+
+
 def _raise_what_it_raised(answer: dict[str, Any]) -> None:
     if "error" in answer:
         error = MaxiError(*answer["error"])
@@ -217,6 +237,7 @@ class _Queue:
         self._next = next(fresh, None)
         self.again: deque[_Share] = deque()
         self.out: dict[int, _Share] = {}
+        self.taken = 0  # since `items` was called last
 
     @property
     def more(self) -> bool:
@@ -225,15 +246,15 @@ class _Queue:
 
     def items(self, text: Callable[[_Share], str]) -> Iterator[str]:
         """Yield the shares that are left as `text` makes them, those that are asked again at the end."""
-        place = 0
+        self.taken = 0
         while self.more:
             if self._next is not None:
                 share, self._next = self._next, next(self._fresh, None)
             else:
                 share = self.again.popleft()
-            self.out[place] = share
+            self.out[self.taken] = share
+            self.taken += 1
             yield text(share)
-            place += 1
 
 
 def _shares(videos: Iterator[tuple[Video, str]]) -> Iterator[_Share]:

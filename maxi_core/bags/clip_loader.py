@@ -12,7 +12,6 @@ from maxi_core.bags.asker import Asker
 from maxi_core.plugin.calls import sampling_of
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Clip, Failed, TextBag, Video
-from maxi_core.video.frames import Frames
 from maxi_core.video.jobs import Job
 from maxi_core.video.sampling import Sampling
 from maxi_core.video.skips import VideoError, VideoFailed, check_file
@@ -45,7 +44,7 @@ def clips_for(
     for job, frames in read_jobs(jobs(), reading, 2 * max(asker.source.batch for asker in askers)):
         question, key, needed = ahead.popleft()
         unread = cache(partial(_unread, job.video))  # the file is looked at once for all that read it themselves
-        clips = [(_clip(job, str(place), frames) or unread()) if use else None for place, use in enumerate(needed)]
+        clips = [(job.clip(str(place), frames) or unread()) if use else None for place, use in enumerate(needed)]
         of_bag = isinstance(question, TextBag)
         yield question, key, [(one, question) if of_bag and isinstance(one, Clip) else one for one in clips]
 
@@ -54,12 +53,6 @@ def frames_of(asker: Asker[Any, Any]) -> Sampling | None:
     """Return the frames that a source wants, None if it reads the file itself or is off; it is opened first."""
     asker.open()  # which frames a model wants may be known only when it is there
     return None if asker.off else sampling_of(asker.source)
-
-
-def _clip(job: Job, name: str, frames: Frames | VideoFailed) -> Clip | Failed | None:
-    if name not in job.wanted:
-        return None
-    return frames if isinstance(frames, VideoFailed) else Clip(job.video, frames[name])
 
 
 def _unread(video: Video) -> Clip | Failed:

@@ -9,7 +9,7 @@ from maxi_core.bags.bag import to_line
 from maxi_core.system.secrets import without_secrets
 from maxi_core.system.store import digest
 from maxi_core.texts import has_words, tidy
-from maxi_core.types import Dictionary, Form, FormKind, Match, TextBag, Video
+from maxi_core.types import Dictionary, Form, FormKind, Match, Text, TextBag, Video
 from maxi_core.video.archives import video_identity
 
 Question = TypeVar("Question")
@@ -76,13 +76,30 @@ def _bag_key(bag: TextBag) -> str:
 def _check_bag(bag: TextBag, answer: object) -> TextBag:
     if not isinstance(answer, TextBag):
         raise ValueError(f"answered {type(answer).__name__}, not a TextBag")
-    if answer.match.video != bag.match.video:
-        raise ValueError(f"answered with the bag of another video ({answer.match.video.id})")
+    if not isinstance(answer.match, Match) or answer.match.video != bag.match.video:
+        raise ValueError(f"answered with the bag of another video ({_video_of(answer.match)})")
+    texts = _listed("texts", answer.texts)
+    if (wrong := next((text for text in texts if not isinstance(text, Text)), None)) is not None:
+        raise ValueError(f"answered a bag with {wrong!r:.80} in its texts, which is no Text")
+    answer = replace(answer, texts=texts)
     if (added := next((text for text in answer.texts if text not in bag.texts), None)) is not None:
         raise ValueError(f"answered with {added!r:.80}, which is not in the bag: a filter only drops texts")
     if replace(answer, texts=bag.texts) != bag:
         raise ValueError("changed more of the bag than which texts it has")
     return answer
+
+
+def _video_of(match: object) -> str:
+    """Return the id of the video of a match that a plugin has made, or of whatever it took for one."""
+    return f"{match.video.id}" if isinstance(match, Match) and isinstance(match.video, Video) else f"{match!r:.80}"
+
+
+def _listed(name: str, given: object) -> tuple[Any, ...]:
+    """Return a field of an answer that has to be a tuple; what can be gone through once would be empty afterwards."""
+    if not isinstance(given, (tuple, list)):
+        kind = type(given).__name__
+        raise ValueError(f"answered with {name} that {'is' if given is None else 'is a'} {kind}, not a tuple")
+    return tuple(given)
 
 
 def _filtered(bag: TextBag, kept: Any) -> TextBag:
@@ -111,6 +128,31 @@ FILTERED_BAG: Codec[TextBag, TextBag] = Codec(
 )
 
 
+def _check_score(what: str, score: Any) -> None:
+    try:
+        finite = math.isfinite(score)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"answered with the {what} {score!r:.40}, which is no number") from None
+    if not finite:
+        raise ValueError(f"answered with the {what} {score}")
+
+
+def _checked_top(top: object, entries: frozenset[str]) -> tuple[tuple[str, float], ...]:
+    """Return the best entries of a match with their scores; raises ValueError for what is none."""
+    pairs, seen = _listed("top", top), set[str]()
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"answered with {pair!r:.80} in top, which is no pair of an entry and its score")
+        entry, score = pair
+        if not isinstance(entry, str) or entry not in entries:
+            raise ValueError(f"answered with {entry!r:.80} in top, which is not in the dictionary")
+        if entry in seen:
+            raise ValueError(f"answered with {entry!r:.80} twice in top")
+        _check_score(f"score of {entry!r:.80} in top", score)
+        seen.add(entry)
+    return tuple((entry, float(score)) for entry, score in pairs)
+
+
 def match_codec(dictionary: Dictionary) -> Codec[Video, Match]:
     """Return the matcher's: its answers name entries of `dictionary`."""
     entries = frozenset(dictionary.entries)
@@ -120,11 +162,10 @@ def match_codec(dictionary: Dictionary) -> Codec[Video, Match]:
             raise ValueError(f"answered {type(answer).__name__}, not a Match")
         if answer.video != video:
             raise ValueError(f"answered with the match of another video ({answer.video.id})")
-        if answer.entry not in entries or not all(entry in entries for entry, _ in answer.top):
-            raise ValueError(f"matched to {answer.entry!r:.80}, which is not in the dictionary")
-        if not math.isfinite(answer.score):
-            raise ValueError(f"answered with the score {answer.score}")
-        return answer
+        if (entry := answer.entry) not in entries:
+            raise ValueError(f"matched to {entry!r:.80}, which is not in the dictionary")
+        _check_score("score", answer.score)
+        return replace(answer, top=_checked_top(answer.top, entries))
 
     return Codec(
         video_key,

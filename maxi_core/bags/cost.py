@@ -11,7 +11,7 @@ from maxi_core.bags.askers import unknown
 from maxi_core.bags.codecs import text_key, video_key
 from maxi_core.bags.run import Job
 from maxi_core.errors import CannotTellError, MaxiError
-from maxi_core.plugin.calls import blamed
+from maxi_core.plugin.calls import blamed, tokens_each
 from maxi_core.plugin.roles import Expander, Filter, Source
 from maxi_core.system.locks import holder_of
 from maxi_core.system.remote import RemotePath
@@ -113,8 +113,7 @@ def _stage(job: Job, stage: str, source: Source, keys: Iterable[str], most: int,
     if isinstance(source, Filter):
         asked = most  # which of the bags are known nobody knows before they are there
     frames = getattr(source.options, "frames", None)
-    with blamed(source.label, "when it was asked for its tokens"):
-        tokens = source.tokens_each()
+    tokens = tokens_each(source)
     return Stage(
         stage,
         source.label,

@@ -15,6 +15,7 @@ from maxi_core.errors import UsageError
 from maxi_core.plugin.calls import inject
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.engine import Engine
+from maxi_core.plugin.engine_calls import check, cores_of, is_apart
 from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injector, Matcher
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
@@ -110,14 +111,14 @@ def make_job(
     sources = make_sources(catalog, recipe)
     engine = recipe.make(catalog, section.engine)
     assert isinstance(engine, Engine)
-    engine.check()
+    check(engine)
     dictionary = spelt(read_dictionary(section.dictionary, catalog), section.names)
     injector = recipe.core("sources", SourcesSection).injector
     if injector != "none":
         source = recipe.make(catalog, injector)
         assert isinstance(source, Injector)
         dictionary = injected(source, dictionary, sources.augmenter, store, video, keep=not dry)
-    answer = _by_engine(engine, catalog, recipe, dictionary, strict=strict) if engine.apart else None
+    answer = _by_engine(engine, catalog, recipe, dictionary, strict=strict) if is_apart(engine) else None
     return Job(
         videos,
         dictionary,
@@ -170,7 +171,7 @@ def _by_engine(
     from maxi_core.bags.answering import work_of
     from maxi_core.bags.by_engine import ByEngine
 
-    work = work_of(catalog, recipe, dictionary, engine.cores(), strict=strict)
+    work = work_of(catalog, recipe, dictionary, cores_of(engine), strict=strict)
     return ByEngine(engine, work) if work else None
 
 

@@ -9,9 +9,10 @@ from torch import nn
 from maxi_core.clip.checkpoints import ABOUT, build, read_weights
 from maxi_core.clip.device import pick_device
 from maxi_core.clip.image_tower import IMAGENET, Normalisation, Statistics
-from maxi_core.clip.model import Pooling, VideoCLIP, check_finite, identity_of, mean_over_frames, own_statistics
+from maxi_core.clip.model import VideoCLIP, check_finite, identity_of, own_statistics
 from maxi_core.clip.model_rules import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
+from maxi_core.clip.pooling import attached, mean_over_frames
 from maxi_core.clip.temporal_record import as_record, module_for
 from maxi_core.clip.tokens import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.errors import MaxiError, UsageError
@@ -60,7 +61,7 @@ def load_model(
 
         force_patch_dropout(clip.visual, patch_dropout, name)
     before = _shape_of(clip.visual)
-    pooling: Pooling = mean_over_frames if module is None else module.attach(clip.visual, frames)
+    pooling = mean_over_frames if module is None else attached(module, clip.visual, frames)
     model = VideoCLIP(
         clip,
         found.config,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maxi_core.clip.image_tower import Statistics, encode_images, encode_patches, normalise
+from maxi_core.clip.pooling import Pooling, exact, mean_over_frames, pooled
 from maxi_core.clip.textual import encode_text
 from maxi_core.clip.tokens import Tokenizing, Tokens, tokenize
 from maxi_core.errors import MaxiError, UsageError
@@ -24,13 +25,7 @@ SIGMA_FLOOR = 0.001  # never below
 HIGHEST = 700.0  # a logarithm whose number still is one in float64
 AT_ONCE = 64  # frames that go through the tower together where nothing is differentiated: bounds the memory
 
-Pooling = Callable[[Tensor], Tensor]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-def mean_over_frames(features: Tensor) -> Tensor:
-    """Return the mean of frame features, (B, T, D) -> (B, D): the paper's pooling, without parameters."""
-    return _exact(features).mean(dim=1)
 
 
 class VideoCLIP(nn.Module):
@@ -152,18 +147,25 @@ class VideoCLIP(nn.Module):
         together = torch.is_grad_enabled() or self.fixed_frames  # a changed tower needs all frames of a video
         parts = [images] if together else torch.split(images, AT_ONCE)
         features = torch.cat([encode_images(self.visual, part, checkpointing=self.checkpointing) for part in parts])
-        pooled = self.pooling(features.view(batch, count, -1))  # (B * T, D) -> (B, T, D) -> (B, D)
-        return functional.normalize(_exact(pooled), dim=-1)
+        videos = exact(self.pool(features.view(batch, count, -1)))  # (B * T, D) -> (B, T, D) -> (B, D)
+        return functional.normalize(videos, dim=-1)
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Return the video features that the pooling makes of frame features, (B, T, D) -> (B, D).
+
+        Raises PluginError that names the temporal module where they are none.
+        """
+        return pooled(str((self.temporal or {}).get("name", "pooling")), self.pooling, features)
 
     def encode_patches(self, frames: Tensor) -> Tensor:
         """Return patch features of length 1, (B, T, 3, S, S) -> (B, T, rows, columns, D) float32."""
         patches = encode_patches(self.visual, self._images(frames))
         patches = patches.view(*frames.shape[:2], *patches.shape[1:])
-        return functional.normalize(_exact(patches), dim=-1)
+        return functional.normalize(exact(patches), dim=-1)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Return text features, token ids (P, L) -> (P, D) float32 of length 1; L is the context length."""
-        return functional.normalize(_exact(encode_text(self.clip, tokens)), dim=-1)
+        return functional.normalize(exact(encode_text(self.clip, tokens)), dim=-1)
 
     def forward(self, frames: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return video features (B, D), text features (P, D) and the scale of their cosines: a step's whole work."""
@@ -235,8 +237,3 @@ def _side(name: str, clip: nn.Module) -> int:
     if height != width:
         raise UsageError(f"model '{name}' takes images of {height} x {width} pixels", "maxi crops squares: use another")
     return int(height)
-
-
-def _exact(features: Tensor) -> Tensor:
-    """Return features in float32, or in float64 if the model is."""
-    return features if features.dtype == torch.float64 else features.float()

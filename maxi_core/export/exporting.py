@@ -66,7 +66,7 @@ def _refuse_temporal(model: VideoCLIP, target: str) -> None:
 
     frames = torch.randn(2, 3, model.width, generator=torch.Generator().manual_seed(0))
     own = model.fixed_frames or isinstance(model.pooling, nn.Module)
-    if own or not torch.allclose(model.pooling(frames), frames.mean(dim=1)):
+    if own or not torch.allclose(model.pool(frames), frames.mean(dim=1)):
         named = (model.temporal or {}).get("name", "of its own")
         raise UsageError(
             f"{target} holds images and texts one by one, and '{model.name}' has the temporal module {named}",

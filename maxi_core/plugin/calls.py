@@ -5,6 +5,7 @@ library would hold the process until its last call has ended.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from maxi_core.plugin.global_state import untouched
 from maxi_core.plugin.roles import Augment, Augmenter, Injector, Source
 from maxi_core.texts import LONGEST, counted, tidy
 from maxi_core.types import Dictionary, Failed, Form
-from maxi_core.video.sampling import Sampling
+from maxi_core.video.sampling import MOST_OF_A_VIDEO, Sampling
 
 log = logging.getLogger("maxi")
 
@@ -93,19 +94,25 @@ plugins_log = logging.getLogger("maxi.plugins")
 
 
 @contextmanager
-def blamed(name: str, when: str) -> Iterator[None]:
+def named(name: str, when: str) -> Iterator[None]:
     """Turn whatever a plugin raises into a PluginError that names it; a MaxiError is its own word to the user.
 
     So does one that calls `sys.exit`: it must not end the command as if all were done.
     """
     try:
-        with untouched(name, when):
-            yield
+        yield
     except (MaxiError, *LEAVING):
         raise
     except BaseException as error:
         plugins_log.debug("%s raised %s", name, when, exc_info=True)
         raise PluginError(f"'{name}' {deed(error)} {when}", "the traceback: maxi --log-level debug ...") from error
+
+
+@contextmanager
+def blamed(name: str, when: str) -> Iterator[None]:
+    """Do as `named`, and put back what all code of the process shares, random numbers too; not for what comes often."""
+    with named(name, when), untouched(name, when):
+        yield
 
 
 def call(name: str, when: str, function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
@@ -124,8 +131,11 @@ def call(name: str, when: str, function: Callable[..., Any], *arguments: Any) ->
 
 
 def ask(name: str, method: Callable[[list[Any]], object], questions: list[Any]) -> tuple[Sequence[Any], str]:
-    """Return the answers of a plugin to questions, and in words what it did instead of answering each."""
-    answers, what = call(name, "when it was asked", method, questions)
+    """Return the answers of a plugin to questions, and in words what it did instead of answering each.
+
+    It gets a list of its own, which it may change.
+    """
+    answers, what = call(name, "when it was asked", method, list(questions))
     if not what and not isinstance(answers, (list, tuple)):
         return (), f"returned {type(answers).__name__}, not a list of answers"
     if not what and len(answers) != len(questions):
@@ -139,6 +149,10 @@ def sampling_of(source: Source) -> Sampling | None:
     if what or not isinstance(wanted, Sampling | None):
         said = what or f"wants frames by {wanted!r:.80}, which is no Sampling"
         raise PluginError(f"source '{source.label}' {said}")
+    if wanted is not None and wanted.kind not in ("all", "rate") and wanted.count > MOST_OF_A_VIDEO:
+        raise PluginError(
+            f"source '{source.label}' wants {wanted.count:.0f} frames of each video, and {MOST_OF_A_VIDEO} is the most"
+        )
     return wanted
 
 
@@ -152,7 +166,8 @@ def deed(error: BaseException) -> str:
 def one_line(reason: object) -> str:
     """Return the words of a plugin in one line, of at most `LONGEST` characters."""
     try:
-        return " ".join(str(reason).split())[:LONGEST] or "it does not say why"
+        said = "" if reason is None else str(reason)
+        return " ".join(said.split())[:LONGEST] or "it does not say why"
     except Exception as error:
         return f"its reason cannot be read ({type(error).__name__})"
 
@@ -183,10 +198,29 @@ def fingerprint(source: Source) -> dict[str, str]:
 def notes(source: Source) -> list[str]:
     """Return what a source notes of its answers; a fault of it is a note, too, since the bags are made by then."""
     try:
-        return [str(note) for note in source.notes()]
-    except Exception as error:
-        plugins_log.debug("%s raised when it was asked for its notes", source.name, exc_info=True)
-        return [" ".join(f"its notes cannot be had: {type(error).__name__}: {error}".split())]
+        with untouched(source.name, when := "when it was asked for its notes"):
+            said: object = source.notes()
+            if isinstance(said, (list, tuple)):
+                return [one_line(note) for note in said]
+        fault = f"gave {type(said).__name__}, not a list of texts"
+    except LEAVING:
+        raise
+    except BaseException as error:
+        plugins_log.debug("%s raised %s", source.name, when, exc_info=True)
+        fault = deed(error)
+    log.warning("source '%s' %s %s", source.label, fault, when)
+    return [f"its notes cannot be had: it {fault}"]
+
+
+def tokens_each(source: Source) -> int | None:
+    """Return the tokens that a source takes for a question, None for one that uses none; raises PluginError."""
+    with blamed(source.label, "when it was asked for its tokens"):
+        said: object = source.tokens_each()
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, (int, float)) or not 0 <= said < math.inf:
+        raise PluginError(f"source '{source.label}' says {said!r:.80} of its tokens, which is no number of them")
+    return round(said)
 
 
 def inject(source: Injector, dictionary: Dictionary, augmenter: Augmenter | None) -> Dictionary:
@@ -216,7 +250,7 @@ def augment_by(augmenter: Augmenter | None) -> Augment:
         rest = iter(texts)
         while batch := list(islice(rest, augmenter.batch)):
             with blamed(augmenter.name, "when an injector asked it for forms"):
-                answers = augmenter.augment(batch)
+                answers = augmenter.augment(list(batch))
             if not isinstance(answers, list) or len(answers) != len(batch):
                 count = f"{counted(len(answers), 'answer')}" if isinstance(answers, list) else type(answers).__name__
                 raise PluginError(f"source '{augmenter.name}' gave {count} to {counted(len(batch), 'text')}")

@@ -133,6 +133,12 @@ def _from_environment(env: Mapping[str, str]) -> Ranks:
     return Ranks(rank, world, local) if world > 1 else ALONE
 
 
+def is_of_device(error: BaseException) -> bool:
+    """Whether an error may be what the device says of its memory, or torch of a rank that is gone: `device_errors`."""
+    memory = isinstance(error, RuntimeError) and any(word in str(error) for word in MEMORY)
+    return memory or (isinstance(error, RuntimeError) and dist.is_initialized())
+
+
 @contextmanager
 def device_errors(device: torch.device, shape: Sequence[int]) -> Iterator[None]:
     """Turn what the device says when memory is short, or another rank gone, into one line.

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from maxi_core.batches.batch import Batch
 from maxi_core.batches.prompting import stable_number
 from maxi_core.clip.model import VideoCLIP
-from maxi_core.errors import MaxiError, PluginError, UsageError
-from maxi_core.plugin.calls import blamed, deed
+from maxi_core.errors import PluginError, UsageError
+from maxi_core.plugin.calls import blamed
 from maxi_core.settings.options import deciding
-from maxi_core.system.ranks import MEMORY, Ranks
+from maxi_core.system.ranks import Ranks
+from maxi_core.training.asking import loss_of
 from maxi_core.training.objective import Encoded, Features, Objective, Teacher
 from maxi_core.training.teachers import TeacherWeights, made_equal
 
@@ -50,8 +51,8 @@ class Combined:
         for name, objective in self.objectives.items():
             with blamed(name, "when it was asked for its teacher and head"):
                 head, teacher = _head(name, objective, model, seed), _teacher(name, objective)
-            if head is not None:
-                self.heads[name] = head.to(model.logit_scale).train()
+                if head is not None:
+                    self.heads[name] = head.to(model.logit_scale).train()
             if teacher is not None:
                 self._wanted[name] = teacher
             if teacher is not None and teacher.between is not None and model.checkpointing:
@@ -59,6 +60,7 @@ class Combined:
                 raise UsageError(
                     f"--grad-checkpointing does not go with the second pass of {name}: {why}", "leave it out"
                 )
+        self._watched = [*_one_of_each_part(model), *self.parameters.values()]
         self._mean = None if ema is None else Teacher(ema)
         every = (*self._wanted.values(), *([self._mean] if self._mean else []))
         self.teachers = {wanted: TeacherWeights(model, wanted) for wanted in every}
@@ -124,7 +126,8 @@ class Combined:
         there = replace(batch, **labels)
 
         def asked(name: str, said: Encoded) -> Tensor:
-            return _asked(name, self.objectives[name], self._features(name, said, taught, there, place, others))
+            features = self._features(name, said, taught, there, place, others)
+            return loss_of(name, self.objectives[name], features, self._watched)
 
         def others(said: Encoded) -> Tensor:
             return _sum({one: asked(name, said) for name, one in self.objectives.items() if one.alone})
@@ -237,6 +240,15 @@ def _sum(losses: Mapping[Objective, Tensor]) -> Tensor:
     return sum(parts[1:], parts[0])
 
 
+def _one_of_each_part(model: VideoCLIP) -> list[nn.Parameter]:
+    """Return a trained weight of each part of the model: whoever calls backward adds to the gradient of one."""
+    found: dict[str, nn.Parameter] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            found.setdefault(".".join(name.split(".")[:2]), parameter)  # clip.visual, clip.transformer, pooling.layers
+    return list(found.values())
+
+
 def _weighted(name: str, objective: Objective) -> str:
     return name if objective.weight == 1 else f"{objective.weight:g} {name}"
 
@@ -260,21 +272,6 @@ def _teacher(name: str, objective: Objective) -> Teacher | None:
     if wanted is not None and wanted.between is not None and not (wanted.decay is None and 0 <= wanted.between < 1):
         raise PluginError(f"'{name}' wants {wanted!r}", "between takes 0 or more, below 1, and no decay")
     return wanted
-
-
-def _asked(name: str, objective: Objective, features: Features) -> Tensor:
-    try:
-        loss: object = objective.loss(features)
-    except MaxiError:
-        raise
-    except Exception as error:
-        if isinstance(error, RuntimeError) and (dist.is_initialized() or any(word in str(error) for word in MEMORY)):
-            raise  # a rank may be gone, memory may be short: whoever takes the step says so
-        raise PluginError(f"'{name}' {deed(error)} when it was asked for its loss") from error
-    if not isinstance(loss, Tensor) or loss.ndim:
-        shape = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise PluginError(f"'{name}' gave {shape} for its loss, not a tensor without dimensions")
-    return loss
 
 
 # Features of all ranks on each rank, with gradients: for negatives across ranks (method.md, losses, `--gather`).

@@ -35,6 +35,7 @@ from maxi_core.system.remote_folders import Upload, here, upload_to
 from maxi_core.system.replacing import refuse_among_videos, refuse_foreign_files
 from maxi_core.system.urls import is_remote
 from maxi_core.texts import counted
+from maxi_core.training.asking import constant_because
 from maxi_core.training.combined import Combined, settings_of
 from maxi_core.training.loop import LoopPlan, steps_per_epoch
 from maxi_core.training.metrics_log import CURVE, METRICS, bag_table, make_reports
@@ -240,7 +241,7 @@ def _check_gradient(source: Source, section: TrainSection, objectives: Mapping[s
         of_classes = objective.prompts == "classes"
         entries = len(examples.classes) if of_classes else examples.entries
         alike = empty or (entries == 1 and len({frozenset(examples[n].texts) for n in range(len(examples))}) == 1)
-        why = objective.constant_because(met, entries, alike=alike)
+        why = constant_because(name, objective, met, entries, alike=alike)
         if why:
             fix = "raise --batch-size" if met == 1 and not of_classes else "use videos of several entries"
             fix += "" if met == 1 and not of_classes else ", or another --loss"

@@ -8,21 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.errors import words_of
+from maxi_core.errors import LEAVING, words_of
 from maxi_core.system.remote import admit, passport
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.texts import counted
-from maxi_core.types import Video
+from maxi_core.types import Clip, Video
 from maxi_core.video.decoders import Decode, Side, load
 from maxi_core.video.frames import Decoded, Frames, Info
-from maxi_core.video.sampling import Sampling, union
+from maxi_core.video.sampling import MOST_OF_A_VIDEO, Sampling, union
 from maxi_core.video.skips import VideoError, VideoFailed
 from maxi_core.video.wire import pack
 
 if TYPE_CHECKING:
     from maxi_core.video.frame_cache import FrameCache
-
-MOST = 10_000  # frames of one video for one consumer: more than six minutes of every frame, several gigabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +73,10 @@ class Job:
         """
         try:
             for sampling in self.wanted.values():
-                if sampling.kind in ("all", "rate") and (length := sampling.length(n, rate)) > MOST:
+                if sampling.kind in ("all", "rate") and (length := sampling.length(n, rate)) > MOST_OF_A_VIDEO:
                     raise VideoError(
                         "too-long",
-                        f"{length} frames of this video are wanted, and {MOST} is the most",
+                        f"{length} frames of this video are wanted, and {MOST_OF_A_VIDEO} is the most",
                         "cut it with --clip-seconds",
                     )
             indices = self.indices(n, rate)
@@ -107,6 +105,18 @@ class Job:
             decoded.damage,
             decoded.info,
         )
+
+    def clip(self, name: str, frames: Frames | VideoFailed) -> Clip | VideoFailed | None:
+        """Return what a consumer is handed: its clip, or why there is none; None if it wants no frames."""
+        if name not in self.wanted:
+            return None
+        if isinstance(frames, VideoFailed):
+            return frames
+        try:
+            return Clip(self.video, frames[name])
+        except MemoryError:
+            many, fix = counted(len(frames.indices[name]), "frame"), "ask for fewer or smaller frames"
+            return VideoFailed(f"not enough memory for {many}; {fix}", "memory", fix)
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as values that JSON knows."""
@@ -150,8 +160,12 @@ def answer(job: Job, decode: Decode, setup: Setup, cache: FrameCache | None) -> 
         return VideoFailed(str(error), error.kind, error.fix, setup.decoder)
     except MemoryError:
         return _failed("not enough memory for its frames", "memory", "ask for fewer or smaller frames", setup)
-    except Exception as error:  # a decoder, ours or a stranger's, may raise anything on a damaged file
-        what = " ".join(f"the decoder raised {type(error).__name__}: {words_of(error)}".splitlines()[:1])
+    except LEAVING:
+        raise
+    except BaseException as error:  # a decoder, ours or a stranger's, may raise anything on a damaged file, or leave
+        did = f"raised {type(error).__name__}: {words_of(error)}"
+        did = f"called sys.exit({error.code!r:.80})" if isinstance(error, SystemExit) else did
+        what = "".join(f"the decoder {did}".splitlines()[:1])
         return _failed(what, "decoder", "look at the file, or choose another --decoder", setup)
 
 

@@ -7,6 +7,8 @@ from random import Random
 from typing import Literal, get_args
 
 MOST_FRAMES = 1000  # of a clip: a count that is no mistake, and 600 MB as the floats of a model of 224 pixels
+# frames of one video for one consumer: more than six minutes of every frame, several gigabytes
+MOST_OF_A_VIDEO = 10_000
 Kind = Literal["uniform", "middles", "random", "all", "rate"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

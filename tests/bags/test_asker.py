@@ -328,13 +328,45 @@ def test_answers_are_tidied_and_capped(tmp_path: Path) -> None:
         (Match(Video("v", Path("v")), "sleeping", 0.5), "'sleeping', which is not in the dictionary"),
         (Match(Video("w", Path("w")), "waving", 0.5), "with the match of another video (w)"),
         (Match(Video("v", Path("v")), "waving", float("nan")), "with the score nan"),
+        (Match(Video("v", Path("v")), "waving", None), "with the score None, which is no number"),  # type: ignore[arg-type]
         (["waving"], "answered list, not a Match"),
+        *(
+            (Match(Video("v", Path("v")), "waving", 0.5, top), line)
+            for top, line in [
+                (None, "answered with top that is NoneType, not a tuple"),
+                (iter((("waving", 0.5),)), "answered with top that is a tuple_iterator, not a tuple"),
+                (map(str, ()), "answered with top that is a map, not a tuple"),
+                (("waving",), "with 'waving' in top, which is no pair of an entry and its score"),
+                ((("waving", float("nan")),), "with the score of 'waving' in top nan"),
+                ((("waving", float("-inf")),), "with the score of 'waving' in top -inf"),
+                ((("waving", "0.5"),), "with the score of 'waving' in top '0.5', which is no number"),
+                ((("waving", 0.5), ("waving", 0.4)), "with 'waving' twice in top"),
+                ((("sleeping", 0.5),), "with 'sleeping' in top, which is not in the dictionary"),
+            ]
+        ),
     ],
 )
 def test_a_match_must_be_of_the_video_and_in_the_dictionary(answer, line) -> None:
     codec = match_codec(Dictionary("d", ("waving",)))
     with pytest.raises(ValueError, match=line.replace("(", r"\(").replace(")", r"\)")):
         codec.check(Video("v", Path("v")), answer)
+
+
+def test_a_source_may_use_up_the_list_that_it_was_given(tmp_path: Path) -> None:
+    def pops(questions: list[str]) -> list[list[str]]:
+        return [[f"{questions.pop(0)}!"] for _ in range(len(questions))]
+
+    def adds(questions: list[str]) -> list[list[str]]:
+        questions.append("more")
+        return [[f"{question}!"] for question in questions[:-1]]
+
+    def stops_short(questions: list[str]) -> list[list[str]]:
+        del questions[1:]
+        return [[f"{question}!"] for question in questions]
+
+    for place, method in enumerate((pops, adds, stops_short)):
+        answers = ask(method, tmp_path / str(place))
+        assert answers == {question: [f"{question}!"] for question in QUESTIONS}, method.__name__
 
 
 def test_a_reason_that_is_no_text_becomes_one_line(tmp_path: Path) -> None:
@@ -345,7 +377,7 @@ def test_a_reason_that_is_no_text_becomes_one_line(tmp_path: Path) -> None:
     reasons = {"q0": 5, "q1": "two\nlines", "q2": None, "q3": Odd(), "q4": "x" * 10_000}
     answers = ask(lambda qs: [Failed(reasons[q]) if q in reasons else [f"{q}!"] for q in qs], tmp_path)
     said = [answers[question].reason for question in reasons]
-    assert said[:4] == ["5", "two lines", "None", "its reason cannot be read (RuntimeError)"]
+    assert said[:4] == ["5", "two lines", "it does not say why", "its reason cannot be read (RuntimeError)"]
     assert len(said[4]) == 1000
 
 

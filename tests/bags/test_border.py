@@ -57,6 +57,28 @@ def test_a_source_that_raises_the_oddest_error_when_it_is_asked_is_named(world, 
     assert (world.out / "bags.jsonl").is_file()
 
 
+@pytest.mark.parametrize("tokens", ["'many'", "None + 1", "float('nan')", "-5", "True"])
+def test_tokens_that_are_no_number_are_one_line(world, fake_dist, tokens: str) -> None:
+    fake_dist("faulty", FAULTY.replace("def expand", f"def tokens_each(self): return {tokens}\n        def expand"))
+    ran = world.bags("--dry-run", sources=f"{CAST},faulty")
+    assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
+    assert "'faulty' " in ran.err
+    assert "tokens" in ran.err
+
+
+@pytest.mark.parametrize("kind", ["uniform", "middles", "random"])
+def test_a_source_that_wants_more_frames_than_memory_holds_is_one_line(world, fake_dist, kind: str) -> None:
+    blip = (
+        "frames = None\n        def caption(self, clips):\n            return [[] for _ in clips]\n        def expand"
+    )
+    body = FAULTY.replace("def expand", blip.replace("None", f"maxi_core.Sampling('{kind}', 10**7)"))
+    fake_dist("faulty", body.replace("Expander", "Captioner"))
+    ran = world.bags(sources=f"{CAST},faulty")
+    assert ran.code == ExitCode.USAGE
+    line = "maxi: error: source 'faulty' wants 10000000 frames of each video, and 10000 is the most"
+    assert ran.err.splitlines()[-1] == line
+
+
 INJECTOR = """
     from maxi_core import Dictionary, Injector, hookimpl
     class Odd(Injector):
@@ -114,6 +136,7 @@ AUGMENTER = """
     [
         ("raise OSError('gone')", "'weak' raised OSError: gone when an injector asked it for forms"),
         ("return []", "source 'weak' gave 0 answers to 1 text"),
+        ("return [texts.pop()] and []", "source 'weak' gave 0 answers to 1 text"),
         ("return iter([])", "source 'weak' gave list_iterator to 1 text"),
         ("return [['standing']]", "source 'weak' answered ['standing'], not a list of forms"),
     ],

@@ -7,10 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from maxi_core.errors import ExitCode
+from maxi_core.plugin.engine import Engine, Work
+from maxi_core.types import Failed
 from tests.conftest import Ran
 
 CAST = "toynoise,toymatch,toygpt,toyblip,toyverbs"
@@ -132,6 +135,125 @@ def test_what_no_engine_can_do_is_one_line(world, monkeypatch) -> None:
     ran = world.bags("--engine", "ray")
     assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
     assert "engine 'ray' needs the package ray, which is not installed; pip install 'maxi[ray]'" in ran.err
+
+
+ODD = """
+    import sys
+    from maxi_core import Engine, Failed, hookimpl
+
+    class Odd(Engine):
+        name = "odd"
+        def cores(self):
+            {cores}
+        def check(self):
+            {check}
+        def close(self):
+            if hasattr(self, "work"):
+                self.work.close()
+            {close}
+        def run(self, work, items):
+            self.work = work
+            {run}
+
+    @hookimpl
+    def maxi_register_engines():
+        return [Odd]
+"""
+EACH = "return ({given} for place, item in enumerate(items))"
+
+
+def odd(fake_dist, **bodies: str) -> None:
+    fake_dist("odd", ODD.format(**{"cores": "pass", "check": "pass", "close": "pass", "run": "pass", **bodies}))
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("(place + 5, work(item))", "engine 'odd' gave a result of the item 5, which none waits for"),
+        ("(-1, work(item))", "engine 'odd' gave a result of the item -1, which none waits for"),
+        ("(0, work(item))", "engine 'odd' gave a result of the item 0, which none waits for"),
+        ("(str(place), work(item))", "engine 'odd' gave '0' for the place of an item, not a whole number"),
+        ("(place, None)", "engine 'odd' gave None for the result of an item, not a text or Failed"),
+        ("(place, Failed)", "for the result of an item, not a text or Failed"),
+        ("(place, 'not json')", "engine 'odd' gave 'not json' for the result of an item, which the work has not given"),
+        ("(place, '[]')", "engine 'odd' gave '[]' for the result of an item, which the work has not given"),
+        ("(place, item)", "for the result of an item, which the work has not given"),
+        ("work(item)", ", not the place of an item and its result"),
+        ("None", "engine 'odd' gave None, not the place of an item and its result"),
+        ("1 / 0", "engine 'odd' raised ZeroDivisionError: division by zero when it ran"),
+        ("sys.exit(0)", "engine 'odd' called sys.exit(0) when it ran"),
+    ],
+)
+def test_an_engine_that_gives_no_results_of_its_items_is_named(many, fake_dist, given: str, line: str) -> None:
+    odd(fake_dist, run=EACH.format(given=given))
+    ran = run(many, "--engine", "odd")
+    assert ran.code == ExitCode.USAGE
+    assert [one for one in ran.err.splitlines() if "error" in one] == ran.err.splitlines()[-1:]
+    assert line in ran.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "line"),
+    [
+        ({"run": "return None"}, "engine 'odd' raised TypeError: 'NoneType' object is not iterable when it ran"),
+        ({"run": "return iter(())"}, "engine 'odd' ended without taking any item"),
+        ({"run": "return [None for _ in items][:0]"}, "engine 'odd' gave no result of 4 items that it took"),
+        (
+            {"run": "two = list(items)[:2]; return [(1, work(two[0])), (0, work(two[1]))]"},
+            "engine 'odd' gave the result of one item at the place of another",
+        ),
+        ({"run": "sys.exit(0)"}, "engine 'odd' called sys.exit(0) when it ran"),
+        ({"check": "sys.exit(0)"}, "'odd' called sys.exit(0) when it was asked whether it can work here"),
+        ({"check": "1 / 0"}, "'odd' raised ZeroDivisionError: division by zero when it was asked whether it can"),
+        ({"cores": "return 'many'"}, "engine 'odd' gave 'many' for the cores of a worker, which has one or more"),
+        ({"cores": "return 0"}, "engine 'odd' gave 0 for the cores of a worker"),
+        ({"cores": "sys.exit(0)"}, "'odd' called sys.exit(0) when it was asked for the cores of a worker"),
+        (
+            {"run": EACH.format(given="(place, work(item))"), "close": "sys.exit(0)"},
+            "'odd' called sys.exit(0) when it was closed",
+        ),
+    ],
+)
+def test_an_engine_that_cannot_be_used_is_named(many, fake_dist, bodies: dict[str, str], line: str) -> None:
+    odd(fake_dist, **bodies)
+    ran = run(many, "--engine", "odd")
+    assert ran.code == ExitCode.USAGE
+    assert line in ran.err.splitlines()[-1]
+    assert not (many.out / "bags.jsonl").exists()
+
+
+def test_an_engine_that_cannot_be_closed_either_is_blamed_for_what_came_first(many, fake_dist) -> None:
+    odd(fake_dist, run="1 / 0", close="sys.exit(0)")
+    ran = run(many, "--engine", "odd")
+    assert ran.code == ExitCode.USAGE
+    assert "engine 'odd' called sys.exit(0) when it was closed" in ran.err
+    assert "engine 'odd' raised ZeroDivisionError: division by zero when it ran" in ran.err.splitlines()[-1]
+
+
+def test_what_is_raised_where_items_are_made_is_not_the_engines_doing() -> None:
+    from maxi_core.plugin.engine_calls import results
+
+    class Plain(Engine):
+        name = "plain"
+
+        def run(self, work: Work, items: Iterable[str]) -> Iterator[tuple[int, str | Failed]]:
+            yield from ((place, work(item)) for place, item in enumerate(items))
+
+    def items() -> Iterator[str]:
+        yield "one"
+        raise OSError("the disk is gone")
+
+    class Upper:
+        def __call__(self, item: str) -> str:
+            return item.upper()
+
+        def close(self) -> None:
+            pass
+
+    running = results(Plain(), Upper(), items())
+    assert next(running) == (0, "ONE")
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(running)
 
 
 RAISING = """

@@ -103,6 +103,34 @@ def test_a_bag_that_a_filter_cannot_look_at_or_changes_otherwise_stays_as_it_is(
     assert filters.bags("--filters", "odd", "--max-skipped", "1").code == ExitCode.SKIPPED
 
 
+@pytest.mark.parametrize(
+    ("texts", "line"),
+    [
+        ("(text for text in bag.texts)", "answered with texts that is a generator, not a tuple"),
+        ("iter(bag.texts)", "answered with texts that is a tuple_iterator, not a tuple"),
+        ("set(bag.texts)", "answered with texts that is a set, not a tuple"),
+        ("None", "answered with texts that is NoneType, not a tuple"),
+        ("'a text'", "answered with texts that is a str, not a tuple"),
+        ("tuple(text.text for text in bag.texts)", "in its texts, which is no Text"),
+    ],
+)
+def test_a_filter_whose_texts_are_no_tuple_is_told_so_and_nothing_is_kept(world, fake_dist, texts, line) -> None:
+    world.bags()
+    before = world.records()
+    fake_dist("filters", FILTERS.replace("bag.texts[: self.options.left]", texts))
+    ran = world.bags("--filters", "less")
+    assert (ran.code, world.records()) == (ExitCode.SKIPPED, before), "it was switched off"
+    assert "source 'less' was switched off: 5 faults in a row, the last: " in ran.err
+    assert line in ran.err
+    assert not [path for path in (world.folder / "store").glob("less*/*.jsonl") if path.read_text()]
+
+
+def test_a_filter_may_give_a_list(world, fake_dist) -> None:
+    fake_dist("filters", FILTERS.replace("bag.texts[: self.options.left]", "list(bag.texts[:1])"))
+    assert world.bags("--filters", "less").code == ExitCode.DONE
+    assert sizes(world) == [1] * 6
+
+
 def test_a_filter_that_empties_all_bags_is_named_and_ends_with_code_3(filters) -> None:
     ran = filters.bags("--filters", "less", "-o", "less.left=0")
     assert ran.code == ExitCode.SKIPPED

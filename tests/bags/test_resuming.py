@@ -145,14 +145,18 @@ def test_a_text_that_cannot_be_augmented_is_recorded_once_however_often_it_comes
     ("said", "noted"),
     [
         ("return ['asked without temperature']", "asked without temperature"),
-        ("return 1 / 0", "its notes cannot be had: ZeroDivisionError: division by zero"),
+        ("return 1 / 0", "its notes cannot be had: it raised ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "its notes cannot be had: it called sys.exit(0)"),
+        ("return 'a word'", "its notes cannot be had: it gave str, not a list of texts"),
     ],
 )
 def test_what_a_source_has_to_note_of_its_answers_is_in_the_manifest(world, fake_dist, said, noted) -> None:
     body = f"def notes(self): {said}\n        def expand"
     fake_dist("noting", EXPANDER.format(name="noting").replace("def expand", body))
-    world.bags(sources=f"{CAST},noting")
-    assert manifest(world)["notes"] == {"noting": [noted]}
+    ran = world.bags(sources=f"{CAST},noting")
+    assert (ran.code, manifest(world)["notes"]) == (ExitCode.DONE, {"noting": [noted]})
+    fault = noted.removeprefix("its notes cannot be had: it ")
+    assert (f"source 'noting' {fault} when it was asked for its notes" in ran.err) == (fault != noted)
 
 
 def test_the_files_of_a_run_can_be_read_by_whom_the_umask_lets(world) -> None:

@@ -13,9 +13,9 @@ import pytest
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.types import Video
 from maxi_core.video.frames import Frames
-from maxi_core.video.jobs import MOST, Job
+from maxi_core.video.jobs import Job
 from maxi_core.video.reader import read_jobs, read_videos
-from maxi_core.video.sampling import Sampling, at_rate
+from maxi_core.video.sampling import MOST_OF_A_VIDEO, Sampling, at_rate
 from maxi_core.video.skips import VideoFailed
 from tests.video.clips import MATRIX, X264, Coding, Image, numbered, numbers_in, write, write_numbered
 from tests.video.decoding import decode, loadable
@@ -127,7 +127,38 @@ def test_a_request_for_more_frames_than_memory_holds_is_a_failed_video(good: Pat
     [(_, answer)] = read_videos([Video("a", good)], wanted, VideoOptions(workers=0))
     assert isinstance(answer, VideoFailed)
     assert answer.error == "too-long"
-    assert answer.reason.startswith(f"360000 frames of this video are wanted, and {MOST} is the most; ")
+    assert answer.reason.startswith(f"360000 frames of this video are wanted, and {MOST_OF_A_VIDEO} is the most; ")
+
+
+def test_frames_that_memory_does_not_hold_when_they_are_handed_over_are_a_failed_video(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(self: Frames, name: str) -> None:
+        raise MemoryError
+
+    job = Job(Video("a", good), {"some": Sampling("uniform", 3)})
+    [(_, frames)] = read_jobs([job], VideoOptions(workers=0))
+    monkeypatch.setattr(Frames, "__getitem__", short)
+    failed = job.clip("some", frames)
+    assert isinstance(failed, VideoFailed)
+    assert (failed.error, failed.reason) == (
+        "memory",
+        "not enough memory for 3 frames; ask for fewer or smaller frames",
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "did"), [("leave", "called sys.exit(0)"), ("odd", "raised Odd: of an odd kind"), ("raise", "raised Run")]
+)
+def test_a_decoder_that_leaves_costs_one_video(workers: int, name: str, did: str) -> None:
+    videos = [Video(one, Path(one)) for one in ("a", name, "b")]
+    read = list(read_videos(videos, {"clip": Sampling("middles", 4)}, VideoOptions(decoder=FAULTY, workers=workers)))
+    assert [isinstance(answer, VideoFailed) for _, answer in read] == [False, True, False]
+    failed = read[1][1]
+    assert isinstance(failed, VideoFailed)
+    assert (failed.error, failed.decoder) == ("decoder", FAULTY)
+    assert failed.reason.startswith(f"the decoder {did}")
 
 
 def test_a_header_that_promises_billions_of_frames_is_not_believed(tmp_path: Path) -> None:
