@@ -66,15 +66,20 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
             return ExitCode.DONE
         if bug is None:
             raise
-        if isinstance(bug, OSError) and (reason := _stdout_refuses(bug)):
-            complain(f"cannot write to stdout: {reason}")
-            return ExitCode.FAILED
-        if isinstance(bug, OSError) and bug.errno in CLOSED and bug.filename is not None:
-            complain(f"cannot get at {os.fsdecode(bug.filename)}: {bug.strerror}; look at it with ls -ld")
-            return ExitCode.USAGE
-        complain(f"a bug in maxi: {type(bug).__name__}: {words_of(bug)}; {_kept_traceback()}")
-        return ExitCode.FAILED
+        return _said_of(bug)
     return returned if isinstance(returned, int) else ExitCode.DONE
+
+
+def _said_of(bug: BaseException) -> int:
+    """Say what ended a command that nobody foresaw; return its exit code."""
+    if isinstance(bug, OSError) and (reason := _stdout_refuses(bug)):
+        complain(f"cannot write to stdout: {reason}")
+        return ExitCode.FAILED
+    if isinstance(bug, OSError) and bug.errno in CLOSED and bug.filename is not None:
+        complain(f"cannot get at {os.fsdecode(bug.filename)}: {bug.strerror}; look at it with ls -ld")
+        return ExitCode.USAGE
+    complain(f"a bug in maxi: {type(bug).__name__}: {words_of(bug)}; {_kept_traceback()}")
+    return ExitCode.FAILED
 
 
 def _check_folder() -> None:

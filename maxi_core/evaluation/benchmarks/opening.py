@@ -212,14 +212,17 @@ def open_benchmark(
         )
     else:
         opened = _other(name, catalog, videos, labels, multi_label=multi_label, spelling=spelling)
-        if annotations is not None:
-            what = f"--annotations are the files of a published benchmark, and '{name}' is none"
-            raise UsageError(what, "leave it out")
+        _refuse_annotations(annotations, name)
     if classes is not None:
         names = read_names(classes)
-        only = tuple(split.only(names, str(classes)) for split in opened.splits)
-        opened = replace(opened, splits=only)
+        opened = replace(opened, splits=tuple(split.only(names, str(classes)) for split in opened.splits))
     return opened
+
+
+def _refuse_annotations(annotations: Path | None, name: str) -> None:
+    if annotations is not None:
+        what = f"--annotations are the files of a published benchmark, and '{name}' is none"
+        raise UsageError(what, "leave it out")
 
 
 def training_split(name: str, annotations: Annotations, catalog: Catalog | None = None) -> Listing:
