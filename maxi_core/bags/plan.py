@@ -138,7 +138,7 @@ def make_job(
 
 def _check_place(out: Path, section: BagsSection) -> None:
     """Raise UsageError where the files of a run would lie beside the videos, or on the dictionary that it reads."""
-    if is_run(out):
+    if not out.is_dir() or is_run(out):  # what is no folder, whoever writes says
         return
     refuse_among_videos(out)
     entries = out / ENTRIES

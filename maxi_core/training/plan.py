@@ -203,7 +203,7 @@ def _out(section: TrainSection) -> Path:
 
 def _check_place(out: Path, *, overwrite: bool) -> None:
     """Raise UsageError for the folder of the videos or of bags, and for one with files that no training has made."""
-    if is_remote(out):
+    if is_remote(out) or not out.is_dir():
         return
     if is_run(out):
         raise UsageError(f"{out} is the run folder of bags", "choose another --out for the training")
