@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maxi_core.errors import MaxiError
-from maxi_core.system.files import fix_for, held_folder, maxi_home, sweep
+from maxi_core.system.files import FULL, held_folder, maxi_home, sweep
 
 WORLD_VERSION = "6"
 
@@ -28,7 +28,8 @@ def made(name: str, make: Callable[[Path], None]) -> Path:
             _make(final, make)
         except OSError as error:
             said = f"cannot make {final}: {error.strerror or error}"
-            raise MaxiError(said, f"{fix_for(error)}, or name another folder: MAXI_HOME") from error
+            room = "make room there, or " if error.errno in FULL else ""
+            raise MaxiError(said, f"{room}name another folder: MAXI_HOME") from error
     return final
 
 
