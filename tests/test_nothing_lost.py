@@ -222,6 +222,8 @@ def test_lists_of_one_name_are_no_splits_of_one_benchmark(maxi: Maxi, place: Pat
     ran = maxi("eval", "model", "-b", "bench/split.txt,other/split.txt", *fast)
     assert (ran.code, "bench/split.txt and other/split.txt would both be called 'split:1'" in ran.err) == (2, True)
     assert not (place / "eval").exists()
+    twice = ("-b", "bench/split.txt,bench/split.txt,bench", "--forgetting", "bench")
+    assert maxi("eval", "model", str(place / "model"), *twice, "--out", "twice", *fast).code == 0
     assert maxi("eval", "model", "-b", "bench/split.txt", *fast).code == 0
     assert (
         "eval/model had scores of another list, which are replaced"

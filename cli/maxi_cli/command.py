@@ -97,19 +97,20 @@ class Settings(typer.Context):
         where = {key: self.given[key] for key in ("annotations", "videos", "labels", "classes", "trust")}
         where |= {"multi_label": bool(self.given["multi_label"]), "spelling": spelling}
         root = recipe.core("eval", EvalSection).data_root
-        return _told_apart({name: open_benchmark(name, self.catalog, data_root=root, **where) for name in names})
+        opened = [open_benchmark(name, self.catalog, data_root=root, **where) for name in names]
+        _check_told_apart(names, opened)
+        return opened
 
 
-def _told_apart(opened: "Mapping[str, OpenedBenchmark]") -> "list[OpenedBenchmark]":
-    """Return the benchmarks; raises UsageError if two lists of one name would be taken for one."""
+def _check_told_apart(names: "Sequence[str]", opened: "Sequence[OpenedBenchmark]") -> None:
+    """Raise UsageError if two lists of one name would be taken for one."""
     seen: dict[str, tuple[str, str]] = {}
-    for typed, benchmark in opened.items():
+    for typed, benchmark in zip(names, opened, strict=True):
         for split in benchmark.splits:
             other, digest = seen.setdefault(split.label, (typed, split.sha256))
             if digest != split.sha256:
                 what = f"{other} and {typed} would both be called '{split.label}'"
                 raise UsageError(what, "rename one of the files, or name them in two commands with two --out")
-    return list(opened.values())
 
 
 class Command(TyperCommand):

@@ -20,7 +20,7 @@ from maxi_core.plugin.roles import Augmenter, Captioner, Expander, Filter, Injec
 from maxi_core.plugin.world_paths import videos_of
 from maxi_core.recipe.recipe import Recipe, sources_of
 from maxi_core.settings.sections import BagsSection, SourcesSection, VideoOptions
-from maxi_core.system.replacing import refuse_among_videos, refuse_foreign
+from maxi_core.system.replacing import refuse_among_videos, refuse_read
 from maxi_core.system.store import Store, digest, store_at
 from maxi_core.system.urls import is_remote, refuse_remote
 from maxi_core.types import Dictionary
@@ -141,9 +141,7 @@ def _check_place(out: Path, section: BagsSection) -> None:
     if not out.is_dir() or is_run(out):  # what is no folder, whoever writes says
         return
     refuse_among_videos(out)
-    entries = out / ENTRIES
-    if section.dictionary and entries.is_file() and Path(section.dictionary).is_file():
-        refuse_foreign(entries, b"", "", "--out", [Path(section.dictionary)])
+    refuse_read(out / ENTRIES, "--out", [Path(section.dictionary)] if section.dictionary else [])
 
 
 def _upload(out: Path) -> "Upload | None":

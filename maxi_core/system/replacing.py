@@ -1,6 +1,7 @@
 """What a command may write over: what maxi has written there before, and never what is somebody's."""
 
 from collections.abc import Iterable
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from maxi_core.errors import UsageError
@@ -19,14 +20,25 @@ def refuse_foreign(path: Path, mark: bytes, what: str, option: str, read: Iterab
         raise UsageError(f"{path} is a folder", f"name a file with {option}")
     if not path.is_file():
         return
-    if any(path.samefile(one) for one in read if one.is_file()):
-        raise UsageError(f"{path} is read by this command, and would be overwritten", another)
+    refuse_read(path, option, read)
     try:
-        content = path.read_bytes()
+        foreign = path.stat().st_size > 0 and not _holds(path, mark)
     except OSError as error:
         raise UsageError(f"{path} cannot be looked at: {error.strerror or error}", another) from None
-    if content and mark not in content:
+    if foreign:
         raise UsageError(f"{path} has no mark of a {what} and would be overwritten", f"{another}, or delete it")
+
+
+def refuse_read(path: Path, option: str, read: Iterable[Path]) -> None:
+    """Raise UsageError if a file that is to be written is one that the command reads."""
+    if path.is_file() and any(path.samefile(one) for one in read if one.is_file()):
+        raise UsageError(f"{path} is read by this command, and would be overwritten", f"choose another {option}")
+
+
+def _holds(path: Path, mark: bytes) -> bool:
+    """Whether a file holds some bytes; it may be a film of any size."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(mark) >= 0
 
 
 def refuse_foreign_files(
