@@ -28,8 +28,9 @@ from maxi_core.batches.augmentation import Colour, draw_view
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.batches.bag_sampling import draw_items
 from maxi_core.batches.batch import BatchPlan
+from maxi_core.batches.draws import generator
 from maxi_core.batches.loader import Batches
-from maxi_core.batches.prompting import Prompter, generator
+from maxi_core.batches.token_rows import Prompter
 from maxi_core.clip.tokens import Tokens, tokenize
 from maxi_core.prompts import training_prompt
 from maxi_core.settings.sections import VideoOptions

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from maxi_core.batches.batch import BatchPlan, Example, Examples
-from maxi_core.batches.prompting import generator
+from maxi_core.batches.draws import generator
 from maxi_core.errors import MaxiError
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.video.frames import Frames, Pixels

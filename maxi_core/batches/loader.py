@@ -19,8 +19,9 @@ from maxi_core.batches.augmentation import augment
 from maxi_core.batches.bag_sampling import draw_items
 from maxi_core.batches.batch import Batch, BatchPlan, Example, Examples
 from maxi_core.batches.clips import Clip, Clips
+from maxi_core.batches.draws import epoch_order, generator
 from maxi_core.batches.kept_features import KeptClips, KeptFeatures
-from maxi_core.batches.prompting import Prompter, Tokenize, epoch_order, generator
+from maxi_core.batches.token_rows import Prompter, Tokenize
 from maxi_core.clip.image_tower import short_side
 from maxi_core.errors import UsageError
 from maxi_core.prompts import fill, training_prompt

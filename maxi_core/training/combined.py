@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from maxi_core.batches.batch import Batch
-from maxi_core.batches.prompting import stable_number
+from maxi_core.batches.draws import stable_number
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.calls import blamed

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from maxi_core.batches.batch import Batch
-from maxi_core.batches.prompting import stable_number
+from maxi_core.batches.draws import stable_number
 from maxi_core.clip.device import TrainingPrecision, autocast
 from maxi_core.clip.model import SIGMA_FLOOR, VideoCLIP
 from maxi_core.clip.patch_dropout import set_patch_dropout

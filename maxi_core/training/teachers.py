@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.func import functional_call
 
-from maxi_core.batches.prompting import stable_number
+from maxi_core.batches.draws import stable_number
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.training.objective import Encoded, Teacher
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maxi_core.batches.bag_sampling import draw_items
-from maxi_core.batches.prompting import epoch_order, generator, stable_number
+from maxi_core.batches.draws import epoch_order, generator, stable_number
 
 
 @given(size=st.integers(1, 60), count=st.integers(1, 40), seed=st.integers(0, 1000))
@@ -67,7 +67,7 @@ def test_an_epoch_visits_every_example_once_in_an_order_of_its_own() -> None:
 
 DRAW = """
 from maxi_core.batches.bag_sampling import draw_items
-from maxi_core.batches.prompting import epoch_order, generator
+from maxi_core.batches.draws import epoch_order, generator
 items = [str(place) for place in range(40)]
 print(draw_items(items, 16, generator("bag", 3, 2, "a/caf\\udce9.mp4")), epoch_order(20, 3, 2).tolist())
 """

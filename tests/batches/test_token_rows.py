@@ -2,7 +2,7 @@
 
 import torch
 
-from maxi_core.batches.prompting import Prompter
+from maxi_core.batches.token_rows import Prompter
 from maxi_core.clip.tokens import Tokens
 
 
