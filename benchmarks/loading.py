@@ -31,8 +31,8 @@ from maxi_core.batches.batch import BatchPlan
 from maxi_core.batches.draws import generator
 from maxi_core.batches.loader import Batches
 from maxi_core.batches.token_rows import Prompter
+from maxi_core.batches.training_prompts import training_prompt
 from maxi_core.clip.tokens import Tokens, tokenize
-from maxi_core.prompts import training_prompt
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import write_lines
 from maxi_core.types import Match, Text, TextBag, Video

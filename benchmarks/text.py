@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.clip.prompt_tree import pack
-from maxi_core.prompts import training_prompt
+from maxi_core.batches.training_prompts import training_prompt
 from maxi_core.clip.textual import encode_text
 from maxi_core.clip.tokens import tokenize
 

@@ -1,4 +1,4 @@
-"""Every prompt of the method in one place: matching, training and evaluation (method.md)."""
+"""The prompts around a name, in matching and evaluation (method.md); those of training are in batches."""
 
 from itertools import product
 
@@ -12,9 +12,6 @@ _SUBJECTS = (
 
 # the 28 Kinetics templates, whose mean embedding stands for a dictionary entry in matching
 MATCHING = tuple(f"{opening} {subject}" for opening, subject in product(_OPENINGS, _SUBJECTS))
-
-# text1 of a training prompt in the form of the authors' code; the supplement has `a photo of {}.`
-TRAINING = "a photo of a {}."
 
 EVALUATION = "a photo of a {}."
 TEMPLATES = "templates"  # in place of a prompt: the mean over all of MATCHING
@@ -33,10 +30,5 @@ def templates_of(prompt: str) -> tuple[str, ...]:
 def checked_template(template: str) -> str:
     """Return the template; raises UsageError unless it has one `{}` and no other braces."""
     if template.count("{}") != 1 or set("{}") & set(template.replace("{}", "")):
-        raise UsageError(f"the prompt template '{template}' needs one {{}} for the name", f"type e.g. '{TRAINING}'")
+        raise UsageError(f"the prompt template '{template}' needs one {{}} for the name", f"type e.g. '{EVALUATION}'")
     return template
-
-
-def training_prompt(matched: str, item: str, template: str = TRAINING) -> str:
-    """Return `<text1> <text2>`: the matched entry in the template, then the item as a sentence (method.md, bags)."""
-    return f"{fill(template, matched)} {item}."

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from maxi_core.batches.bag_sampling import N_BAG
 from maxi_core.batches.draws import stable_number
+from maxi_core.batches.training_prompts import TRAINING
 from maxi_core.errors import UsageError
-from maxi_core.prompts import TRAINING, checked_template
+from maxi_core.prompts import checked_template
 from maxi_core.texts import counted
 from maxi_core.types import Video
 

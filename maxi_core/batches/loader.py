@@ -22,9 +22,10 @@ from maxi_core.batches.clips import Clip, Clips
 from maxi_core.batches.draws import epoch_order, generator
 from maxi_core.batches.kept_features import KeptClips, KeptFeatures
 from maxi_core.batches.token_rows import Prompter, Tokenize
+from maxi_core.batches.training_prompts import training_prompt
 from maxi_core.clip.image_tower import short_side
 from maxi_core.errors import UsageError
-from maxi_core.prompts import fill, training_prompt
+from maxi_core.prompts import fill
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.texts import counted
 from maxi_core.video.skips import SkipLog, VideoFailed

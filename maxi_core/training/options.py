@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from maxi_core.batches.bag_sampling import N_BAG
+from maxi_core.batches.training_prompts import TRAINING
 from maxi_core.clip.device import TrainingPrecision
-from maxi_core.prompts import TRAINING
 from maxi_core.recipe.defaults import DEFAULTS
 from maxi_core.settings.options import Decides, Flag, Options, WorldPath
 from maxi_core.texts import by_comma

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from maxi_core.batches.training_prompts import TRAINING, training_prompt
 from maxi_core.clip import text_features
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.text_features import entry_features
-from maxi_core.prompts import EVALUATION, MATCHING, TRAINING, fill, training_prompt
+from maxi_core.prompts import EVALUATION, MATCHING, fill
 from maxi_core.system.files import maxi_home
 from tests.clip.tiny_clip import config, write
 

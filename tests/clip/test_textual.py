@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from maxi_core.batches.training_prompts import training_prompt
 from maxi_core.clip.textual import causal_tower, encode_text
 from maxi_core.clip.tokens import tokenize
-from maxi_core.prompts import MATCHING, fill, training_prompt
+from maxi_core.prompts import MATCHING, fill
 from tests.clip.tiny_clip import build, config
 
 ENTRIES = ("juggling", "juggling balls", "juggling balls", "riding a bike", "!", "x" * 60, "word " * 200)
