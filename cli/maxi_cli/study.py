@@ -13,6 +13,7 @@ from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, offering
 from maxi_cli.terminal import complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
 from maxi_core.errors import ExitCode, MaxiError, UsageError
+from maxi_core.system.child import how_it_ended
 from maxi_core.texts import by_comma, counted
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from maxi_core.studies.study import Study, Variant
 
 SCHEMA = 1
+GOES_ON = "the same command goes on where it was"
 StudyArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
@@ -77,22 +79,34 @@ def study(
     if dry_run:
         _show_cost(plan, cost(plan, place.out), json=json)
         return
-    folder = _folder(place.out, plan.study.name)
+    folder, before = _folder(place.out, plan.study)
     with log_to(folder / "run.log"):
         _spread(jobs) if jobs > 1 else _work(plan, place, share, quiet=quiet)
         results = read_results(plan, place.out, settings.catalog)
-    _finish(results, folder, share, json=json)
+    _finish(results, folder, share, before, json=json)
 
 
-def _folder(out: Path, study: str) -> Path:
-    """Return where the table goes; raises UsageError for one with files of others."""
+def _folder(out: Path, study: "Study") -> tuple[Path, list[str]]:
+    """Return where the table goes, and the variants of the one that is there.
+
+    Raises UsageError for a folder with files of others, or with the table of another study of the same name.
+    """
     from maxi_core.studies.formats import FILES
+    from maxi_core.studies.results import read_record
     from maxi_core.system.replacing import refuse_foreign_files
 
-    folder = out / study
+    folder = out / study.name
     if not (folder / FILES[0]).is_file():  # the record, which is written first
         refuse_foreign_files(folder, FILES, "maxi study", "choose another --out")
-    return folder
+        return folder, []
+    try:
+        before = read_record(folder)
+    except UsageError as error:
+        raise UsageError(error.problem, "choose another --out, or remove it") from None
+    if before.file not in (None, study.file) and (not before.file or Path(before.file).exists()):
+        other = before.file or f"the study {study.name} that ships"
+        raise UsageError(f"{folder} has the table of {other}", "choose another --out, or rename the study")
+    return folder, [line.name for line in before.lines]
 
 
 def _share(index: str | None, jobs: int) -> "Share":
@@ -154,10 +168,16 @@ def _work(plan: "Plan", place: "Place", share: "Share", *, quiet: bool) -> None:
 
     try:
         with goes_on(), plugins_at_work():
-            Runner(place, (lambda _line: None) if quiet else note).run(plan, share)
+            runner = Runner(place, (lambda _line: None) if quiet else note)
+            runner.run(plan, share)
     except StoppedError as error:
-        note(f"{error.problem}; the same command goes on where it was")
+        note(f"{error.problem}; {GOES_ON}")
         raise typer.Exit(error.exit_code) from None
+    if runner.unnoted:
+        first, *more = {str(one): one for one in runner.unnoted}.values()
+        for another in more:
+            complain(str(another))
+        raise first
 
 
 def _spread(jobs: int) -> None:
@@ -169,8 +189,8 @@ def _spread(jobs: int) -> None:
         elif not word.startswith("--jobs="):
             words.append(word)
     processes = [
-        subprocess.Popen(  # noqa: S603 (our own command, with what was typed)
-            [sys.executable, "-m", "maxi_cli", *words, "--index", f"{number}/{jobs}"],
+        subprocess.Popen(  # noqa: S603 (our own command, with what was typed; -P: no modules of the current folder)
+            [sys.executable, "-P", "-m", "maxi_cli", *words, "--index", f"{number}/{jobs}"],
             stdout=subprocess.DEVNULL,
             env={**os.environ, **_gpu(number)},
         )
@@ -184,11 +204,10 @@ def _spread(jobs: int) -> None:
         for process in processes:
             process.wait()
         raise
-    wrong = [code for code in codes if code not in (ExitCode.DONE, ExitCode.FAILED)]
+    wrong = [how_it_ended(code) for code in codes if code not in (ExitCode.DONE, ExitCode.FAILED)]
     if wrong:
-        raise MaxiError(
-            f"{len(wrong)} of {counted(jobs, 'job')} ended with {wrong[0]}", "the same command goes on where it was"
-        )
+        ends = ", ".join(dict.fromkeys(wrong))
+        raise MaxiError(f"{len(wrong)} of {counted(jobs, 'job')} ended with {ends}", GOES_ON)
 
 
 def _gpu(number: int) -> dict[str, str]:
@@ -200,18 +219,23 @@ def _gpu(number: int) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": there[(number - 1) % len(there)]} if there else {}
 
 
-def _finish(results: "Results", folder: Path, share: "Share", *, json: bool) -> None:
+def _finish(results: "Results", folder: Path, share: "Share", before: "Sequence[str]", *, json: bool) -> None:
     from maxi_core.studies.formats import FILES, write_results
 
-    if share.of > 1 and (left := [line.name for line in results.lines if line.state in ("partly done", "not begun")]):
-        stdout().print(f"share {share} is done; others are at {', '.join(left)}, and the last one writes the table")
+    left = ", ".join(line.name for line in results.lines if line.state in ("partly done", "not begun"))
+    if left and share.of > 1:
+        stdout().print(f"share {share} is done; others are at {left}, and the last one writes the table")
         return
+    if left:
+        raise MaxiError(f"not all is done of {left}, so there is no new table", GOES_ON)
     write_results(results, folder)
     if json:
         show_json(results.as_record())
     else:
         _show(results)
         stdout().print(visible(f"in {os.path.relpath(folder)}: {', '.join(FILES)}"), soft_wrap=True)
+    if gone := [name for name in before if name not in {line.name for line in results.lines}]:
+        note(f"the table that was there had {', '.join(gone)}, too; what was made for it is kept")
     for line in results.failed:
         complain(f"variant {line.name} failed: {line.why}")
     if results.failed:

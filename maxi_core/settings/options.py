@@ -1,5 +1,6 @@
 """Options of plugins and of core sections: what a recipe may set, with type, default and help at one place."""
 
+import math
 import tomllib
 from abc import ABC
 from collections.abc import Callable, Mapping
@@ -391,7 +392,7 @@ def _meant(text: str) -> str:
         value = float(number) / (100 if text.strip().endswith("%") else 1)
     except ValueError:
         return ""
-    return f", write {value:g}"
+    return f", write {value:g}" if math.isfinite(value) else ""
 
 
 def _type_in_words(field: FieldInfo) -> str:

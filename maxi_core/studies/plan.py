@@ -1,6 +1,7 @@
 """From a study and a recipe to rows and steps: what each variant is made of, and which steps variants share."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,8 +111,21 @@ def make_plan(study: Study, variants: Sequence[Variant], settle: Settle, catalog
                 kind = UsageError if isinstance(error, RemoteError) else type(error)
                 raise kind(f"variant {variant.name}: {error.problem}", error.fix) from None
             left_out[variant.name] = str(error)
+    _check_rows(study, rows, left_out)
     notes = (f"{shots} is not scored: its videos are the shots",) if shots in section.benchmark else ()
     return Plan(study, section, tuple(rows), opened, maker.seeds, left_out, notes)
+
+
+def _check_rows(study: Study, rows: Sequence[Row], left_out: Mapping[str, str]) -> None:
+    """Raise UsageError for a study without rows, or without the one that the others are held against."""
+    wanted = study.head.base
+    if rows and (not wanted or any(row.variant.name == wanted for row in rows)):
+        return
+    reasons = [f"{name}: {why}" for name, why in left_out.items() if not wanted or name == wanted]
+    why = f" ({'; '.join(reasons) or 'the recipe does not agree with its when'})"
+    if not rows:
+        raise UsageError(f"no variant of {study.name} is left{why}", "change the recipe, or the variants")
+    raise UsageError(f"base = '{wanted}' of {study.name} is left out{why}", "name another base in the study")
 
 
 @dataclass(frozen=True)
@@ -199,8 +213,8 @@ class _Maker:
             drawn = f"{name}:{max(1, round(share * count))}"
             found.append(Setting("bags", "dictionary", drawn, variant.name, typed=False))
         for one in variant.per_entry:
-            if not isinstance(one.value, (int, float)):
-                raise UsageError(f"{one.origin}: {one.section}.{one.key} is no number", "such as 1.0")
+            if isinstance(one.value, bool) or not isinstance(one.value, (int, float)) or not math.isfinite(one.value):
+                raise UsageError(f"{one.origin}: {one.section}.{one.key} is no finite number", "such as 1.0")
             found.append(replace(one, value=max(1, round(one.value * count))))
         return found
 

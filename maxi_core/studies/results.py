@@ -9,12 +9,13 @@ import numpy as np
 
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.metrics import Interval, by_class, mean_and_deviation, two_level_interval
-from maxi_core.evaluation.published import Published, published
+from maxi_core.evaluation.published import Published
 from maxi_core.evaluation.saving import read_scores
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.studies.plan import Plan, Row
 from maxi_core.studies.run import done, failure
 from maxi_core.studies.steps import ScoreStep, accuracy_of
+from maxi_core.studies.study import published_rows
 from maxi_core.system.files import parsed_json
 from maxi_core.texts import counted
 
@@ -68,7 +69,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Results:
-    """The table of a study; `base` is the name of the row that the others are held against."""
+    """The table of a study; `base` is the name of the row that the others are held against, `file` where the study is.
+
+    `file` is "" for one that ships, None where a record does not say it.
+    """
 
     name: str
     title: str
@@ -78,6 +82,7 @@ class Results:
     seeds: tuple[int, ...]
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
+    file: str | None = None
 
     @property
     def failed(self) -> list[Line]:
@@ -113,6 +118,7 @@ def read_record(path: Path) -> Results:
             seeds=tuple(map(int, record["seeds"])),
             lines=lines,
             notes=tuple(map(str, record["notes"])),
+            file=None if record.get("file") is None else str(record["file"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as a study: {type(error).__name__}: {error}", help) from None
@@ -140,7 +146,7 @@ def read_results(plan: Plan, out: Path, catalog: Catalog) -> Results:
     head = plan.study.head
     return Results(
         plan.study.name, head.title, head.table, head.about, plan.base.variant.name, plan.seeds, tuple(lines),
-        plan.notes,
+        plan.notes, plan.study.file,
     )  # fmt: skip
 
 
@@ -176,7 +182,8 @@ def _cells(plan: Plan, row: Row, folders: Sequence[Path], base: Hits, hits: Hits
         against: Interval | None = None
         if row is not plan.base and base.get(benchmark.name) and hits.get(benchmark.name):
             against = _difference(base[benchmark.name], hits[benchmark.name])
-        beside = tuple(_published(plan, row, benchmark.name, metric))
+        named = published_rows(plan.study.head, row.variant)
+        beside = tuple(one for one in named if (one.benchmark, one.metric) == (benchmark.name, metric))
         if against is None:
             yield Cell(benchmark.name, metric, scores, published=beside)
         else:
@@ -231,19 +238,6 @@ def _difference(base: Mapping[str, Any], other: Mapping[str, Any]) -> Interval |
     splits = [{name: (base[split][name], other[split][name]) for name in base[split]} for split in base]
     found = two_level_interval(splits)
     return Interval(100 * found.difference, 100 * found.low, 100 * found.high)
-
-
-def _published(plan: Plan, row: Row, benchmark: str, metric: str) -> Iterator[Published]:
-    """Yield the published numbers of a row: `ROW`, `TABLE/ROW` or `TABLE/ROW/SETTING`."""
-    parts = row.variant.about.published.split("/")
-    table, name, setting = (
-        (plan.study.head.table, parts[0], "") if len(parts) == 1 else (parts[0], parts[1], "".join(parts[2:]))
-    )
-    for one in published():
-        if (one.table, one.method, one.benchmark, one.metric) == (table, name, benchmark, metric) and (
-            not setting or one.setting == setting
-        ):
-            yield one
 
 
 def _facts(plan: Plan, row: Row, out: Path, catalog: Catalog) -> dict[str, Any]:

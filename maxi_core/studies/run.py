@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,15 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 @dataclass
 class Runner:
-    """Does steps in a place; `say` hears what is begun. A step that failed is not tried twice by one process."""
+    """Does steps in a place; `say` hears what is begun. A step that failed is not tried twice by one process.
+
+    `unnoted` are the failures that could not be written down beside the steps, where a study's table finds them.
+    """
 
     place: Place
     say: Callable[[str], None] = lambda _line: None
     failed: dict[str, MaxiError] = field(default_factory=dict)
+    unnoted: list[MaxiError] = field(default_factory=list)
 
     def run(self, plan: Plan, share: Share = Share()) -> None:
         """Do a share of the scores of a study and all that they need; what fails is noted, and the others go on.
@@ -87,6 +91,8 @@ class Runner:
                 raise
             except MaxiError as error:
                 self.say(f"failed: {error}")
+                if failure(unit, self.place.out) is None:
+                    self.unnoted.append(error)
 
     def ensure(self, step: Step) -> None:
         """Do a step, and before it those that it needs, unless they are done; raises MaxiError where one fails."""
@@ -117,7 +123,8 @@ class Runner:
             log.debug("%s %s failed", step.kind, step.title, exc_info=True)
             self.failed[step.key] = failed
             said = {"schema": SCHEMA, "message": str(failed), "refused": isinstance(failed, UsageError)}
-            write_text(folder / FAILED, to_json(said) + "\n")
+            with suppress(MaxiError):  # of a full disk: the failure itself is the news
+                write_text(folder / FAILED, to_json(said) + "\n")
             raise failed from error
         (folder / FAILED).unlink(missing_ok=True)
         said = {
@@ -138,6 +145,7 @@ class Runner:
                 except InUseError as error:
                     if not waits:
                         log.info("waiting: %s", error.problem)
+                        self.say(f"waiting: {error.problem}")
                     waits = True
                     time.sleep(POLL)
             yield

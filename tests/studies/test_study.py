@@ -21,6 +21,17 @@ WRONG = {
     "a setting of a second training without one": ("[variants.a.then]\nlr = 1", "'lr' is no section"),
     "another schema": ("schema = 9\n[variants.a]", "has schema 9"),
     "a share beyond one": ("[variants.a]\nentries = 2.0", "entries"),
+    "a share that is no number": ("[variants.a]\nentries = nan", "must be at most 1.0; it takes"),
+    "a schema that is a text": ('schema = "1"\n[variants.a]', "has schema '1'"),
+    "a title of two lines": ('title = "a\\nb"\n[variants.a]', "title = 'a\\nb' has a control character"),
+    "a row's title that moves the cursor": ('[variants.a]\ntitle = "a\\u001b[31m"', "has a control character"),
+    "words that ring": ('about = "ring\\u0007"\n[variants.a]', "about = 'ring\\x07' has a control character"),
+    "a table that is none": ('table = "99"\n[variants.a]', "table = '99' was not published"),
+    "a row that is none": ('table = "7"\n[variants.a]\npublished = "x"', "published = 'x' of a is no published row"),
+    "a row with too much": ('[variants.a]\npublished = "1/CLIP/x/y"', "is no published row"),
+    "seeds of one variant": ("[variants.a]\nstudy.seeds = 3", "study.seeds is of the whole study"),
+    "a place of one variant": ('[variants.a]\ntrain.out = "x"', "train.out is of the whole study"),
+    "a run of one variant": ('[variants.a.then]\ntrain.run = "x"', "train.run is of the whole study"),
 }
 
 
@@ -42,6 +53,16 @@ SETTINGS = {
     "labels that nobody names": ('[variants.a]\non = "labels"\ntrain.loss = "ce"', "variant a: "),
     "shots that nobody names": ("[variants.a.then]\ntrain.shots = 2", "variant a: it needs labelled videos"),
     "a part of a file": ("[variants.a]\nentries = 0.5", "variant a: a part of the dictionary"),
+    "a number for each entry that is none": ("[variants.a]\nper_entry.webvid.noise = nan", "is no finite number"),
+    "a number for each entry without end": ("[variants.a]\nper_entry.webvid.noise = inf", "is no finite number"),
+    "a base that the recipe does not have": (
+        "[variants.b]\nwhen.train.epochs = 77\n[variants.a]",
+        "base = 'b' of wrong is left out (the recipe does not agree",
+    ),
+    "a base that the recipe refuses": (
+        "[variants.b]\noptional = true\ntrain.los = 1\n[variants.a]",
+        "base = 'b' of wrong is left out (b: ",
+    ),
     "a vote over nobody's captions": ('[variants.a]\non = "vote"', "variant a: a vote is over the captions of one"),
 }
 
@@ -50,13 +71,21 @@ SETTINGS = {
 def test_a_setting_that_is_not_right_is_said_before_anything_is_made(
     text: str, said: str, mine: Mine, tmp_path: Path, maxi
 ) -> None:
-    (tmp_path / "wrong.toml").write_text(f"[variants.ok]\n{text}")
+    head = 'base = "b"\n' if "[variants.b]" in text else ""
+    (tmp_path / "wrong.toml").write_text(f"{head}[variants.ok]\n{text}")
     more = ["-o", "study.labels="] if "labels" in text else []
     command = ["study", str(tmp_path / "wrong.toml"), "--config", str(mine.recipe), "--out", str(tmp_path / "out")]
     done = maxi(*command, *more)
     assert (done.code, len(done.err.splitlines()), done.out) == (2, 1, "")
     assert said in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_of_which_no_variant_is_left_is_refused(mine: Mine, tmp_path: Path, maxi) -> None:
+    (tmp_path / "none.toml").write_text("[variants.a]\nwhen.train.epochs = 77")
+    done = maxi("study", str(tmp_path / "none.toml"), "--config", str(mine.recipe), "--dry-run")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "no variant of none is left (the recipe does not agree with its when)" in done.err
 
 
 TYPED = {
