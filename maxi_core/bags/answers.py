@@ -9,8 +9,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from maxi_core.bags.codecs import Codec
-from maxi_core.errors import MaxiError
-from maxi_core.plugin.calls import one_line
+from maxi_core.errors import MaxiError, one_line
 from maxi_core.system.store import Store
 from maxi_core.types import Failed
 
