@@ -63,7 +63,9 @@ def words_of(error: BaseException) -> str:
     """Return what an error says; one of somebody's may fail to say it."""
     try:
         return str(error)
-    except Exception:
+    except LEAVING:
+        raise
+    except BaseException:
         return "(its text cannot be made)"
 
 
@@ -79,7 +81,9 @@ def one_line(reason: object) -> str:
     try:
         said = "" if reason is None else str(reason)
         return " ".join(said.split())[:LONGEST] or "it does not say why"
-    except Exception as error:
+    except LEAVING:
+        raise
+    except BaseException as error:
         return f"its reason cannot be read ({type(error).__name__})"
 
 

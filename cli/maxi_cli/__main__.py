@@ -17,7 +17,7 @@ try:
     import typer
 
     from maxi_cli.terminal import complain, note
-    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, words_of
+    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, deed, words_of
     from maxi_core.system.threads import wait_passively
 except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
     sys.stderr.write("maxi: interrupted\n")
@@ -60,12 +60,13 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
         note(said)
         return code
     except (Exception, SystemExit) as left:
-        # of a pipe that is broken, typer makes an exit without a word
-        bug = left.__context__ if isinstance(left, SystemExit) else left
+        bug: BaseException = left
+        if isinstance(left, SystemExit) and _where(left)[1].startswith("typer."):
+            if left.__context__ is None:  # completion is done
+                raise
+            bug = left.__context__  # of a pipe that is broken, typer makes an exit without a word
         if isinstance(bug, BrokenPipeError) and _nobody_reads():
             return ExitCode.DONE
-        if bug is None:
-            raise
         return _said_of(bug)
     return returned if isinstance(returned, int) else ExitCode.DONE
 
@@ -78,8 +79,17 @@ def _said_of(bug: BaseException) -> int:
     if isinstance(bug, OSError) and bug.errno in CLOSED and bug.filename is not None:
         complain(f"cannot get at {os.fsdecode(bug.filename)}: {bug.strerror}; look at it with ls -ld")
         return ExitCode.USAGE
+    if isinstance(bug, SystemExit):
+        complain(f"{_where(bug)[0]} {deed(bug)}, which ends no command of maxi; {_kept_traceback()}")
+        return ExitCode.FAILED
     complain(f"a bug in maxi: {type(bug).__name__}: {words_of(bug)}; {_kept_traceback()}")
     return ExitCode.FAILED
+
+
+def _where(left: SystemExit) -> tuple[str, str]:
+    """Return the place where the process was to end, a file with its line, and the module."""
+    frame, line = [*traceback.walk_tb(left.__traceback__)][-1]
+    return f"{frame.f_code.co_filename}:{line}", str(frame.f_globals.get("__name__", ""))
 
 
 def _check_folder() -> None:

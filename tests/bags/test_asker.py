@@ -312,6 +312,26 @@ def test_an_answer_that_cannot_be_kept_fails_that_question_only(tmp_path: Path) 
     assert type(answers[0][1][0].score) is float
 
 
+def test_code_that_an_answer_or_an_error_brings_along_costs_one_question(tmp_path: Path) -> None:
+    class Text(str):
+        def split(self, *_: object) -> list[str]:  # type: ignore[override]
+            raise SystemExit(0)
+
+    class OddError(Exception):
+        def __str__(self) -> str:
+            raise SystemExit(0)
+
+    def method(questions: list[str]) -> list[object]:
+        if "q2" in questions:
+            raise OddError
+        return [[Text("hello")] if question == "q1" else [f"{question}!"] for question in questions]
+
+    answers = ask(method, tmp_path)
+    assert answers.pop("q1") == Failed("source 'test' answered what cannot be kept: it called sys.exit(0)")
+    assert answers.pop("q2") == Failed("source 'test' raised OddError: (its text cannot be made)")
+    assert right(answers)
+
+
 def test_answers_are_tidied_and_capped(tmp_path: Path) -> None:
     long = [" padded \n", "", "\x00", "\ud800", "x" * 10**6, *["more"] * 10_000]
     answer = ask(lambda questions: [long for _ in questions], tmp_path, ["q"])["q"]
@@ -369,15 +389,16 @@ def test_a_source_may_use_up_the_list_that_it_was_given(tmp_path: Path) -> None:
         assert answers == {question: [f"{question}!"] for question in QUESTIONS}, method.__name__
 
 
-def test_a_reason_that_is_no_text_becomes_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_a_reason_that_is_no_text_becomes_one_line(tmp_path: Path, error: type[BaseException]) -> None:
     class Odd:
         def __str__(self) -> str:
-            raise RuntimeError
+            raise error
 
     reasons = {"q0": 5, "q1": "two\nlines", "q2": None, "q3": Odd(), "q4": "x" * 10_000}
     answers = ask(lambda qs: [Failed(reasons[q]) if q in reasons else [f"{q}!"] for q in qs], tmp_path)
     said = [answers[question].reason for question in reasons]
-    assert said[:4] == ["5", "two lines", "it does not say why", "its reason cannot be read (RuntimeError)"]
+    assert said[:4] == ["5", "two lines", "it does not say why", f"its reason cannot be read ({error.__name__})"]
     assert len(said[4]) == 1000
 
 

@@ -128,6 +128,17 @@ def test_a_bug_gets_one_line_and_its_traceback_lies_in_a_file(maxi, failing) -> 
     assert "Traceback" in kept.read_text()
 
 
+@pytest.mark.parametrize("before", [None, ImportError("no such library")])
+def test_whoever_calls_sys_exit_is_named_and_not_obeyed(maxi, failing, before) -> None:
+    error = SystemExit(0)
+    error.__context__ = before
+    failing(error)
+    ran = maxi("env")
+    assert ran.code == ExitCode.FAILED
+    assert f"{__file__}:" in ran.err
+    assert " called sys.exit(0), which ends no command of maxi; the traceback is in " in one_line(ran.err)
+
+
 def test_the_reader_of_a_pipe_may_leave_early() -> None:
     pipe = subprocess.Popen([sys.executable, "-m", "maxi_cli", "env"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert pipe.stdout is not None
