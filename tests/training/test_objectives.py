@@ -20,7 +20,7 @@ from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.catalog import offers_of
 from maxi_core.settings.options import Options
 from maxi_core.training.combined import settings_of
-from maxi_core.training.loop import LoopPlan, train
+from maxi_core.training.loop import LoopPlan, NotFiniteError, train
 from maxi_core.training.objective import Features, Objective, Teacher
 from maxi_core.training.teachers import TeacherWeights
 from maxi_core.training.trainable import choose_trainable, make_optimizer
@@ -271,6 +271,19 @@ def test_an_objective_that_gives_no_loss_is_named(world: Path, loss: Callable[[F
 
     with pytest.raises(PluginError, match=says):
         watched(world, Odd())
+
+
+class Broken(Objective):
+    name = "broken"
+
+    def loss(self, features: Features) -> Tensor:
+        return features.videos.sum() * float("inf")
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_objective_whose_loss_is_not_finite_is_named(world: Path, accumulate: int) -> None:
+    with pytest.raises(NotFiniteError, match="step 1: the loss of broken is not finite, in a batch of"):
+        watched(world, Watching(), Broken(), accumulate=accumulate)
 
 
 @pytest.mark.parametrize(
