@@ -24,6 +24,13 @@ except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
     os._exit(130)
 
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE, errno.EIO)
+COMPLETED_BY = {
+    "bash": ("COMP_WORDS", "COMP_CWORD"),
+    "zsh": ("_TYPER_COMPLETE_ARGS",),
+    "powershell": ("_TYPER_COMPLETE_ARGS",),
+    "pwsh": ("_TYPER_COMPLETE_ARGS",),
+    "fish": ("_TYPER_COMPLETE_ARGS", "_TYPER_COMPLETE_FISH_ACTION"),
+}  # what each shell says of the words to complete
 ENDS = {signal.SIGTERM: ("terminated", ExitCode.TERMINATED), signal.SIGHUP: ("hung up", ExitCode.HUNG_UP)}
 
 
@@ -42,6 +49,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
                 signal.signal(number, _terminate)
         _check_folder()
+        _check_completion()
         returned = app(args=list(arguments), prog_name="maxi", standalone_mode=False)
         if returned == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code
             raise KeyboardInterrupt
@@ -98,6 +106,19 @@ def _check_folder() -> None:
         Path.cwd()
     except FileNotFoundError:
         raise UsageError("the current folder is gone", "cd to one that is there") from None
+
+
+def _check_completion() -> None:
+    """Raise UsageError if a shell's completion is asked for without the words to complete, or the place among them."""
+    instruction, _, shell = os.environ.get("_MAXI_COMPLETE", "").partition("_")
+    if instruction != "complete" or shell not in COMPLETED_BY:
+        return  # typer says what is wrong
+    place = os.environ.get("COMP_CWORD", "") if shell == "bash" else "0"
+    if not all(name in os.environ for name in COMPLETED_BY[shell]) or not (place.isdecimal() and len(place) < 10):
+        raise UsageError(
+            f"_MAXI_COMPLETE is for the shell, which sets {' and '.join(COMPLETED_BY[shell])}, too",
+            "unset it, or set completion up anew: maxi --install-completion",
+        )
 
 
 def _nobody_reads() -> bool:
