@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
 
+from maxi_core.texts import LONGEST
+
 
 class ExitCode(IntEnum):
     """What the `maxi` command returns to the shell."""
@@ -61,8 +63,28 @@ def words_of(error: BaseException) -> str:
     """Return what an error says; one of somebody's may fail to say it."""
     try:
         return str(error)
-    except Exception:
+    except LEAVING:
+        raise
+    except BaseException:
         return "(its text cannot be made)"
+
+
+def deed(error: BaseException) -> str:
+    """Return in one line what a plugin did: `raised ValueError: no luck`, `called sys.exit(0)`."""
+    if isinstance(error, SystemExit):
+        return f"called sys.exit({error.code!r:.80})"
+    return one_line(f"raised {type(error).__name__}: {words_of(error)}")
+
+
+def one_line(reason: object) -> str:
+    """Return the words of a plugin in one line, of at most `LONGEST` characters."""
+    try:
+        said = "" if reason is None else str(reason)
+        return " ".join(said.split())[:LONGEST] or "it does not say why"
+    except LEAVING:
+        raise
+    except BaseException as error:
+        return f"its reason cannot be read ({type(error).__name__})"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -265,17 +265,30 @@ def test_annotations_of_what_has_none_are_refused(maxi: Maxi, place: Path) -> No
 
 @pytest.mark.skipif(not shutil.which("setpriv") or os.geteuid() != 0, reason="needs root, to be refused something")
 @pytest.mark.parametrize(
-    "command", ["bags clips --dictionary actions.txt --out locked", "train locked/l.csv", "merge locked/x"]
+    "command",
+    [
+        "bags clips --dictionary actions.txt --out locked",
+        "train locked/l.csv",
+        "merge locked/x",
+        "export model locked out --to open-clip",
+        "export model model/unread out --to open-clip",
+        "import checkpoint model/unread --out out",
+    ],
 )
 def test_what_may_not_be_entered_is_one_line(place: Path, command: str) -> None:
     (place / "locked").mkdir()
     (place / "locked" / "l.csv").write_text("")
     os.chown(place / "locked", 65534, 65534)
     (place / "locked").chmod(0o700)
+    shutil.copytree(place / "model", place / "model" / "unread")
+    (weights,) = (place / "model" / "unread").glob("*.safetensors")
+    weights.chmod(0)
     drop = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
     ran = subprocess.run(
         [*drop, sys.executable, "-m", "maxi_cli", *command.split()], capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
     assert "Permission denied" in ran.stderr
+    assert ("locked" if "locked" in command else "unread/open_clip_model.safetensors: ") in ran.stderr
     assert "a bug in maxi" not in ran.stderr
+    assert not (place / "out").exists()

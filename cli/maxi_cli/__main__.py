@@ -17,13 +17,20 @@ try:
     import typer
 
     from maxi_cli.terminal import complain, note
-    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, words_of
+    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, deed, words_of
     from maxi_core.system.threads import wait_passively
 except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
     sys.stderr.write("maxi: interrupted\n")
     os._exit(130)
 
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE, errno.EIO)
+COMPLETED_BY = {
+    "bash": ("COMP_WORDS", "COMP_CWORD"),
+    "zsh": ("_TYPER_COMPLETE_ARGS",),
+    "powershell": ("_TYPER_COMPLETE_ARGS",),
+    "pwsh": ("_TYPER_COMPLETE_ARGS",),
+    "fish": ("_TYPER_COMPLETE_ARGS", "_TYPER_COMPLETE_FISH_ACTION"),
+}  # what each shell says of the words to complete
 ENDS = {signal.SIGTERM: ("terminated", ExitCode.TERMINATED), signal.SIGHUP: ("hung up", ExitCode.HUNG_UP)}
 
 
@@ -42,6 +49,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
                 signal.signal(number, _terminate)
         _check_folder()
+        _check_completion()
         returned = app(args=list(arguments), prog_name="maxi", standalone_mode=False)
         if returned == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code
             raise KeyboardInterrupt
@@ -60,12 +68,13 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each 
         note(said)
         return code
     except (Exception, SystemExit) as left:
-        # of a pipe that is broken, typer makes an exit without a word
-        bug = left.__context__ if isinstance(left, SystemExit) else left
+        bug: BaseException = left
+        if isinstance(left, SystemExit) and _where(left)[1].startswith("typer."):
+            if left.__context__ is None:  # completion is done
+                raise
+            bug = left.__context__  # of a pipe that is broken, typer makes an exit without a word
         if isinstance(bug, BrokenPipeError) and _nobody_reads():
             return ExitCode.DONE
-        if bug is None:
-            raise
         return _said_of(bug)
     return returned if isinstance(returned, int) else ExitCode.DONE
 
@@ -78,8 +87,17 @@ def _said_of(bug: BaseException) -> int:
     if isinstance(bug, OSError) and bug.errno in CLOSED and bug.filename is not None:
         complain(f"cannot get at {os.fsdecode(bug.filename)}: {bug.strerror}; look at it with ls -ld")
         return ExitCode.USAGE
+    if isinstance(bug, SystemExit):
+        complain(f"{_where(bug)[0]} {deed(bug)}, which ends no command of maxi; {_kept_traceback()}")
+        return ExitCode.FAILED
     complain(f"a bug in maxi: {type(bug).__name__}: {words_of(bug)}; {_kept_traceback()}")
     return ExitCode.FAILED
+
+
+def _where(left: SystemExit) -> tuple[str, str]:
+    """Return the place where the process was to end, a file with its line, and the module."""
+    frame, line = [*traceback.walk_tb(left.__traceback__)][-1]
+    return f"{frame.f_code.co_filename}:{line}", str(frame.f_globals.get("__name__", ""))
 
 
 def _check_folder() -> None:
@@ -88,6 +106,19 @@ def _check_folder() -> None:
         Path.cwd()
     except FileNotFoundError:
         raise UsageError("the current folder is gone", "cd to one that is there") from None
+
+
+def _check_completion() -> None:
+    """Raise UsageError if a shell's completion is asked for without the words to complete, or the place among them."""
+    instruction, _, shell = os.environ.get("_MAXI_COMPLETE", "").partition("_")
+    if instruction != "complete" or shell not in COMPLETED_BY:
+        return  # typer says what is wrong
+    place = os.environ.get("COMP_CWORD", "") if shell == "bash" else "0"
+    if not all(name in os.environ for name in COMPLETED_BY[shell]) or not (place.isdecimal() and len(place) < 10):
+        raise UsageError(
+            f"_MAXI_COMPLETE is for the shell, which sets {' and '.join(COMPLETED_BY[shell])}, too",
+            "unset it, or set completion up anew: maxi --install-completion",
+        )
 
 
 def _nobody_reads() -> bool:

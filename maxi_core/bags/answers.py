@@ -9,8 +9,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from maxi_core.bags.codecs import Codec
-from maxi_core.errors import MaxiError
-from maxi_core.plugin.calls import one_line
+from maxi_core.errors import LEAVING, MaxiError, deed, one_line
 from maxi_core.system.store import Store
 from maxi_core.types import Failed
 
@@ -56,8 +55,10 @@ class Answers(Generic[Question, Answer]):
             json.dumps(kept)  # an answer that cannot be kept is as wrong as one of the wrong type
         except ValueError as error:
             return None, str(error)
-        except Exception as error:  # of whatever the plugin put into its answer
-            return None, f"answered what cannot be kept ({type(error).__name__}: {error})"
+        except LEAVING:
+            raise
+        except BaseException as error:  # of whatever the plugin put into its answer
+            return None, f"answered what cannot be kept: it {deed(error)}"
         return kept, ""
 
     def keep(self, question: Question, key: str, encoded: Any) -> None:

@@ -2,8 +2,7 @@
 
 import logging
 
-from maxi_core.errors import PluginError
-from maxi_core.plugin.calls import one_line
+from maxi_core.errors import PluginError, one_line
 from maxi_core.texts import counted
 from maxi_core.types import Failed
 

@@ -6,8 +6,8 @@ from functools import partial
 
 from maxi_core.bags.asker import GRACE, Asker
 from maxi_core.bags.codecs import text_key
-from maxi_core.errors import CannotTellError, MaxiError
-from maxi_core.plugin.calls import Calls, call, one_line
+from maxi_core.errors import CannotTellError, MaxiError, one_line
+from maxi_core.plugin.calls import Calls, call
 from maxi_core.plugin.roles import Expander, Source
 
 log = logging.getLogger("maxi.bags")

@@ -14,7 +14,7 @@ from glob import escape
 from pathlib import Path, PurePosixPath
 
 from maxi_core.bags.bag import to_line
-from maxi_core.bags.manifest import BAGS, finished, read_manifest
+from maxi_core.bags.manifest import BAGS, MANIFEST, finished, read_manifest
 from maxi_core.bags.run import FILES, RECIPE, SKIPPED, write_manifest
 from maxi_core.class_lists import read_class_list
 from maxi_core.dictionaries import read_dictionary
@@ -24,9 +24,9 @@ from maxi_core.plugin.catalog import Catalog
 from maxi_core.system.environment import versions
 from maxi_core.system.files import to_json, utc_stamp, write_lines, write_text
 from maxi_core.system.hidden import is_hidden
-from maxi_core.system.locks import locked
+from maxi_core.system.locks import LOCK, locked
 from maxi_core.system.remote import as_path
-from maxi_core.system.replacing import refuse_foreign_files
+from maxi_core.system.replacing import nothing_left_if_refused, refuse_foreign_files
 from maxi_core.system.store import digest
 from maxi_core.system.text_files import check_text, excerpt
 from maxi_core.texts import counted, name_key, tidy
@@ -125,9 +125,9 @@ def import_released(release: Release, out: Path, *, argv: Sequence[str] = (), ov
 
     A class finds its file by name, whatever its case and punctuation. The class name is no item of its bag. Raises
     UsageError for a line that is not right, a class without its file, captions that fit no video, and a folder that
-    has bags already (unless `overwrite`).
+    has bags already (unless `overwrite`); then nothing is left that was not there before.
     """
-    with locked(out):
+    with nothing_left_if_refused(out, (LOCK, MANIFEST)), locked(out):
         before = read_manifest(out)
         if "made_of" not in before and not overwrite:
             refuse_foreign_files(out, (*FILES, LABELS, REST), "maxi import")

@@ -157,6 +157,11 @@ class VideoCLIP(nn.Module):
         """
         return pooled(str((self.temporal or {}).get("name", "pooling")), self.pooling, features)
 
+    @property
+    def with_module(self) -> str:
+        """` with the temporal module 'x'`, for a message of its video features; "" for the mean over frames."""
+        return f" with the temporal module '{self.temporal['name']}'" if self.temporal else ""
+
     def encode_patches(self, frames: Tensor) -> Tensor:
         """Return patch features of length 1, (B, T, 3, S, S) -> (B, T, rows, columns, D) float32."""
         patches = encode_patches(self.visual, self._images(frames))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maxi_core.errors import UsageError
+from maxi_core.system.files import refuse_unreadable
 
 LARGEST = 2**31  # of whole numbers
 
@@ -246,6 +247,7 @@ def own_file(folder: Path, name: str) -> Path:
         raise UsageError(f"{path} leads out of its folder, to {target}", "put the file itself there")
     if not target.is_file():
         raise UsageError(f"{path} is no file", "name another model")
+    refuse_unreadable(path)
     return target
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from maxi_core.errors import LEAVING, MaxiError, PluginError
-from maxi_core.plugin.calls import deed, named
+from maxi_core.errors import LEAVING, MaxiError, PluginError, deed
+from maxi_core.plugin.calls import named
 from maxi_core.plugin.roles import Temporal
 from maxi_core.system.ranks import is_of_device
 

@@ -8,7 +8,7 @@ from maxi_core.errors import MaxiError, UsageError
 from maxi_core.plugin.catalog import Catalog, discover
 from maxi_core.plugin.roles import Temporal
 from maxi_core.recipe.parts import Instance
-from maxi_core.settings.options import deciding
+from maxi_core.settings.options import deciding, validated
 
 log = logging.getLogger("maxi")
 
@@ -23,7 +23,7 @@ def make_temporal(catalog: Catalog, record: Record) -> Temporal:
     offer = catalog.find(record["name"], ("temporal",))
     if record["version"] != offer.version:
         log.warning("trained with %s %s, and here is %s", offer.ref, record["version"], offer.version)
-    made = Instance(offer).make(offer.cls.Options.model_validate(dict(record["options"])))
+    made = Instance(offer).make(validated(offer.cls.Options, offer.ref, record["options"]))
     assert isinstance(made, Temporal)
     return made
 
@@ -34,7 +34,7 @@ def temporal_of(project: str, catalog: Catalog | None = None) -> dict[str, Any] 
     of_project = (one for one in offers if issubclass(one.cls, Temporal) and project in one.cls.projects)
     if (offer := next(of_project, None)) is None:
         return None
-    made = Instance(offer).make(offer.cls.Options())
+    made = Instance(offer).make(validated(offer.cls.Options, offer.ref, {}))
     assert isinstance(made, Temporal)
     return as_record(made)
 

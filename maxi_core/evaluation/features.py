@@ -46,7 +46,7 @@ def encode_views(model: VideoCLIP, protocol: Protocol, frames: Pixels) -> Featur
         features = model.encode_video(views)
     found = np.asarray(features.float().cpu().numpy(), dtype=np.float32)
     if not np.isfinite(found).all():
-        return VideoFailed(f"the model {model.name} gives no finite feature of it", "not-finite")
+        return VideoFailed(f"the model {model.name}{model.with_module} gives no finite feature of it", "not-finite")
     return found
 
 

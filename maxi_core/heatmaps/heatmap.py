@@ -117,7 +117,9 @@ def heatmap(model: VideoCLIP, frames: Tensor, question: Question, features: Tens
         maps = {"cosine": cosine.maps, "legrad": legrad.maps}[question.method]
         found = maps(seen, known[:count])
     if not bool(found.isfinite().all()):
-        raise MaxiError(f"the model {model.name} gives no finite heatmap", "look at its weights with maxi eval")
+        raise MaxiError(
+            f"the model {model.name}{model.with_module} gives no finite heatmap", "look at its weights with maxi eval"
+        )
     cosines = (known @ seen.video.detach()).double().cpu().numpy()
     shares = softmax(cosines / model.sigma)
     return Heatmap(model.name, model.image_size, cosines[:count], shares[:count], found.float().cpu().numpy())

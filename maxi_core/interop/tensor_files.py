@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import UsageError
 from maxi_core.interop.pickles import LARGEST, Node, Reader, Refused, Storage, View
+from maxi_core.system.files import refuse_unreadable
 
 if TYPE_CHECKING:
     from torch import Tensor, dtype
@@ -112,6 +113,7 @@ def _said(path: Path) -> Iterator[None]:
     """Turn what a broken file raises into an error of one line."""
     from safetensors import SafetensorError
 
+    refuse_unreadable(path)
     try:
         yield
     except (*BROKEN, SafetensorError) as error:

@@ -14,10 +14,10 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from maxi_core.errors import LEAVING, MaxiError, PluginError, words_of
+from maxi_core.errors import LEAVING, MaxiError, PluginError, deed, one_line
 from maxi_core.plugin.global_state import untouched
 from maxi_core.plugin.roles import Augment, Augmenter, Injector, Source
-from maxi_core.texts import LONGEST, counted, tidy
+from maxi_core.texts import counted, tidy
 from maxi_core.types import Dictionary, Failed, Form
 from maxi_core.video.sampling import MOST_OF_A_VIDEO, Sampling
 
@@ -154,22 +154,6 @@ def sampling_of(source: Source) -> Sampling | None:
             f"source '{source.label}' wants {wanted.count:.0f} frames of each video, and {MOST_OF_A_VIDEO} is the most"
         )
     return wanted
-
-
-def deed(error: BaseException) -> str:
-    """Return in one line what a plugin did: `raised ValueError: no luck`, `called sys.exit(0)`."""
-    if isinstance(error, SystemExit):
-        return f"called sys.exit({error.code!r:.80})"
-    return one_line(f"raised {type(error).__name__}: {words_of(error)}")
-
-
-def one_line(reason: object) -> str:
-    """Return the words of a plugin in one line, of at most `LONGEST` characters."""
-    try:
-        said = "" if reason is None else str(reason)
-        return " ".join(said.split())[:LONGEST] or "it does not say why"
-    except Exception as error:
-        return f"its reason cannot be read ({type(error).__name__})"
 
 
 @contextmanager

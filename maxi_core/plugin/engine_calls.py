@@ -4,8 +4,8 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from maxi_core.errors import LEAVING, MaxiError, PluginError
-from maxi_core.plugin.calls import blamed, deed, one_line
+from maxi_core.errors import LEAVING, MaxiError, PluginError, deed, one_line
+from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.engine import Engine, Work
 from maxi_core.texts import counted
 from maxi_core.types import Failed

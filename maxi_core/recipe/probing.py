@@ -2,7 +2,7 @@
 
 import logging
 
-from maxi_core.errors import LEAVING, MaxiError, words_of
+from maxi_core.errors import LEAVING, MaxiError, deed
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.plugin.roles import Source
 from maxi_core.recipe.parts import MARK
@@ -33,5 +33,5 @@ def probe_sources(catalog: Catalog, recipe: Recipe) -> tuple[dict[str, str], boo
                 raise
             except BaseException as error:  # of a plugin
                 log.debug("%s raised", key, exc_info=True)
-                found[f"{key}.error"] = f"raised {type(error).__name__}: {words_of(error)}"
+                found[f"{key}.error"] = deed(error)
     return found, not any(name.endswith(".error") for name in found)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from maxi_core.errors import UsageError, nearest
+from maxi_core.errors import LEAVING, MaxiError, PluginError, UsageError, deed, nearest
 from maxi_core.settings.option_types import alternatives, inline, why_no_option
 from maxi_core.system.secrets import is_secret
 from maxi_core.system.urls import is_remote
@@ -300,7 +300,7 @@ def make(
                 f"its options are: {known}",
             )
     try:
-        options = model.model_validate(dict(values))
+        options = validated(model, section, values)
     except ValidationError as error:
         raise _in_one_line(error, model, section, origins) from None
     marks = WorldPath.fields(model)
@@ -311,6 +311,16 @@ def make(
         except (OSError, RuntimeError) as error:  # a name that is too long, the home folder of nobody
             raise UsageError(f"[{section}] {key} = {str(value)!r} cannot be found: {error}", "correct it") from None
     return options.model_copy(update=paths)
+
+
+def validated(model: type[BaseModel], section: str, values: Mapping[str, object]) -> BaseModel:
+    """Return the options of `section`; raises pydantic's ValidationError, and PluginError if a validator does else."""
+    try:
+        return model.model_validate(dict(values))
+    except (ValidationError, MaxiError, *LEAVING):
+        raise
+    except BaseException as error:
+        raise PluginError(f"'{section}' {deed(error)} when it was given its options") from error
 
 
 def _placed(value: object, mark: WorldPath | None, is_name: IsName) -> object:

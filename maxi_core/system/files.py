@@ -165,8 +165,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `path` when all is written in it, and is removed when that fails.
 
-    Raises UsageError if there is anything at `path` already, MaxiError for what cannot be written. What a killed
-    process has left of it is removed.
+    Raises UsageError if there is anything at `path` already, MaxiError for what cannot be written, and UsageError for
+    another file that could not be read or written meanwhile. What a killed process has left of it is removed.
     """
     refuse_remote(path)
     refuse_existing(path)
@@ -183,6 +183,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
     except MaxiError:  # of what is read meanwhile; a RemoteError is an OSError, too
         raise
     except OSError as error:
+        if isinstance(error.filename, (str, bytes)) and not Path(os.fsdecode(error.filename)).is_relative_to(partial):
+            what = f"cannot get at {os.fsdecode(error.filename)}: {error.strerror or error}"
+            raise UsageError(what, "look at it with ls -ld") from error
         raise _unwritable(path, error) from error
     finally:
         os.close(handle)
@@ -263,6 +266,12 @@ def read_json(path: Path) -> dict[str, object]:
     if not isinstance(found, dict):
         raise UsageError(f"{path} is no JSON table", "get it again, or delete it")
     return found
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Raise UsageError if a file is there and may not be read; some libraries say that it is not there."""
+    if os.access(path, os.F_OK) and not os.access(path, os.R_OK):
+        raise UsageError(f"cannot read {path}: {os.strerror(errno.EACCES)}", "look at it with ls -l")
 
 
 class LineWriter:

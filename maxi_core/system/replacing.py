@@ -1,11 +1,13 @@
 """What a command may write over: what maxi has written there before, and never what is somebody's."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from maxi_core.errors import UsageError
+from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import check_replaceable
+from maxi_core.system.locks import InUseError
 
 
 def refuse_foreign(path: Path, mark: bytes, what: str, option: str, read: Iterable[Path] = ()) -> None:
@@ -48,6 +50,33 @@ def refuse_foreign_files(
     for name in names:
         if (path := folder / name).is_file() and path.stat().st_size:
             raise UsageError(f"{path} was not written by {who}, and would be overwritten", fix)
+
+
+@contextmanager
+def nothing_left_if_refused(folder: Path, begun: Collection[str]) -> Iterator[None]:
+    """Take back what a command has made in a folder, and the folders that it made for it, if a MaxiError ends it.
+
+    It is left where more than files called `begun` have come into it, and where another process has it.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]  # the innermost first
+    before = _names_in(folder)
+    try:
+        yield
+    except InUseError:
+        raise
+    except MaxiError:
+        made = _names_in(folder) - before
+        if made <= set(begun):
+            for name in made:
+                (folder / name).unlink()
+            for one in missing:
+                with suppress(OSError):  # it was not made, or is shared by now
+                    one.rmdir()
+        raise
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def refuse_among_videos(folder: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from maxi_core.errors import LEAVING, MaxiError, UsageError, with_article, words_of
+from maxi_core.errors import LEAVING, MaxiError, UsageError, deed, with_article
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.recipe.recipe import Recipe
 from maxi_core.settings.options import Configured
@@ -131,5 +131,5 @@ def _found(sentence: str, check: Check, subject: Subject) -> Finding:
     except LEAVING:
         raise
     except BaseException as error:  # a check lets through what a plugin raises
-        return Finding(sentence, "broken", f"it raised {type(error).__name__}: {words_of(error)}")
+        return Finding(sentence, "broken", f"it {deed(error)}")
     return Finding(sentence, "kept")

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from maxi_core.errors import LEAVING, MaxiError, UsageError
 from maxi_core.plugin.roles import ASKED, LOOKING, Augmenter, Captioner, Expander, Filter, Matcher, Source
 from maxi_core.settings.options import Configured
+from maxi_core.system.remote import as_path
+from maxi_core.system.urls import refuse_reading
 from maxi_core.texts import counted, tidy
 from maxi_core.types import Clip, Dictionary, Failed, Form, Match, Text, TextBag, Video
 from maxi_core.video.sampling import Sampling
@@ -79,17 +81,23 @@ def questions_for(role: str) -> list[Any]:
 def read_questions(role: str, path: Path) -> list[Any]:
     """Return the first questions of a file of texts, one a line, of a folder or list of videos, or of a run of bags.
 
-    Raises UsageError if there are none.
+    Raises UsageError if there are none, and if they, or the videos that they name, are not on this machine.
     """
+    refuse_reading(as_path(path), "questions are read")
     if role in ("matcher", "captioner"):
         from maxi_core.video.inputs import find_videos
 
-        found = islice(find_videos(path), len(ENTRIES))
+        found = [*islice(find_videos(path), len(ENTRIES))]
+        for video in found:
+            refuse_reading(video.path, _SHOWN)
         return [replace(video, path=video.path.absolute()) for video in found]  # another process stands elsewhere
     if role == "filter":
         from maxi_core.bags.bag import read_bags
 
-        return list(islice((bag for bag in read_bags(path) if bag.texts), len(ENTRIES)))
+        bags = [*islice((bag for bag in read_bags(path) if bag.texts), len(ENTRIES))]
+        for bag in bags:
+            refuse_reading(bag.match.video.path, _SHOWN)
+        return bags
     try:
         lines = [tidy(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -99,6 +107,9 @@ def read_questions(role: str, path: Path) -> list[Any]:
     if not texts:
         raise UsageError(f"there are no questions in {path}", "write texts into it, one a line")
     return texts[: len(ENTRIES)]
+
+
+_SHOWN = "a plugin is checked with videos that are"
 
 
 def clip(path: Path, shade: int, *, moving: bool = True, size: tuple[int, int] = (SIDE, SIDE)) -> Video:

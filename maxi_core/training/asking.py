@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maxi_core.errors import LEAVING, MaxiError, PluginError
-from maxi_core.plugin.calls import blamed, deed
+from maxi_core.errors import LEAVING, MaxiError, PluginError, deed
+from maxi_core.plugin.calls import blamed
 from maxi_core.system.ranks import is_of_device
 from maxi_core.training.objective import Encoded, Features, Objective
 

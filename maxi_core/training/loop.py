@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from inspect import signature
@@ -100,7 +100,7 @@ class NotFiniteError(MaxiError):
     def __init__(self, step: int, what: str, videos: list[str]) -> None:
         some = first_few(videos, 4, AND_MORE)
         super().__init__(
-            f"step {step}: the {what} is not finite, in a batch of {some}; the last checkpoint is as it was",
+            f"step {step}: {what}, in a batch of {some}; the last checkpoint is as it was",
             "lower --lr, try --precision fp32, look at these videos, or allow some with --skip-nonfinite N",
         )
         self.step, self.videos = step, videos
@@ -213,7 +213,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
-                losses, videos = torch.zeros(1 + len(objectives.objectives), device=device), list[str]()
+                losses, videos = torch.zeros(3 + len(objectives.objectives), device=device), list[str]()
                 place = Place(plan.seed, number, ranks, plan.gather and ranks.world > 1)
                 for part in range(plan.accumulate):
                     with clock.waiting():
@@ -228,13 +228,13 @@ def train(
                 objectives.average(ranks)
                 if scaler is not None:
                     scaler.unscale_(optimizer)
-                lost_here, *lost_by = losses.tolist()
+                lost_here, _, _, *lost_by = losses.tolist()
                 norm = float(_clip(optimizer, plan.clip_norm))
                 mean, odd, stopping, means = _agreed(ranks, device, lost_here, norm, scaler, stop(), lost_by)
                 if odd:
                     skipped += 1
                     if skipped > plan.skip_nonfinite:
-                        raise _not_finite(ranks, number + 1, lost_here, videos)
+                        raise _not_finite(ranks, number + 1, _blamed(losses, objectives, model), lost_here, videos)
                 elif scaler is None:
                     optimizer.step()
                 else:
@@ -263,7 +263,10 @@ def _differentiate(
     model: VideoCLIP, forward: Any, objectives: Combined, batch: Batch, classes: Tensor | None, plan: LoopPlan,
     place: Place, scaler: "torch.amp.GradScaler | None",
 ) -> Tensor:  # fmt: skip
-    """Add the gradients of a micro-batch; return its share of the step's loss, and that of each objective."""
+    """Add the gradients of a micro-batch; return its share of the step's loss, and that of each objective.
+
+    Between them stand how many features of videos, and of texts, that objectives were given are not finite.
+    """
     tokens = objectives.tokens(batch, classes)
     with autocast(model.device, plan.precision):
         taught = objectives.encode(model, batch.frames, tokens, place)
@@ -276,7 +279,14 @@ def _differentiate(
         if (found := spoilt(objectives, error)) is not None:
             raise found from error
         raise
-    return torch.stack([loss, *(part / plan.accumulate for part in parts)]).detach()
+    every = [student, *taught.values()]
+    odd = _odd(one.videos for one in every), _odd(one.texts for one in every)
+    return torch.stack([loss, *odd, *(part / plan.accumulate for part in parts)]).detach()
+
+
+def _odd(features: Iterable[Tensor]) -> Tensor:
+    """Return how many numbers are not finite; nobody waits for the device."""
+    return torch.stack([(~one.isfinite()).sum() for one in features]).sum().float()
 
 
 def _leave_out(model: VideoCLIP, plan: LoopPlan, epoch: int) -> None:
@@ -323,9 +333,20 @@ def _is_finite(number: float) -> bool:
     return abs(number) < float("inf")
 
 
-def _not_finite(ranks: Ranks, step: int, loss: float, videos: list[str]) -> NotFiniteError:
+def _not_finite(ranks: Ranks, step: int, what: str, loss: float, videos: list[str]) -> NotFiniteError:
     """Return the error, with the videos of the ranks whose loss is not finite, or of all if only gradients are not."""
-    said = ranks.all_say((_is_finite(loss), videos))
-    guilty = [name for finite, names in said if not finite for name in names]
-    everyone = [name for _, names in said for name in names]
-    return NotFiniteError(step, "loss" if guilty else "gradient", guilty or everyone)
+    said = ranks.all_say((_is_finite(loss), what, videos))
+    guilty = [name for finite, _, names in said if not finite for name in names]
+    everyone = [name for _, _, names in said for name in names]
+    most = max((what for finite, what, _ in said if not finite), key=len, default="the gradient is not finite")
+    return NotFiniteError(step, most, guilty or everyone)
+
+
+def _blamed(losses: Tensor, objectives: Combined, model: VideoCLIP) -> str:
+    """Return what is not finite: the loss of which objectives, and features before it, of which temporal module."""
+    _, videos, texts, *lost_by = losses.tolist()
+    guilty = [name for name, lost in zip(objectives.objectives, lost_by, strict=True) if not _is_finite(lost)]
+    loss = f"the loss of {' and '.join(guilty)}" if guilty else "the loss"
+    features = " and ".join(name for name, odd in (("video", videos), ("text", texts)) if odd)
+    whose = model.with_module if videos else ""
+    return f"{loss} is not finite" + (f", nor are the {features} features of the model{whose}" if features else "")

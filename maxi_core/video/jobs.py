@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maxi_core.errors import LEAVING, words_of
+from maxi_core.errors import LEAVING, deed
 from maxi_core.system.remote import admit, passport
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.texts import counted
@@ -163,10 +163,7 @@ def answer(job: Job, decode: Decode, setup: Setup, cache: FrameCache | None) -> 
     except LEAVING:
         raise
     except BaseException as error:  # a decoder, ours or a stranger's, may raise anything on a damaged file, or leave
-        did = f"raised {type(error).__name__}: {words_of(error)}"
-        did = f"called sys.exit({error.code!r:.80})" if isinstance(error, SystemExit) else did
-        what = "".join(f"the decoder {did}".splitlines()[:1])
-        return _failed(what, "decoder", "look at the file, or choose another --decoder", setup)
+        return _failed(f"the decoder {deed(error)}", "decoder", "look at the file, or choose another --decoder", setup)
 
 
 def _failed(problem: str, kind: str, fix: str, setup: Setup) -> VideoFailed:

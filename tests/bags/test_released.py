@@ -14,6 +14,8 @@ from maxi_core.bags.bag import read_bags
 from maxi_core.bags.released import Release, Released, find_release, import_released
 from maxi_core.batches.bag_index import open_bags
 from maxi_core.errors import ExitCode, UsageError
+from maxi_core.system.locks import LOCK, InUseError, locked
+from maxi_core.system.replacing import nothing_left_if_refused
 from tests.clip.tiny_clip import write as write_model
 from tests.video.clips import MATRIX
 from tests.video.clips import write as write_clip
@@ -146,8 +148,38 @@ def test_a_list_that_is_not_right_is_named_with_its_line(
 ) -> None:
     (release / "matches.txt").write_text(line + "\n")
     with pytest.raises(UsageError, match=message):
-        imported(release, tmp_path / "run")
-    assert not (tmp_path / "run" / "bags.jsonl").exists()
+        imported(release, tmp_path / "runs" / "mine")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_refused_import_leaves_what_was_there(release: Path, tmp_path: Path) -> None:
+    run, begun = tmp_path / "runs" / "mine", '{"released": {"matches": "matches.txt"}, "made_of": {}, "finished": null}'
+    run.mkdir(parents=True)
+    (run / "notes.md").write_text("mine")
+    matches = (release / "matches.txt").read_text()
+    for was in ({"notes.md"}, {"notes.md", "manifest.json", ".lock"}):
+        if len(was) > 1:  # an import that was killed
+            (run / "manifest.json").write_text(begun)
+            (run / ".lock").touch()
+        (release / "matches.txt").write_text("train/3/a.mp4 2\n")
+        with pytest.raises(UsageError, match="no class 2"):
+            imported(release, run)
+        assert {path.name for path in run.iterdir()} == was
+    assert (run / "manifest.json").read_text() == begun
+    (release / "matches.txt").write_text(matches)
+    assert imported(release, run).videos == 4
+
+
+@pytest.mark.parametrize(("error", "name"), [(InUseError("it is in use"), ".lock"), (UsageError("it is no"), "more")])
+def test_a_folder_that_another_process_has_or_that_holds_more_is_left(tmp_path: Path, error: Any, name: str) -> None:
+    def refused() -> None:
+        with nothing_left_if_refused(tmp_path / "run", (LOCK,)), locked(tmp_path / "run"):
+            (tmp_path / "run" / name).touch()
+            raise error
+
+    with pytest.raises(type(error)):
+        refused()
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {LOCK, name}
 
 
 def test_files_that_are_missing_or_lie_elsewhere_are_named(release: Path, tmp_path: Path) -> None:

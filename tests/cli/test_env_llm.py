@@ -104,6 +104,7 @@ PROBED = EXPANDER.format(name="probed").replace(
     [
         ("return {'server': 'well'}", "probed.server            well", ExitCode.DONE),
         ("raise ValueError('no luck')", "probed.error             raised ValueError: no luck", ExitCode.FAILED),
+        ("raise SystemExit(0)", "probed.error             called sys.exit(0)", ExitCode.FAILED),
     ],
 )
 def test_a_strangers_source_is_tried_like_a_built_in_one(maxi, fake_dist, body, row, code) -> None:

@@ -128,6 +128,53 @@ def test_a_bug_gets_one_line_and_its_traceback_lies_in_a_file(maxi, failing) -> 
     assert "Traceback" in kept.read_text()
 
 
+@pytest.mark.parametrize("before", [None, ImportError("no such library")])
+def test_whoever_calls_sys_exit_is_named_and_not_obeyed(maxi, failing, before) -> None:
+    error = SystemExit(0)
+    error.__context__ = before
+    failing(error)
+    ran = maxi("env")
+    assert ran.code == ExitCode.FAILED
+    assert f"{__file__}:" in ran.err
+    assert " called sys.exit(0), which ends no command of maxi; the traceback is in " in one_line(ran.err)
+
+
+WORDS = {"COMP_WORDS": "maxi env --js", "COMP_CWORD": "2", "_TYPER_COMPLETE_ARGS": "maxi env --js"}
+WORDS |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+
+
+@pytest.mark.parametrize(
+    ("shell", "wrong"),
+    [
+        ("bash", {"COMP_WORDS": None}),
+        ("bash", {"COMP_CWORD": None}),
+        ("bash", {"COMP_CWORD": "two"}),
+        ("bash", {"COMP_CWORD": "-1"}),
+        ("bash", {"COMP_CWORD": "9" * 5000}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": None}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": None}),
+        ("fish", {"_TYPER_COMPLETE_FISH_ACTION": None}),
+        ("bash", {}),
+        ("zsh", {}),
+        ("fish", {}),
+    ],
+)
+def test_completion_without_the_words_to_complete_is_one_line(maxi, monkeypatch, capsys, shell: str, wrong) -> None:
+    monkeypatch.setenv("_MAXI_COMPLETE", f"complete_{shell}")
+    for name, value in (WORDS | wrong).items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    if not wrong:
+        with pytest.raises(SystemExit, match="0"):
+            maxi()
+        assert "--json" in capsys.readouterr().out
+        return
+    ran = maxi()
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert one_line(ran.err).startswith("maxi: error: _MAXI_COMPLETE is for the shell, which sets ")
+
+
 def test_the_reader_of_a_pipe_may_leave_early() -> None:
     pipe = subprocess.Popen([sys.executable, "-m", "maxi_cli", "env"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert pipe.stdout is not None

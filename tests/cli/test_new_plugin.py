@@ -229,6 +229,20 @@ def test_check_plugin_asks_what_it_is_given_and_keeps_what_is_printed_off_stdout
     )
 
 
+@pytest.mark.parametrize("url", ["https://127.0.0.1:9/q.txt", "s3://bucket/q.txt"])
+def test_check_plugin_takes_questions_of_this_machine(maxi, tmp_path: Path, monkeypatch, url: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("dictionary", "verbs", "stoplist"):
+        ran = maxi("check-plugin", name, "--full", "--questions", url)
+        assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+        assert ran.err == f"maxi: error: {url} is remote, and questions are read on this machine; copy it here\n"
+    (tmp_path / "list.txt").write_text(f"{url.replace('txt', 'mp4')}\n")
+    ran = maxi("check-plugin", "dictionary", "--full", "--questions", "list.txt")
+    assert (ran.code, ran.err.count("\n")) == (ExitCode.USAGE, 1)
+    assert "q.mp4 is remote, and a plugin is checked with videos that are on this machine" in ran.err
+    assert "ftp:// is not read" in maxi("check-plugin", "verbs", "--full", "--questions", "ftp://a/q.txt").err
+
+
 def test_check_plugin_returns_one_for_what_could_not_be_checked(maxi, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     code = textwrap.dedent(EXPANDER.format(name="mine")).replace("return [entry]", "return ['always']")

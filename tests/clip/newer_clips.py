@@ -10,7 +10,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from timm.models.vision_transformer import VisionTransformer
 
 from tests.clip.tiny_clip import write
-from tests.test_security import words
+from tests.untrusted import words
 
 # architecture -> the tower of timm that stands for its own, None where that is small enough itself
 FAMILIES = {

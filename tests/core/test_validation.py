@@ -327,3 +327,34 @@ def test_a_default_is_the_same_before_it_is_written_and_after_it_was_read(fake_d
     assert again.to_toml() == first.to_toml()
     before, after = (recipe.make(catalog, "odd").options for recipe in (first, again))
     assert str(deciding(before)) == str(deciding(after)), "else the store takes one for another source"
+
+
+@pytest.mark.parametrize(
+    ("did", "said"),
+    [
+        ("sys.exit(0)", "called sys.exit(0)"),
+        ("1 / 0", "raised ZeroDivisionError: division by zero"),
+        ("raise maxi_core.errors.UsageError('cannot be', 'type less')", ""),
+    ],
+)
+def test_an_option_whose_check_does_anything_but_refuse_names_its_plugin(fake_dist: FakeDist, did, said) -> None:
+    check = f"@pydantic.field_validator('limit')\n            def low(cls, value):\n                if value > 6: {did}"
+    fake_dist(
+        "odd",
+        "    import sys, maxi_core.errors\n"
+        + code(LIMIT, f"{LIMIT}\n            {check}\n                return value"),
+    )
+    line = f"'odd' {said} when it was given its options" if said else "cannot be; type less"
+    with pytest.raises(UsageError) as caught:
+        settle(discover(), [from_flag("odd.limit=7")])
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("said", ["property(lambda self: sys.exit(0))", "1", "'no'"])
+def test_a_switch_is_true_or_false(fake_dist: FakeDist, said: str) -> None:
+    text = "    import sys\n" + code("(Expander)", "(maxi_core.Captioner)").replace(
+        EXPAND, "def caption(self, entries):"
+    )
+    fault = why(fake_dist, text.replace("        def caption", f"        costs_money = {said}\n\n        def caption"))
+    assert fault.startswith("Fake.costs_money is ")
+    assert fault.endswith(", not True or False")

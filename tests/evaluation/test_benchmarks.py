@@ -10,20 +10,14 @@ import pytest
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.lists import Annotations, Listing, Names, Row, read_labels, read_list, write_list
 from maxi_core.evaluation.benchmarks.opening import benchmarks_of, open_benchmark
-from maxi_core.evaluation.benchmarks.reading import Places
 from maxi_core.plugin.catalog import discover
 from maxi_plugins.benchmarks.hmdb51 import class_in_name
 from maxi_plugins.benchmarks.uav_human import subject_and_action
 from tests.evaluation import official
+from tests.evaluation.own import litter, own
 
 CLASSES = ("ApplyEyeMakeup", "YoYo")
 ROWS = (Row("v_ApplyEyeMakeup_g01_c01.avi", ("ApplyEyeMakeup",)), Row("v_YoYo_g02_c03.avi", ("YoYo",)))
-
-
-def own(folder: Path, split: str, labels: str = "id,name\n0,walk\n1,run fast\n") -> Path:
-    (folder / "labels.csv").write_text(labels)
-    (folder / "split.txt").write_text(split)
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -207,18 +201,6 @@ def test_two_files_that_fit_equally_are_not_guessed_between(tmp_path: Path) -> N
         Annotations(tmp_path).find("val1.txt")
 
 
-JUNK = ("._{}", ".ipynb_checkpoints/{}", "@eaDir/{}", "__MACOSX/sub/._{}", "lost+found/{}", "#recycle/{}")
-
-
-def litter(folder: Path, *names: str) -> None:
-    """Leave beside files what servers and notebooks do: others of the same name in hidden places, and no text."""
-    for name in names:
-        for junk in JUNK:
-            path = folder / junk.format(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"\0\x05\x16\x07")
-
-
 def test_hidden_files_and_folders_are_no_classes_no_videos_and_no_annotations(tmp_path: Path) -> None:
     folders, root = tmp_path / "folders", tmp_path / "root" / "ucf101"
     for name in ("walk/a.mp4", "run fast/c.mp4", "@eaDir/a.mp4", "__MACOSX/walk/._a.mp4", ".ipynb_checkpoints/x.mp4"):
@@ -239,17 +221,6 @@ def test_hidden_files_and_folders_are_no_classes_no_videos_and_no_annotations(tm
     official.hmdb51(tmp_path / "hmdb", Listing(("brush_hair", "catch"), rows, ()), "1")
     litter(tmp_path / "hmdb", "clap_test_split1.txt")
     assert open_benchmark("hmdb51:1", annotations=tmp_path / "hmdb").splits[0].classes == ("brush hair", "catch")
-
-
-def test_videos_are_not_looked_for_in_hidden_places(tmp_path: Path) -> None:
-    folder = own(tmp_path, "x/a.mp4 0\nx/b.mp4 1\n")
-    videos = tmp_path / "disk"
-    (videos / "y").mkdir(parents=True)
-    (videos / "y" / "a.mp4").touch()
-    litter(videos, "a.mp4", "b.mp4")
-    placed = Places(videos).place(open_benchmark(str(folder)).splits[0])
-    assert placed.videos[0].path == videos / "y" / "a.mp4"
-    assert placed.missing == ("x/b.mp4",)
 
 
 @pytest.mark.parametrize(
@@ -286,39 +257,6 @@ def test_pipes_for_annotations_lists_and_labels_are_refused_at_once(tmp_path: Pa
 def test_a_benchmark_name_that_is_too_long_for_a_file_is_one_line() -> None:
     with pytest.raises(UsageError, match="no benchmark"):
         open_benchmark("x" * 5000)
-
-
-def test_videos_are_found_as_listed_or_by_their_names_and_what_is_missing_is_told(tmp_path: Path) -> None:
-    folder = own(tmp_path, "a.mp4 0\nsub/b.mp4 1\nc.avi 0\ngone.mp4 0\n")
-    videos = tmp_path / "disk"
-    for name in ("a.mp4", "deep/er/b.mp4", "other/c.mp4", "walk/d.mp4", "run_fast/d.mp4"):
-        (videos / name).parent.mkdir(parents=True, exist_ok=True)
-        (videos / name).touch()
-    places = Places(videos)
-    split = open_benchmark(str(folder)).splits[0]
-    placed = places.place(split)
-    assert [str(video.path.relative_to(videos)) for video in placed.videos] == [
-        "a.mp4", "deep/er/b.mp4", "other/c.mp4", "gone.mp4",
-    ]  # fmt: skip
-    assert placed.missing == ("gone.mp4",)
-    in_class = places.place(open_benchmark(str(own(tmp_path, "d.mp4 1\n"))).splits[0])
-    assert in_class.videos[0].path == videos / "run_fast/d.mp4"
-    (videos / "more").mkdir()
-    (videos / "more" / "b.mp4").touch()
-    with pytest.raises(UsageError, match="could be deep/er/b.mp4 or more/b.mp4"):
-        Places(videos).place(split)
-
-
-@pytest.mark.parametrize("path", ["../secret.mp4", "/etc/passwd.mp4", "link/secret.mp4"])
-def test_a_list_cannot_lead_out_of_the_folder_of_videos(tmp_path: Path, path: str) -> None:
-    videos = tmp_path / "videos"
-    videos.mkdir()
-    (tmp_path / "away").mkdir()
-    (tmp_path / "away" / "secret.mp4").touch()
-    (videos / "link").symlink_to(tmp_path / "away")
-    split = open_benchmark(str(own(tmp_path, f"{path} 0\n")), videos=videos).splits[0]
-    with pytest.raises(UsageError, match="--allow-outside-root"):
-        Places(videos).place(split)
 
 
 def test_the_checksum_depends_on_videos_and_classes_and_on_nothing_else(tmp_path: Path) -> None:
@@ -383,37 +321,6 @@ def test_classes_that_are_kept_need_no_numbers_and_have_the_spelling_that_was_as
     (tmp_path / "half.txt").write_text("run_fast\n")
     split = open_benchmark(str(folder), classes=tmp_path / "half.txt", spelling="spaced").splits[0]
     assert (split.classes, [sample.path for sample in split.samples]) == (("run fast",), ["b.mp4"])
-
-
-@pytest.mark.parametrize(
-    ("listed", "there"),
-    [
-        ("v_HandStand_g01_c01.avi", "HandStand/v_Handstand_G01_c01.AVI"),
-        ("a b.mp4", "x/A B.mkv"),
-        ("val/0wR5jVB-WPk_000417_000427.mp4", "walk/0wR5jVB-WPk.mp4"),
-        ("val/0wR5jVB-WPk_000417_000427.mp4", "0wR5jVB-WPk_417_427.webm"),
-        ("val/0wR5jVB-WPk_000417_000427.mp4", "walk/v_0wR5jVB-WPk.mp4"),
-        ("val/-_R5jVB-W_k_000417_000427.mp4", "walk/-_R5jVB-W_k-417.0-427.0.mp4"),
-        ("0wR5jVB-WPk.mp4", "val/0wR5jVB-WPk_000417_000427.mp4"),
-    ],
-)
-def test_a_video_is_found_in_other_case_and_by_its_youtube_id(tmp_path: Path, listed: str, there: str) -> None:
-    videos = tmp_path / "videos"
-    (videos / there).parent.mkdir(parents=True)
-    (videos / there).touch()
-    placed = Places(videos).place(open_benchmark(str(own(tmp_path, f"{listed} 0\n"))).splits[0])
-    assert ([video.path for video in placed.videos], placed.missing) == ([videos / there], ())
-
-
-def test_a_video_by_its_youtube_id_is_not_guessed_between_two_clips(tmp_path: Path) -> None:
-    videos = tmp_path / "videos"
-    videos.mkdir()
-    (videos / "0wR5jVB-WPk.mp4").touch()
-    two = "0wR5jVB-WPk_000010_000020.mp4 0\n0wR5jVB-WPk_000030_000040.mp4 1\n"
-    assert len(Places(videos).place(open_benchmark(str(own(tmp_path, two))).splits[0]).missing) == 2
-    (videos / "0wR5jVB-WPk.mp4").rename(videos / "0wR5jVB-WPk_50_60.mp4")
-    one = open_benchmark(str(own(tmp_path, "0wR5jVB-WPk_000010_000020.mp4 0\n"))).splits[0]
-    assert len(Places(videos).place(one).missing) == 1
 
 
 def test_names_of_uav_human_say_subject_and_action_in_any_case() -> None:

@@ -130,10 +130,14 @@ class Poison(torch.nn.Module):
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_what_is_not_finite_stops_before_the_optimizer_and_names_the_videos(world: Path, what: str) -> None:
     loaded, taken = steps(world)
-    loaded.pooling = Poison({3}, what)
+    loaded.pooling, loaded.temporal = Poison({3}, what), {"name": "mine:poison"}
+    whose = " of mil_nce" if what == "loss" else ""
+    after = ", nor are the video features of the model with the temporal module 'mine:poison', in a batch of"
     assert [next(taken).number, next(taken).number] == [1, 2]
     before = {key: value.clone() for key, value in loaded.weights().items()}
-    with pytest.raises(NotFiniteError, match=f"step 3: the {what} is not finite") as caught:
+    with pytest.raises(
+        NotFiniteError, match=f"step 3: the {what}{whose} is not finite{after if whose else ', in'}"
+    ) as caught:
         next(taken)
     assert distance(before, loaded.weights()) == 0
     expected = [batch.videos for batch in batches_of(world, loaded).epoch(0)][2]

@@ -1,10 +1,12 @@
 """What a temporal module does wrong is one line with its name, wherever its features are wanted."""
 
+import math
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,7 +14,10 @@ from torch import Tensor
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import PluginError
+from maxi_core.evaluation.features import encode_views
+from maxi_core.evaluation.protocol import Protocol
 from maxi_core.plugin.roles import Temporal
+from maxi_core.video.skips import VideoFailed
 from tests.training.test_train_command import SMALL
 
 Maxi = Callable[..., Any]
@@ -100,3 +105,11 @@ def test_memory_that_is_short_in_a_pooling_is_no_fault_of_it(world: Path) -> Non
     model = pooling_by(world, short)
     with pytest.raises(RuntimeError, match="can't allocate memory"):
         model.encode_video(torch.zeros(3, 2, 3, model.image_size, model.image_size))
+
+
+def test_the_module_behind_features_that_are_not_finite_is_named(world: Path) -> None:
+    model = pooling_by(world, lambda features: features.mean(1) * math.nan)
+    views = np.zeros((2, model.image_size, model.image_size, 3), np.uint8)
+    failed = encode_views(model, Protocol(frames=2), views)
+    assert isinstance(failed, VideoFailed)
+    assert failed.reason == f"the model {model.name} with the temporal module 'odd' gives no finite feature of it"

@@ -257,7 +257,7 @@ def test_what_is_not_finite_leaves_its_videos_in_a_file(world: Path, tmp_path: P
     out = tmp_path / "out"
     ran = maxi(*arguments(world, out, "--lr=1e30", "--warmup=0"))
     assert ran.code == 1
-    assert "is not finite, in a batch of" in ran.err
+    assert "of mil_nce is not finite, nor are the video and text features of the model, in a batch of" in ran.err
     said = json.loads((out / "nonfinite.json").read_text())
     assert len(said["videos"]) == 4
     assert all(video in ran.err for video in said["videos"])

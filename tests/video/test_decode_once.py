@@ -149,7 +149,12 @@ def test_frames_that_memory_does_not_hold_when_they_are_handed_over_are_a_failed
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(
-    ("name", "did"), [("leave", "called sys.exit(0)"), ("odd", "raised Odd: of an odd kind"), ("raise", "raised Run")]
+    ("name", "did"),
+    [
+        ("leave", "called sys.exit(0)"),
+        ("odd", "raised Odd: of an odd kind"),
+        ("raise", "raised RuntimeError: a stranger's mistake; look at the file"),
+    ],
 )
 def test_a_decoder_that_leaves_costs_one_video(workers: int, name: str, did: str) -> None:
     videos = [Video(one, Path(one)) for one in ("a", name, "b")]
