@@ -17,7 +17,6 @@ from maxi_cli.terminal import (
     complain,
     goes_on,
     log_to,
-    plugins_at_work,
     show_json,
     stdout,
     uploaded,
@@ -172,7 +171,7 @@ def bags(
         _show_plan(job, part, json=json)
         return
     log, watch = "run.log" if part is None else f"{FOLDER}/{part.name}.log", progress(quiet=quiet)
-    with goes_on(), plugins_at_work():
+    with goes_on():
         with log_to(job.out / log):
             done = run_job(job, watch) if part is None else run_shard(job, part, watch)
         if job.upload:
@@ -186,8 +185,7 @@ def _job(
     from maxi_core.bags.plan import make_job
 
     typed, shared = tuple(sys.argv), part is not None
-    with plugins_at_work():
-        job = make_job(settings.catalog, recipe, typed, strict=strict, overwrite=overwrite, dry=dry, shared=shared)
+    job = make_job(settings.catalog, recipe, typed, strict=strict, overwrite=overwrite, dry=dry, shared=shared)
     if shared and job.answer is not None:
         raise UsageError("--shard and --engine both share out the videos", "give one of them")
     return job
@@ -203,8 +201,7 @@ def _show_plan(job: "Job", part: "Shard | None", *, json: bool) -> None:
     from maxi_core.bags.cost import in_lines, plan
 
     job = job if part is None else replace(job, videos=part.share(job.videos))
-    with plugins_at_work():
-        planned = plan(job)
+    planned = plan(job)
     if json:
         show_json({"schema": SCHEMA, **planned})
     for line in () if json else in_lines(planned):
@@ -266,8 +263,7 @@ def merge(
         raise UsageError(f"no share of {run} was begun", "begin them: maxi bags ... --shard 1/4 to --shard 4/4")
     aliases = {"bags.out": run, **settings.aliases}
     recipe = read_recipe(settings.catalog, settled, None, aliases, sources=True, typed=False)
-    with plugins_at_work():
-        job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, shared=True)
-    with goes_on(), plugins_at_work(), log_to(job.out / "run.log"):
+    job = make_job(settings.catalog, recipe, tuple(sys.argv), strict=strict, overwrite=overwrite, shared=True)
+    with goes_on(), log_to(job.out / "run.log"):
         made = run_merge(job, progress(quiet=quiet))
     report(job, made, json=json)

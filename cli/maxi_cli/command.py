@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from maxi_cli.flags import BENCHMARK, RECIPE, completing, named, read_catalog, read_recipe
+from maxi_cli.terminal import own_stdout
 from maxi_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -138,10 +139,11 @@ class Command(TyperCommand):
         return [*own, *self._taken.values(), helps]
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; what was typed for the flags that it takes is in the context."""
+        """Run the command; what was typed for its flags is in the context, and stdout is for its own data."""
         ctx.params = {name: _placed(value) for name, value in ctx.params.items()}
         ctx.given = {path: _one(param, ctx.params.pop(param.name)) for path, param in self._taken.items()}
-        return super().invoke(ctx)
+        with own_stdout():
+            return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the help of all parameters, the options of each section by themselves."""

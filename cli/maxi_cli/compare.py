@@ -1,6 +1,5 @@
 """`maxi compare`: runs side by side, and beside the published numbers."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from maxi_cli.flags import JsonFlag, offering
-from maxi_cli.terminal import below_each_other, note, show_json, stdout, visible
+from maxi_cli.terminal import below_each_other, data, note, show_json, stdout, visible
 from maxi_core.errors import UsageError
 from maxi_core.system.urls import in_urls
 from maxi_core.texts import by_comma
@@ -71,7 +70,7 @@ def compare(
     if format == "table":
         show_compared(found)
     else:
-        sys.stdout.write(in_urls(FORMATS[format](found.lines)))
+        data().write(in_urls(FORMATS[format](found.lines)))
     for text in found.notes:
         note(text)
 

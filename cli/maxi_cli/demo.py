@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from maxi_cli.flags import JsonFlag, QuietFlag, offering, read_catalog
-from maxi_cli.terminal import note, show_json, stdout, visible
+from maxi_cli.terminal import data, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, UsageError
 from maxi_core.system.threads import own_cores
 from maxi_core.system.urls import refuse_remote
@@ -50,13 +50,13 @@ def demo(
     demonstration = world_demonstration(read_catalog(), world)
     story = list(demonstration.commands(out, seeds))
     if print_commands:
-        sys.stdout.writelines(f"{command}\n" for command in story)
-        sys.stdout.write(f"# {demonstration.beside}\n")
+        data().writelines(f"{command}\n" for command in story)
+        data().write(f"# {demonstration.beside}\n")
         return
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder", "name another with --out")
     began = time.monotonic()
-    _run(story, sys.stderr if quiet or json else sys.stdout, quiet=quiet)
+    _run(story, sys.stderr if quiet or json else data(), quiet=quiet)
     _finish(demonstration, out, seeds, time.monotonic() - began, json=json)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from maxi_cli.command import Settings, takes
 from maxi_cli.flags import JsonFlag, QuietFlag, offering
-from maxi_cli.terminal import complain, goes_on, log_to, note, plugins_at_work, show_json, stdout, visible
+from maxi_cli.terminal import complain, goes_on, log_to, note, show_json, stdout, visible
 from maxi_core.errors import ExitCode, MaxiError, UsageError
 from maxi_core.system.child import how_it_ended
 from maxi_core.texts import by_comma, counted
@@ -167,7 +167,7 @@ def _work(plan: "Plan", place: "Place", share: "Share", *, quiet: bool) -> None:
     from maxi_core.training.stopping import StoppedError
 
     try:
-        with goes_on(), plugins_at_work():
+        with goes_on():
             runner = Runner(place, (lambda _line: None) if quiet else note)
             runner.run(plan, share)
     except StoppedError as error:

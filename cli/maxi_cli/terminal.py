@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from maxi_core.errors import UsageError
 from maxi_core.system.files import to_json
@@ -46,7 +47,8 @@ def _console(*, stderr: bool) -> "Console":
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich would end the process with code 1
 
-    return Plain(stderr=stderr, markup=False, emoji=False, highlight=False)
+    file = None if stderr else data()
+    return Plain(file=file, stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def plain_table(*titles: str, numbers: Collection[str] = (), **how: Any) -> "Table":
@@ -78,36 +80,55 @@ def below_each_other(scores: Sequence[str]) -> list[str]:
 
 def show_json(document: Mapping[str, object]) -> None:
     """Print a document for programs, without secrets; ASCII, so that any name survives any terminal."""
-    sys.stdout.write(in_urls(to_json(masked(document), indent=2)) + "\n")
+    data().write(in_urls(to_json(masked(document), indent=2)) + "\n")
 
 
 def show_json_list(head: Mapping[str, object], key: str, items: Iterable[Mapping[str, object]]) -> None:
     """Print a document whose last value is a list of any length, one item a line, as they come."""
     opening = "".join(f"{json.dumps(name)}: {to_json(value)}, " for name, value in head.items())
-    sys.stdout.write(f"{{{opening}{json.dumps(key)}: [")
+    data().write(f"{{{opening}{json.dumps(key)}: [")
     for number, item in enumerate(items):
-        sys.stdout.write((",\n  " if number else "\n  ") + to_json(masked(item)))
-    sys.stdout.write("\n]}\n")
+        data().write((",\n  " if number else "\n  ") + to_json(masked(item)))
+    data().write("\n]}\n")
+
+
+_data: list[TextIO] = []  # where the data of the commands that run goes, the innermost last
+
+
+def data() -> TextIO:
+    """Return the stream of a command's own data: the process's stdout, also where what others print goes elsewhere."""
+    return _data[-1] if _data else sys.stdout
 
 
 @contextmanager
-def plugins_at_work() -> Iterator[None]:
-    """Send to stderr what anybody prints who is not a command: stdout is for the command's own data.
+def own_stdout() -> Iterator[None]:
+    """Keep stdout for a command's own data (`data`): what anybody else prints meanwhile goes to stderr.
 
     Both Python's stdout and the file behind it, which libraries in C and other processes write to.
     """
     from maxi_core.plugin.importing import descriptor_to_stderr
 
     with ExitStack() as stack:
-        try:
-            behind = sys.stdout.fileno()
-        except (OSError, ValueError):  # no file, as in a notebook or a test
-            pass
-        else:
-            sys.stdout.flush()
+        stream = sys.stdout
+        with suppress(OSError, ValueError, AttributeError):  # no file, as in a notebook or a test; closed: None
+            behind = stream.fileno()
+            stream.flush()
+            stream = stack.enter_context(_another(stream, os.dup(behind)))
             stack.enter_context(descriptor_to_stderr(behind))
         stack.enter_context(_masking())
+        _data.append(stream)
+        stack.callback(_data.pop)
         yield
+
+
+@contextmanager
+def _another(like: TextIO, descriptor: int) -> Iterator[TextIO]:
+    """Yield a text file that writes to an open file as another does; its end raises OSError if that cannot be."""
+    file = open(descriptor, "w", encoding=like.encoding, errors=like.errors)  # noqa: SIM115 (closed below)
+    if isinstance(like, TextIOWrapper):
+        file.reconfigure(line_buffering=like.line_buffering, write_through=like.write_through)
+    with file:
+        yield file
 
 
 @contextmanager
