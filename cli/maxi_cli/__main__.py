@@ -9,10 +9,11 @@ try:
     import select
     import signal
     import traceback
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import suppress
     from pathlib import Path
     from types import FrameType
+    from typing import NoReturn
 
     import typer
 
@@ -198,9 +199,29 @@ def _reopen_closed() -> None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
+def _refuse_to_vanish() -> None:
+    """Let os._exit, which ends a process without a word, name who called it, and say that the command is not done.
+
+    Processes that are made by forking this one may use it, as multiprocessing does.
+    """
+    own, leave = os.getpid(), os._exit
+
+    def _exit(status: int) -> NoReturn:
+        if os.getpid() == own:
+            caller = sys._getframe(1)
+            place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+            complain(f"{place} called os._exit({status!r:.80}), which ends maxi before its command is done")
+            status = ExitCode.FAILED
+        leave(status)
+
+    os._exit = _exit
+
+
 def main() -> None:
     """Run the command line of this process."""
+    leave = os._exit
     try:
+        _refuse_to_vanish()
         _reopen_closed()
         wait_passively()
         code = run(sys.argv[1:])
@@ -208,11 +229,11 @@ def main() -> None:
         note("interrupted")
         code = ExitCode.INTERRUPTED
     if os.environ.get("WORLD_SIZE", "1") != "1" and "torch" in sys.modules:
-        _leave_at_once(code)
+        _leave_at_once(code, leave)
     sys.exit(code)
 
 
-def _leave_at_once(code: int) -> None:
+def _leave_at_once(code: int, leave: Callable[[int], NoReturn]) -> None:
     """End one of torchrun's processes without taking its libraries down.
 
     Threads of a process group that torch has left behind abort a process now and then while the interpreter ends
@@ -222,7 +243,7 @@ def _leave_at_once(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code)
+    leave(code)
 
 
 if __name__ == "__main__":

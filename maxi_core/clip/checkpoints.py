@@ -78,7 +78,7 @@ def find_checkpoint(folder: Path) -> Path | None:
         found = checkpoints_of(folder)
         if not found:
             raise UsageError(f"the run {folder} has no complete checkpoint", "go on training with --resume latest")
-        if not (folder / MANIFEST).is_file():
+        if not (folder / MANIFEST).is_file() and not read_about(found[-1]).get("ensemble"):
             log.warning(
                 "the training %s is not finished: of it %s is taken; maxi train ... --resume latest goes on",
                 folder,

@@ -1,5 +1,6 @@
 """What MODEL means on the command line, the same in every command: found before anything is loaded."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -70,9 +71,10 @@ def _folder(name: str) -> Path | None:
     if name.startswith(LOCAL_DIR):
         return Path(name.removeprefix(LOCAL_DIR)).expanduser()
     path = Path(name).expanduser()
-    if path.is_dir() and name in _known():
+    there, folder = os.path.exists(path), os.path.isdir(path)  # noqa: PTH110, PTH112 (pathlib refuses long names)
+    if folder and name in _known():
         raise UsageError(f"'{name}' is a model of open_clip and also a folder here", f"type ./{name} for the folder")
-    return path if path.exists() or name.startswith((".", "/", "~")) else None
+    return path if there or name.startswith((".", "/", "~")) else None
 
 
 def _of_model(names: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """What all code of a process shares: what a plugin changes of it is put back.
 
-The working folder and torch's settings are named, too; random numbers are not, since merely importing some libraries
-draws from them.
+The working folder, maxi's own variables, the recursion limit and torch's settings are named, too; random numbers are
+not, since merely importing some libraries draws from them.
 """
 
 import logging
@@ -19,7 +19,7 @@ _named: set[tuple[str, str]] = set()  # (plugin, what) that were said
 
 @contextmanager
 def untouched(name: str, when: str) -> Iterator[None]:
-    """Put back the working folder, the global random numbers and torch's default type if a plugin changes them."""
+    """Put back what a plugin changes of the working folder, maxi's variables, random numbers and torch's settings."""
     before = [(what, read(), read, write) for what, read, write in _states()]
     try:
         yield
@@ -35,6 +35,8 @@ def untouched(name: str, when: str) -> Iterator[None]:
 def _states() -> Iterator[tuple[str, Callable[[], Any], Callable[[Any], object]]]:
     """Yield what is looked at, "" if it is not named, and how it is read and set; of a library only if it is there."""
     yield "the working folder", _folder, _go
+    yield "variables MAXI_...", _variables, _set_variables
+    yield "the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit
     yield "", random.getstate, random.setstate
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and hasattr(numpy, "random"):
@@ -54,6 +56,17 @@ def _folder() -> str | None:
 def _go(folder: str | None) -> None:
     if folder is not None:
         os.chdir(folder)
+
+
+def _variables() -> dict[str, str]:
+    """Return the variables that are maxi's own; libraries set theirs when they are imported."""
+    return {name: value for name, value in os.environ.items() if name.startswith("MAXI_")}
+
+
+def _set_variables(before: dict[str, str]) -> None:
+    for name in _variables().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def _same(old: Any, new: Any) -> bool:

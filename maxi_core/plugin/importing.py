@@ -24,7 +24,7 @@ def imported_apart(label: str, patience: float = PATIENCE) -> Iterator[None]:
     After `patience` seconds a line says which plugin is being waited for.
     """
     with ExitStack() as stack:
-        stack.enter_context(_named_when_slow(label, patience))
+        stack.enter_context(told_when_slow(f"'{label}' is still being imported", patience))
         stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(descriptor_to_stderr())
         stack.enter_context(_signals(label))
@@ -34,10 +34,9 @@ def imported_apart(label: str, patience: float = PATIENCE) -> Iterator[None]:
 
 
 @contextmanager
-def _named_when_slow(label: str, patience: float) -> Iterator[None]:
-    timer = threading.Timer(
-        patience, log.warning, ["'%s' is still being imported after %g s; Ctrl-C stops it", label, patience]
-    )
+def told_when_slow(what: str, patience: float = PATIENCE) -> Iterator[None]:
+    """Say once what is waited for, if it is not done after so many seconds."""
+    timer = threading.Timer(patience, log.warning, ["%s after %g s; Ctrl-C stops it", what, patience])
     timer.daemon = True
     timer.start()
     try:

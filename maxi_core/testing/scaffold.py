@@ -85,6 +85,10 @@ def _check_name(name: str, catalog: Catalog) -> None:
         raise UsageError(f"a plugin cannot be called '{name}'", "use lower-case letters, digits and hyphens: my-source")
     if name in RESERVED:
         raise UsageError(f"'{name}' is a word that maxi keeps for itself", "choose another name")
+    module = f"{DIST_PREFIX}{name}".replace("-", "_")
+    if module in {"maxi_core", "maxi_cli", *(plugin.module.partition(".")[0] for plugin in catalog.plugins)}:
+        what = f"the plugin '{name}' would be the module {module}, and there is one already"
+        raise UsageError(what, "choose another name")
     taken = [f"{offer.dist} {offer.version}" for offer in catalog.named(name)]
     if taken:
         raise UsageError(f"'{name}' is offered by {taken[0]} already", "choose another name")

@@ -14,6 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from maxi_core.errors import LEAVING, MaxiError, UsageError
+from maxi_core.plugin.importing import told_when_slow
 from maxi_core.plugin.roles import ASKED, LOOKING, Augmenter, Captioner, Expander, Filter, Matcher, Source
 from maxi_core.settings.options import Configured
 from maxi_core.system.remote import as_path
@@ -291,7 +292,8 @@ def answered(source: Source, batch: list[Any], dictionary: Dictionary = DICTIONA
     asked = len(batch)
     method = f"{method_of(source)}()"
     try:
-        answers: object = _call(source, batch, dictionary)
+        with told_when_slow(f"{method} has not answered a batch of {asked}"):
+            answers: object = _call(source, batch, dictionary)
     except (MaxiError, *LEAVING):
         raise
     except BaseException as error:

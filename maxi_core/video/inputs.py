@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from itertools import chain, islice, pairwise
 from pathlib import Path, PurePosixPath
 
-from maxi_core.errors import UsageError
+from maxi_core.errors import NothingError, UsageError
 from maxi_core.system.remote import RemotePath, as_path
 from maxi_core.system.remote_errors import RemoteError
 from maxi_core.system.text_files import check_regular, check_text, excerpt, not_text
@@ -100,6 +100,8 @@ def find_videos(
     root (unless `allow_outside_root`), or has the id of another.
     """
     if not isinstance(source, (str, Path)):
+        if not source:
+            raise NothingError("no videos are named", "name a folder, a list, or the videos")
         if len(source) != 1:
             videos = _several([as_path(one) for one in source], root, allow_outside_root)
             return videos if clip_seconds is None else cut(videos, clip_seconds)

@@ -139,6 +139,8 @@ def test_the_json_names_the_files_and_the_command_that_uses_it(maxi, tmp_path: P
         (["my--source", "--role", "expander"], "cannot be called 'my--source'"),
         (["../evil", "--role", "expander"], "cannot be called '../evil'"),
         (["sources", "--role", "expander"], "'sources' is a word that maxi keeps for itself"),
+        (["core", "--role", "expander"], "the plugin 'core' would be the module maxi_core, and there is one already"),
+        (["cli", "--role", "temporal"], "the plugin 'cli' would be the module maxi_cli"),
         (["gpt3", "--role", "expander"], "'gpt3' is offered by maxi"),
         (["mine", "--role", "expnder"], "there is no role 'expnder' (did you mean 'expander'?)"),
     ],

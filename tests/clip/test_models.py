@@ -70,6 +70,7 @@ def test_the_identity_changes_with_one_bit_of_one_weight(tmp_path: Path) -> None
          ": openai"),
         ("./nowhere", "there is no folder nowhere"),
         ("local-dir:/nowhere", "there is no folder /nowhere"),
+        ("a" * 5000, "no model"),
         ("hf-hub:someone/model", "type `hf download someone/model --local-dir DIR`, then name DIR"),
     ],
 )  # fmt: skip

@@ -261,16 +261,22 @@ def test_what_a_plugin_sets_for_everybody_is_put_back_and_named(
     fake_dist: FakeDist, logged: list[str], tmp_path: Path
 ) -> None:
     here, state, handler = Path.cwd(), random.getstate(), signal.getsignal(signal.SIGTERM)
+    limit = sys.getrecursionlimit()
     effects = [
         "import os, random, signal, torch", f"os.chdir({str(tmp_path)!r})", "random.seed(0)", "torch.manual_seed(1)",
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)", "torch.set_grad_enabled(False)",
+        "os.environ['MAXI_BAGS_KEEP'] = '0.3'", "os.environ['OF_A_LIBRARY'] = '1'", "import sys",
+        "sys.setrecursionlimit(90)",
     ]  # fmt: skip
     torch_state = torch.get_rng_state()
     assert why(fake_dist, "\n".join([*effects, dedented()])) == ""
     assert (Path.cwd(), random.getstate(), signal.getsignal(signal.SIGTERM)) == (here, state, handler)
     assert torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), torch_state)
-    for what in ("the working folder", "the handler of SIGTERM", "torch's gradient mode"):
+    assert (os.environ.get("MAXI_BAGS_KEEP"), os.environ.pop("OF_A_LIBRARY")) == (None, "1")
+    assert sys.getrecursionlimit() == limit
+    named = ("the working folder", "the handler of SIGTERM", "torch's gradient mode", "variables MAXI_...")
+    for what in (*named, "the recursion limit"):
         assert any(f"'odd:odd' changed {what} when it was imported; it was put back" in line for line in logged), what
 
 

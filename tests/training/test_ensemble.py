@@ -44,7 +44,7 @@ def test_models_that_do_not_fit_are_refused(original: Any, trained: Any, ratio: 
 
 
 def test_the_command_and_the_flag_write_the_same_checkpoint_and_a_sweep_writes_one_for_each_ratio(
-    world: Path, tmp_path: Path, maxi: Callable[..., Any]
+    world: Path, tmp_path: Path, maxi: Callable[..., Any], logged: list[str]
 ) -> None:
     model, run, out = str(world / "model"), str(world / "run"), tmp_path / "out"
     small = ["--epochs", "1", "--batch-size", "4", "--frames", "2", "--bag-size", "3", "--lr", "1e-3", "--warmup", "0"]
@@ -58,6 +58,9 @@ def test_the_command_and_the_flag_write_the_same_checkpoint_and_a_sweep_writes_o
     mixing = maxi("ensemble", model, str(plain), "--ratio", "0.2,0.5", "--out", tmp_path / "mixed", "--json")
     written = [Path(path) for path in json.loads(mixing.out)["checkpoints"]]
     assert [read_about(path)["ensemble"]["ratio"] for path in written] == [0.2, 0.5]
+    logged.clear()
+    assert load_model(str(tmp_path / "mixed"), "cpu").checkpoint == written[1]
+    assert logged == [], "a mixture is no training that could go on"
     one, other = read_weights(flagged), read_weights(written[0])
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from maxi_core.errors import UsageError
+from maxi_core.errors import NothingError, UsageError
 from maxi_core.system.hidden import is_hidden
 from maxi_core.types import Video
 from maxi_core.video.inputs import VideoList, cut, find_videos, parse_list_line
@@ -173,6 +173,11 @@ def test_a_list_that_is_wrong_is_refused_with_its_line(
 def test_a_source_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder, video or list at"):
         find_videos(tmp_path / "nothing")
+
+
+def test_nothing_named_is_refused() -> None:
+    with pytest.raises(NothingError, match="no videos are named"):
+        find_videos([])
 
 
 def test_an_empty_folder_and_an_empty_list_have_no_videos(tmp_path: Path) -> None:
