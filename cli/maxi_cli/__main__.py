@@ -8,6 +8,8 @@ try:
     import errno
     import select
     import signal
+    import threading
+    import time
     import traceback
     from collections.abc import Callable, Sequence
     from contextlib import suppress
@@ -25,6 +27,7 @@ except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
     os._exit(130)
 
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE, errno.EIO)
+LINGER = 5.0  # seconds after which a thread that outlives its command is named
 COMPLETED_BY = {
     "bash": ("COMP_WORDS", "COMP_CWORD"),
     "zsh": ("_TYPER_COMPLETE_ARGS",),
@@ -230,11 +233,26 @@ def main() -> None:
         code = ExitCode.INTERRUPTED
     if os.environ.get("WORLD_SIZE", "1") != "1" and "torch" in sys.modules:
         _leave_at_once(code, leave)
+    try:
+        _await_threads()
+    except KeyboardInterrupt:
+        _leave_at_once(code, leave)
     sys.exit(code)
 
 
+def _await_threads() -> None:
+    """Wait for threads that Python would wait for, and name one that is still at work after a while."""
+    others = [one for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
+    end = time.monotonic() + LINGER
+    for thread in others:
+        thread.join(max(0.0, end - time.monotonic()))
+        if thread.is_alive():
+            note(f"all is done; the thread '{thread.name}' of a plugin or library still runs, and Ctrl-C ends it")
+            thread.join()
+
+
 def _leave_at_once(code: int, leave: Callable[[int], NoReturn]) -> None:
-    """End one of torchrun's processes without taking its libraries down.
+    """End a process, such as one of torchrun's, without taking its libraries down.
 
     Threads of a process group that torch has left behind abort a process now and then while the interpreter ends
     ("terminate called without an active exception"), and torchrun then ends the other ranks, whose work is not done.
