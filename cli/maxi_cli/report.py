@@ -134,8 +134,10 @@ def _show(made: "Report", out: Path, *, json: bool) -> None:
     size = len(made.html.encode())
     if json:
         counts = {"videos": made.videos, "without_pictures": made.without}
-        show_json({"schema": SCHEMA, "file": str(out), "bytes": size, **counts})
+        show_json({"schema": SCHEMA, "file": str(out), "bytes": size, **counts, "damaged": list(made.damaged)})
         return
+    for text in made.damaged:
+        note(f"not shown, since it cannot be read: {text}")
     if made.without:
         note(f"{made.without} of {counted(made.videos, 'video')} have no picture: the page says why")
     shown = out if is_remote(out) else os.path.relpath(out)
