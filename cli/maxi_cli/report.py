@@ -97,6 +97,7 @@ def report(
 
 def _place(out: Path) -> Path:
     """Return the file to write; raises UsageError for a folder, a file of somebody's, a server that is only read."""
+    from maxi_core.system.files import check_replaceable
     from maxi_core.system.remote import RemotePath, as_path, check_writable, refuse_unwritable
 
     out = as_path(out)
@@ -105,6 +106,8 @@ def _place(out: Path) -> Path:
             raise UsageError(f"{out} is a bucket", f"name the file, such as --out {out / 'report.html'}")
         refuse_unwritable(out)
         check_writable(out.parent)
+    else:
+        check_replaceable(out)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
     if out.is_file() and GENERATOR not in _head(out):

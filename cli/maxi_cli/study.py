@@ -87,9 +87,12 @@ def study(
 def _folder(out: Path, study: str) -> Path:
     """Return where the table goes; raises UsageError for one with files of others."""
     from maxi_core.studies.formats import FILES
+    from maxi_core.system.files import check_replaceable
     from maxi_core.system.replacing import refuse_foreign_files
 
     folder = out / study
+    for name in FILES:
+        check_replaceable(folder / name)
     if not (folder / FILES[0]).is_file():  # the record, which is written first
         refuse_foreign_files(folder, FILES, "maxi study", "choose another --out")
     return folder

@@ -18,7 +18,7 @@ from maxi_core.evaluation.evaluating import ModelScores
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.evaluation.records import wrong_in
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
-from maxi_core.system.files import parsed_json, to_json, write_lines, write_text
+from maxi_core.system.files import check_replaceable, parsed_json, to_json, write_lines, write_text
 from maxi_core.system.remote_folders import Upload
 from maxi_core.system.replacing import refuse_foreign
 from maxi_core.system.text_files import check_regular
@@ -56,8 +56,10 @@ def folders_for(names: Sequence[str], out: Path, protocol: Protocol) -> list[Pat
         if folder in folders[:place]:
             both = f"'{names[folders.index(folder)]}' and '{names[place]}'"
             raise UsageError(f"{both} would both be written to {folder}", "evaluate them with two --out")
-        if not is_remote(folder) and not read_scores(folder / SCORES, may_miss=True):
-            _refuse_foreign(folder)
+        if not is_remote(folder):
+            check_replaceable(folder / SCORES)
+            if not read_scores(folder / SCORES, may_miss=True):
+                _refuse_foreign(folder)
     return folders
 
 
