@@ -13,6 +13,7 @@ import pytest
 from maxi_core.errors import ExitCode, UsageError
 from maxi_core.evaluation.benchmarks.lists import Listing, Row, write_list
 from maxi_core.system.replacing import refuse_foreign
+from maxi_core.training.checkpoint import write_checkpoint
 from tests.conftest import Ran
 from tests.evaluation.conftest import CLASSES, World, film, world  # noqa: F401 (a fixture)
 
@@ -86,6 +87,50 @@ def test_no_input_a_folder_and_a_pipe_are_written_over(maxi: Maxi, place: Path, 
         ran = maxi(*WRITES[name], out)
         assert (ran.code in (ExitCode.USAGE, ExitCode.FAILED), ran.err.count("\n")) == (True, 1), out
     assert (place / "clips" / "a.mp4").read_bytes() == film
+
+
+EVAL = ("eval", "model", "-b", "bench/split.txt", "--labels", "bench/labels.csv", "--frames", "2", *FAST)
+LINKS = {  # a file that a command writes -> the command
+    "problems.jsonl": (*WRITES["problems.jsonl"], "problems.jsonl"),
+    "strip.png": (*WRITES["strip.png"], "strip.png"),
+    "map.png": (*DRAWN, "map.png"),
+    "map.npz": (*DRAWN, "map.npz"),
+    "report.html": ("report", "made", "--out", "report.html"),
+    "bags.parquet": ("export", "bags", "made", "bags.parquet", "--to", "parquet"),
+    "bags.jsonl": ("export", "bags", "made", "bags.jsonl", "--to", "jsonl"),
+    "hub": ("export", "bags", "made", "hub", "--to", "hf"),
+    "lists/labels.csv": ("data", "convert", "-b", "bench", "--out", "lists"),
+    "run/bags.jsonl": bags("--out", "run"),
+    "run/manifest.json": bags("--out", "run"),
+    "own/metrics.jsonl": train("--out", "own"),
+    "eval/model/scores.json": EVAL,
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("there", [False, True])
+def test_a_link_is_neither_replaced_nor_written_through(maxi: Maxi, place: Path, link: str, there: bool) -> None:
+    (place / "clips" / "c.mp4").write_bytes(b"no film")  # so that there is a problem
+    maxi(*bags("--out", "made"))
+    (place / link).parent.mkdir(parents=True, exist_ok=True)
+    (place / link).symlink_to(place / "target")
+    if there:
+        (place / "target").write_bytes(b"")
+    ran = maxi(*LINKS[link])
+    assert (ran.code, ran.err.count("\n"), str(link) in ran.err) == (2, 1, True), ran.err
+    assert any(why in ran.err for why in ("would be replaced", "is there already", "is not JSON")), ran.err
+    assert (place / link).readlink() == place / "target"
+    assert (place / "target").exists() == there
+    assert not there or (place / "target").read_bytes() == b""
+
+
+def test_a_link_to_a_checkpoint_is_kept_with_all_it_leads_to(tmp_path: Path, world: World) -> None:  # noqa: F811
+    shutil.copytree(world.model, tmp_path / "whole")
+    (tmp_path / "link").symlink_to("whole")
+    before = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    with pytest.raises(UsageError, match="link: it is a link to whole, and would be replaced"):
+        write_checkpoint(tmp_path / "link", {}, {})
+    assert sorted(path.name for path in (tmp_path / "link").iterdir()) == before
 
 
 def test_what_a_command_reads_it_never_writes_though_it_wrote_it_before(tmp_path: Path) -> None:

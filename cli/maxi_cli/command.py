@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maxi_core.recipe.recipe import Recipe, Setting
     from maxi_core.texts import Spelling
 
+PLACES = ("against", "base", "classes", "dictionary", "labels", "matches", "models", "videos")  # paths, or names
 Run = TypeVar("Run", bound=Callable[..., None])
 
 
@@ -137,6 +138,26 @@ class Command(TyperCommand):
         """Return the parameters of the function, those that it takes, and --help."""
         *own, helps = super().get_params(ctx)
         return [*own, *self._taken.values(), helps]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what was typed; raises UsageError for an empty text where a path belongs, which `Path` takes for `.`."""
+        typed, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        for param in () if ctx.resilient_parsing or "help" in typed else self.get_params(ctx):
+            value = typed.get(param.name)
+            if (value == "" or (isinstance(value, (list, tuple)) and "" in value)) and self._takes_path(param):
+                named = param.metavar or param.name.upper()
+                what = named if param.param_type_name == "argument" else max(param.opts, key=len)
+                raise UsageError(f"{what} is empty", "name one, or leave it out")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+    def _takes_path(self, param: Any) -> bool:
+        """Whether a parameter takes a path, or a name in the place of one; of an option of a section, "" is none."""
+        if param.param_type_name == "argument":
+            return True
+        if any(param is one and "." in path for path, one in self._taken.items()):
+            return False
+        return param.type_descriptor.annotation in (Path, list[Path]) or param.name in PLACES
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what was typed for its flags is in the context, and stdout is for its own data."""

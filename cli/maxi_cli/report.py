@@ -97,6 +97,7 @@ def report(
 
 def _place(out: Path) -> Path:
     """Return the file to write; raises UsageError for a folder, a file of somebody's, a server that is only read."""
+    from maxi_core.system.files import check_replaceable
     from maxi_core.system.remote import RemotePath, as_path, check_writable, refuse_unwritable
 
     out = as_path(out)
@@ -105,6 +106,8 @@ def _place(out: Path) -> Path:
             raise UsageError(f"{out} is a bucket", f"name the file, such as --out {out / 'report.html'}")
         refuse_unwritable(out)
         check_writable(out.parent)
+    else:
+        check_replaceable(out)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", f"name the file, such as --out {out / 'report.html'}")
     if out.is_file() and GENERATOR not in _head(out):
@@ -134,8 +137,10 @@ def _show(made: "Report", out: Path, *, json: bool) -> None:
     size = len(made.html.encode())
     if json:
         counts = {"videos": made.videos, "without_pictures": made.without}
-        show_json({"schema": SCHEMA, "file": str(out), "bytes": size, **counts})
+        show_json({"schema": SCHEMA, "file": str(out), "bytes": size, **counts, "damaged": list(made.damaged)})
         return
+    for text in made.damaged:
+        note(f"not shown, since it cannot be read: {text}")
     if made.without:
         note(f"{made.without} of {counted(made.videos, 'video')} have no picture: the page says why")
     shown = out if is_remote(out) else os.path.relpath(out)

@@ -93,9 +93,12 @@ def _folder(out: Path, study: "Study") -> tuple[Path, list[str]]:
     """
     from maxi_core.studies.formats import FILES
     from maxi_core.studies.results import read_record
+    from maxi_core.system.files import check_replaceable
     from maxi_core.system.replacing import refuse_foreign_files
 
     folder = out / study.name
+    for name in FILES:
+        check_replaceable(folder / name)
     if not (folder / FILES[0]).is_file():  # the record, which is written first
         refuse_foreign_files(folder, FILES, "maxi study", "choose another --out")
         return folder, []

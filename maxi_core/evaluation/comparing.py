@@ -20,13 +20,12 @@ from maxi_core.evaluation.metrics import (
     two_level_interval,
 )
 from maxi_core.evaluation.published import TABLES, published
+from maxi_core.evaluation.records import RANKED, VIDEO, Predictions, own_score, read_predictions
 from maxi_core.evaluation.saving import read_scores, to_csv
-from maxi_core.system.files import parsed_json
 from maxi_core.texts import counted
 
 TITLES = {"top1": "top-1", "top5": "top-5", "mean_class": "mean class", "map": "mAP", "map_cosine": "mAP (cosine)"}
 Over = Literal["videos", "classes"]
-Predictions = dict[str, Any]  # video -> its line of predictions
 SAME = ("prompt", "names", "frames", "views", "normalisation", "precision")
 
 
@@ -92,17 +91,18 @@ def compare(
             if own:
                 lines += own
                 lines += _published(benchmark, metric, tables)
-    return Compared(tuple(lines), tuple(_unlike(runs, names, benchmarks)))
+    damaged = (what for run in runs for what in run.damaged)
+    return Compared(tuple(lines), (*_unlike(runs, names, benchmarks), *damaged))
 
 
 class _Run:
-    """The records of one scores.json."""
+    """The records of one scores.json; `damaged` says which predictions could not be read."""
 
     def __init__(self, path: Path, records: Sequence[Mapping[str, Any]]) -> None:
         if not records:
             raise UsageError(f"{path} holds no scores", "name the scores.json of a maxi eval")
         self.folder = path if path.is_dir() else path.parent
-        self.records = records
+        self.records, self.damaged = records, dict[str, None]()
         self.benchmarks = list(dict.fromkeys(record["benchmark"] for record in records))
 
     @property
@@ -121,6 +121,17 @@ class _Run:
         own = [one for one in self.records if one["benchmark"] == benchmark]
         return next((one for one in own if one["split"] == "mean"), own[0] if own else {})
 
+    def predictions(self, record: Mapping[str, Any], metric: str) -> Predictions | None:
+        """The predictions of one split by video, None if the file is not there or damaged, which is noted."""
+        path = self.folder / Path(record.get("predictions") or "").name
+        try:
+            return read_predictions(path, RANKED if metric in ("top1", "top5") else VIDEO)
+        except UsageError as error:
+            self.damaged[f"no intervals: {error.problem}"] = None
+        except OSError:
+            pass
+        return None
+
 
 def _check(what: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
@@ -138,7 +149,7 @@ def _names(runs: Sequence[_Run]) -> list[str]:
 
 def _line(run: _Run, name: str, benchmark: str, metric: str, first: _Run, seed: int, over: Over) -> Line:
     record = run.record(benchmark)
-    value, deviation = record["metrics"][metric], record.get("deviations", {}).get(metric)
+    value, deviation = record["metrics"][metric], (record.get("deviations") or {}).get(metric)
     interval = None if run is first else _interval(first, run, benchmark, metric, seed, over)
     name += f" [{record['prompt']}]" if record.get("prompts") else ""
     source = counted(record["n"], "video") + (f", {record['skipped']} skipped" if record.get("skipped") else "")
@@ -159,9 +170,9 @@ def _forgotten(
     if run is first:
         return None
     ours, theirs = first.record(benchmark), run.record(benchmark)
-    metric = str(theirs.get("metric", "top1"))
+    metric, value = own_score(theirs)
     found = _interval(first, run, benchmark, metric, seed, over)
-    gap = 100 * (theirs["metrics"][metric] - ours["metrics"][metric])
+    gap = 100 * (value - own_score({**ours, "metric": metric})[1])
     return found or Interval(gap, float("nan"), float("nan"))
 
 
@@ -174,7 +185,7 @@ def _interval(first: _Run, second: _Run, benchmark: str, metric: str, seed: int,
     for split, record in ours.items():
         if record.get("list_sha256") != theirs[split].get("list_sha256"):
             return None
-        own, other = _read(first.folder, record), _read(second.folder, theirs[split])
+        own, other = first.predictions(record, metric), second.predictions(theirs[split], metric)
         if own is None or other is None or own.keys() != other.keys():
             return None
         pairs.append((own, other))
@@ -212,16 +223,6 @@ def _precision(ours: Predictions, theirs: Predictions, *, seed: int) -> Interval
 
 def _percent(interval: Interval | None) -> Interval | None:
     return interval and Interval(100 * interval.difference, 100 * interval.low, 100 * interval.high)
-
-
-def _read(folder: Path, record: Mapping[str, Any]) -> Predictions | None:
-    """Return the predictions of one split by video, or None if the file is not there or damaged."""
-    try:
-        lines = (folder / str(record["predictions"])).read_text(encoding="utf-8").splitlines()
-        found = [parsed_json(line) for line in lines]
-        return {one["video"]: one for one in found}
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _published(benchmark: str, metric: str, tables: Sequence[str]) -> list[Line]:

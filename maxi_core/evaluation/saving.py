@@ -16,8 +16,9 @@ from maxi_core.errors import UsageError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.evaluating import ModelScores
 from maxi_core.evaluation.protocol import Protocol
+from maxi_core.evaluation.records import wrong_in
 from maxi_core.evaluation.scoring import SCHEMA, TOP, Result
-from maxi_core.system.files import parsed_json, to_json, write_lines, write_text
+from maxi_core.system.files import check_replaceable, parsed_json, to_json, write_lines, write_text
 from maxi_core.system.remote_folders import Upload
 from maxi_core.system.replacing import refuse_foreign
 from maxi_core.system.text_files import check_regular
@@ -46,7 +47,8 @@ def folder_name(model: str) -> str:
 def folders_for(names: Sequence[str], out: Path, protocol: Protocol) -> list[Path]:
     """Return a folder below `out` for each model; raises UsageError if two share one, or somebody's files are there.
 
-    Scores of other texts lie beside those of the paper's protocol, and not in their place.
+    So it does for scores there that cannot be read, since others are to be added to them. Scores of other texts lie
+    beside those of the paper's protocol, and not in their place.
     """
     ending = "" if protocol.texts is None else "+prompts"
     folders = [out / f"{folder_name(name)}{ending}" for name in names]
@@ -54,8 +56,10 @@ def folders_for(names: Sequence[str], out: Path, protocol: Protocol) -> list[Pat
         if folder in folders[:place]:
             both = f"'{names[folders.index(folder)]}' and '{names[place]}'"
             raise UsageError(f"{both} would both be written to {folder}", "evaluate them with two --out")
-        if not is_remote(folder) and not (folder / SCORES).is_file():
-            _refuse_foreign(folder)
+        if not is_remote(folder):
+            check_replaceable(folder / SCORES)
+            if not read_scores(folder / SCORES, may_miss=True):
+                _refuse_foreign(folder)
     return folders
 
 
@@ -128,22 +132,14 @@ def read_scores(path: Path, *, may_miss: bool = False) -> list[dict[str, Any]]:
         raise UsageError(f"there are no scores at {path}", "name the scores.json of a maxi eval") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as scores: {error}", "name the scores.json of a maxi eval") from None
-    if not isinstance(records, list) or not all(map(_is_record, records)):
+    if not isinstance(records, list):
         raise UsageError(f"{path} holds no scores", "name the scores.json of a maxi eval")
-    if any(record.get("schema") != SCHEMA for record in records):
-        raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")
+    for place, record in enumerate(records, 1):
+        if isinstance(record, dict) and record.get("schema") != SCHEMA:
+            raise UsageError(f"{path} is not of schema {SCHEMA}, which this maxi reads", "pip install -U maxi")
+        if what := wrong_in(record):
+            raise UsageError(f"{path} holds no scores: record {place}: {what}", "evaluate the model again: maxi eval")
     return [{**record, "from": str(path)} if not may_miss else record for record in records]
-
-
-def _is_record(one: object) -> bool:
-    if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("benchmark", "split", "model")):
-        return False
-    if not isinstance(one.get("metric", ""), str):
-        return False
-    values = one.get("metrics")
-    return isinstance(values, dict) and all(
-        value is None or isinstance(value, (int, float)) for value in values.values()
-    )
 
 
 def _file_name(result: Result) -> str:

@@ -16,7 +16,7 @@ from maxi_core.errors import UsageError
 from maxi_core.interop.layouts import NEIGHBOURS, OPEN_CLIP, Fit, Layout, fit, from_names, layout_of
 from maxi_core.interop.tensor_files import Lazies, read_safetensors, read_torch
 from maxi_core.interop.transformers_names import from_transformers
-from maxi_core.system.files import sha256_of
+from maxi_core.system.files import check_replaceable, sha256_of
 from maxi_core.version import __version__
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def import_checkpoint(
     from maxi_core.clip.model import check_finite
     from maxi_core.training.checkpoint import write_checkpoint
 
+    check_replaceable(out)
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already", "name another --out, or add --overwrite")
     if overwrite and out.exists() and not complete(out):

@@ -1,6 +1,6 @@
 """What `maxi report` makes: which folders hold what, the parts of the page, and the page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +40,21 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Report:
-    """The page, how many videos were to be pictured, and how many of these have no picture."""
+    """The page, how many videos were to be pictured, how many of these have no picture, and the files not shown.
+
+    `damaged` has a line for each file that is gone or damaged, as the page has it, behind the run that it is of.
+    """
 
     html: str
     videos: int
     without: int
+    damaged: tuple[str, ...] = ()
 
 
 # what a folder may hold -> how that is seen; the kinds are the names of the templates, in the order of the page
 KINDS: Mapping[str, Callable[[Path], bool]] = {
     "bags": lambda at: (at / BAGS).is_file() or "made_of" in (read_manifest(at) if at.is_dir() else {}),
-    "training": lambda at: (at / METRICS).is_file(),
+    "training": lambda at: (at / METRICS).is_file() or "checkpoint" in (read_manifest(at) if at.is_dir() else {}),
     "scores": lambda at: at.name != RECORD if at.is_file() else (at / SCORES).is_file(),
     "study": lambda at: at.name == RECORD if at.is_file() else (at / RECORD).is_file(),
 }
@@ -101,7 +105,17 @@ def make_report(places: Sequence[Path], wanted: Wanted, progress: NewProgress = 
         "parts": [part.values for part in parts],
     }
     every = [picture for found in pictures.values() for picture in found.values()]
-    return Report(render(values, pictures), len(every), sum(bool(picture.missing) for picture in every))
+    lost = sum(bool(picture.missing) for picture in every)
+    return Report(render(values, pictures), len(every), lost, tuple(_damaged(parts)))
+
+
+def _damaged(parts: Sequence[Part]) -> Iterator[str]:
+    """Yield what the page names as gone or damaged."""
+    for part in parts:
+        for text in part.values.get("missing", ()):
+            yield f"{part.values['name']}: {text}"
+        for split in part.values.get("splits", ()):
+            yield from (f"{split['model']} on {split['label']}: {text}" for text in split["missing"])
 
 
 def _check(wanted: Wanted, bags: Sequence[Part]) -> None:

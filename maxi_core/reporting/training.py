@@ -6,10 +6,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from maxi_core.bags.manifest import read_manifest
+from maxi_core.bags.manifest import finished, read_manifest
+from maxi_core.errors import UsageError
 from maxi_core.reporting.part import Part, made_of
 from maxi_core.system.files import read_json
-from maxi_core.training.metrics_log import SMOOTH, read_metrics, running_mean
+from maxi_core.training.metrics_log import LARGEST, SMOOTH, read_through, running_mean
 
 METRICS, NOT_FINITE = "metrics.jsonl", "nonfinite.json"
 POINTS = 300  # of a curve at most, each of as many equal runs of steps
@@ -25,10 +26,14 @@ CURVES = {
 
 
 def training_part(run: Path) -> Part:
-    """Read what a training has written; raises UsageError for files that cannot be read."""
-    records = read_metrics(run / METRICS)
-    steps = [one for one in records if "val" not in one]
+    """Read what a training has written; metrics that are gone or damaged are named on the page.
+
+    Raises UsageError for other files that cannot be read.
+    """
     manifest = read_manifest(run)
+    records, missing = _metrics(run / METRICS, manifest)
+    not_finite = _not_finite(run, missing)
+    steps = [one for one in records if "val" not in one]
     values = {
         "kind": "training",
         "name": str(run),
@@ -40,7 +45,8 @@ def training_part(run: Path) -> Part:
         "wait": _median(steps, "data_wait"),
         "curves": [(title, curve, _ends(steps, key)) for key, title in CURVES.items() if (curve := _curve(steps, key))],
         "validation": _validation(records),
-        "not_finite": _not_finite(run),
+        "not_finite": not_finite,
+        "missing": missing,
         "seed": settings.get("seed") if isinstance(settings := manifest.get("settings"), Mapping) else None,
         "checkpoint": str(manifest.get("checkpoint") or ""),
         "best": _best(manifest.get("best")),
@@ -49,8 +55,23 @@ def training_part(run: Path) -> Part:
     return Part(values)
 
 
+def _metrics(path: Path, manifest: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the records of the steps that can be read, and what is gone or damaged."""
+    done = finished(manifest)
+    records, damage = read_through(path, finished=done)
+    if damage:
+        return records, [f"{path.name}: {damage}"]
+    taken, last = manifest.get("steps"), max((one["step"] for one in records if "val" not in one), default=0)
+    if not done or (last and not (isinstance(taken, int) and last < taken)):
+        return records, []
+    if not path.is_file():
+        return records, [f"{path.name}: it is not there"]
+    ends = f"it ends with step {last}" if last else "it has no step"
+    return records, [f"{path.name}: {ends}, and the training is finished"]
+
+
 def _number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+    return value if isinstance(value, (int, float)) and abs(value) < LARGEST else None
 
 
 def _points(steps: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:
@@ -100,8 +121,11 @@ def _best(best: object) -> str:
     return f"{best[0]} ({best[1]})" if isinstance(best, list) and len(best) == 2 else ""
 
 
-def _not_finite(run: Path) -> dict[str, object]:
+def _not_finite(run: Path, missing: list[str]) -> dict[str, object]:
     try:
         return read_json(run / NOT_FINITE)
     except FileNotFoundError:
+        return {}
+    except UsageError as error:
+        missing.append(error.problem.replace(f"{run / NOT_FINITE}", f"{NOT_FINITE}:", 1))
         return {}

@@ -299,6 +299,8 @@ def make(
                 f"[{section}] has no option '{key}'{nearest(key, model.model_fields)} ({origins[key]})",
                 f"its options are: {known}",
             )
+        if values[key] == "" and Path in alternatives(model.model_fields[key].annotation):
+            raise UsageError(f"[{section}] {key} is empty ({origins[key]})", "name a path, or leave it out")
     try:
         options = validated(model, section, values)
     except ValidationError as error:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from maxi_core.clip.model_rules import Rule
 from maxi_core.errors import UsageError
 from maxi_core.evaluation.metrics import Interval, by_class, mean_and_deviation, two_level_interval
 from maxi_core.evaluation.published import Published
+from maxi_core.evaluation.records import RANKED, VOTED, Predictions, own_score, read_predictions
 from maxi_core.evaluation.saving import read_scores
 from maxi_core.plugin.catalog import Catalog
 from maxi_core.studies.plan import Plan, Row
@@ -177,8 +179,8 @@ def _cells(plan: Plan, row: Row, folders: Sequence[Path], base: Hits, hits: Hits
         found = [record[benchmark.name] for record in records if benchmark.name in record]
         if not found:
             continue
-        metric = str(found[0]["metric"])
-        scores = tuple(100 * float(one["metrics"][metric]) for one in found)
+        metric, _ = own_score(found[0])
+        scores = tuple(100 * own_score({**one, "metric": metric})[1] for one in found)
         against: Interval | None = None
         if row is not plan.base and base.get(benchmark.name) and hits.get(benchmark.name):
             against = _difference(base[benchmark.name], hits[benchmark.name])
@@ -196,10 +198,10 @@ def _means(records: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         own = [one for one in records if one["benchmark"] == name]
         mean = next((one for one in own if one["split"] == "mean"), own[0])
         if len(own) > 1 and mean["split"] != "mean":  # of a vote
-            metric = str(mean["metric"])
-            value = float(np.mean([one["metrics"][metric] for one in own]))
+            metric, _ = own_score(mean)
+            value = float(np.mean([own_score({**one, "metric": metric})[1] for one in own]))
             mean = {**mean, "metrics": {metric: value}}
-        yield {"metric": own[0]["metric"], **mean}
+        yield {"metric": own_score(own[0])[0], **mean}
 
 
 def _hits(row: Row, out: Path) -> Hits:
@@ -209,14 +211,23 @@ def _hits(row: Row, out: Path) -> Hits:
         if done(step, out) is None:
             continue
         for record in read_scores(step.folder(out)):
-            if record["split"] == "mean" or record["metric"] != "top1":
+            if record["split"] == "mean" or own_score(record)[0] != "top1":
                 continue
-            lines = (step.folder(out) / record["predictions"]).read_text(encoding="utf-8").splitlines()
-            named = {one["video"]: _named(one) for one in map(parsed_json, lines)}
+            lines = _predictions(step.folder(out), record, RANKED if isinstance(step, ScoreStep) else VOTED)
+            named = {video: _named(one) for video, one in lines.items()}
             found.setdefault(record["benchmark"], {}).setdefault(record["split"], []).append(named)
     return {
         benchmark: {split: _of_seeds(seeds) for split, seeds in splits.items()} for benchmark, splits in found.items()
     }
+
+
+def _predictions(folder: Path, record: Mapping[str, Any], needed: Mapping[str, Rule]) -> Predictions:
+    path = folder / Path(record.get("predictions") or f"predictions-{record['benchmark']}-{record['split']}.jsonl").name
+    try:
+        return read_predictions(path, needed)
+    except OSError as error:
+        again = f"delete {folder}, and type the command again"
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}", again) from None
 
 
 def _named(line: Mapping[str, Any]) -> tuple[int, float]:

@@ -134,7 +134,7 @@ class _Whole(io.FileIO):
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file whose readers see the old one or the whole new one; raises MaxiError with path and bytes.
 
-    A device or pipe is refused: it would be replaced, which root can do to /dev/null.
+    A device, pipe or link is refused: it would be replaced, which root can do to /dev/null.
     """
     refuse_remote(path)
     check_replaceable(path)
@@ -199,9 +199,15 @@ def refuse_existing(path: Path) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise MaxiError if there is a device or a pipe at `path`, which a file would replace."""
+    """Raise MaxiError if there is a device, a pipe or a link at `path`, which a file would replace.
+
+    Nothing is written through a link, wherever it leads: a folder of a stranger's may hold one that leads out of it.
+    """
     if _is_special(path):
         raise MaxiError(f"cannot write {path}: it is no ordinary file, and would be replaced", "name a file")
+    if path.is_symlink():
+        what = f"cannot write {path}: it is a link to {path.readlink()}, and would be replaced"
+        raise UsageError(what, "name the file that it leads to, or remove the link")
 
 
 def _is_special(path: Path) -> bool:

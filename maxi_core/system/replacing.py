@@ -46,8 +46,9 @@ def _holds(path: Path, mark: bytes) -> bool:
 def refuse_foreign_files(
     folder: Path, names: Iterable[str], who: str, fix: str = "choose another --out, or add --overwrite to lose it"
 ) -> None:
-    """Raise UsageError if there are files of these names in a folder that `who` has not made."""
+    """Raise UsageError if there are files of these names in a folder that `who` has not made, or links."""
     for name in names:
+        check_replaceable(folder / name)
         if (path := folder / name).is_file() and path.stat().st_size:
             raise UsageError(f"{path} was not written by {who}, and would be overwritten", fix)
 

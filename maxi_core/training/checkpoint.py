@@ -34,7 +34,7 @@ from maxi_core.clip.checkpoints import (
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.clip.tokens import BESIDE
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import fix_for
+from maxi_core.system.files import check_replaceable, fix_for
 from maxi_core.training.combined import Combined
 from maxi_core.version import __version__
 
@@ -80,6 +80,7 @@ def write_checkpoint(
 
     Raises MaxiError that names the folder and the bytes where it cannot be written.
     """
+    check_replaceable(final)
     parent = final.parent
     partial = parent / f"{PARTIAL}{final.name}"
     kept = [*state.tensors.values(), *state.objectives.values()] if state else []

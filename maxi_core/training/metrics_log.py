@@ -1,9 +1,9 @@
 """`metrics.jsonl`: one record per step, the same after a resume as of an unbroken run (method.md, files)."""
 
 import atexit
-import json
+import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -11,12 +11,13 @@ from typing import IO, Any
 
 from maxi_core.batches.batch import Examples
 from maxi_core.errors import MaxiError, UsageError
-from maxi_core.system.files import fix_for, to_json, write_lines
+from maxi_core.system.files import fix_for, parsed_json, to_json, write_lines
 
 SCHEMA = 1
 
 Report = Callable[[Mapping[str, Any]], None]
 
+LARGEST = 2**63  # of steps
 METRICS, CURVE = "metrics.jsonl", "loss.png"  # in the folder of a training
 
 
@@ -56,20 +57,56 @@ class MetricsFile:
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the records of a metrics file; a line that was cut off, and all after it, count as not there."""
-    records: list[dict[str, Any]] = []
+    records = []
+    for _, found in _lines(path):
+        if isinstance(found, str):
+            break
+        records.append(found)
+    return records
+
+
+def read_through(path: Path, *, finished: bool) -> tuple[list[dict[str, Any]], str]:
+    """Return the records of a metrics file without the lines that are damaged, and of which lines that is so, or "".
+
+    What a run that is not `finished` is writing, a last line without its end, is not damaged.
+    """
+    found = list(_lines(path))
+    if found and isinstance(found[-1][1], str) and not finished and path.read_bytes()[-1:] != b"\n":
+        del found[-1]
+    wrong = [(place, one) for place, one in found if isinstance(one, str)]
+    more = f" ({len(wrong)} lines are damaged)" if len(wrong) > 1 else ""
+    return [one for _, one in found if not isinstance(one, str)], "".join(
+        f"line {place} is no record of a step: {why}{more}" for place, why in wrong[:1]
+    )
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield each line with its number: the record, or what is wrong with it."""
     try:
         lines = path.read_bytes().splitlines() if path.is_file() else []
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}", "chmod u+r it, or delete it") from None
-    for line in lines:
+    for place, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-            if not isinstance(record["step"], int):
-                break
-        except (ValueError, KeyError, TypeError, RecursionError):
-            break
-        records.append(record)
-    return records
+            record = parsed_json(line)
+        except ValueError:
+            yield place, "it is not JSON"
+        else:
+            yield place, _wrong_in(record) or record
+
+
+def _wrong_in(record: object) -> str:
+    """Return what keeps a value from being a record: of a step with its loss, or of a validation."""
+    if not isinstance(record, dict):
+        return "it is no table"
+    step, loss = record.get("step"), record.get("loss")
+    if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < LARGEST:
+        return "it has no step"
+    if "val" in record:
+        return "" if isinstance(record["val"], dict) else "its val is no table"
+    if "loss" not in record or not (loss is None or (isinstance(loss, (int, float)) and abs(loss) < math.inf)):
+        return "it has no loss"
+    return ""
 
 
 # The loss curve as a picture: every step in grey, the running mean in colour.

@@ -28,12 +28,12 @@ class Root:
 
     `given` says that the user named the folder: then absolute paths must lie in it too. In a list that is typed on the
     command line without a root they may be anywhere. `~` is an ordinary character, `..` is never followed unasked.
-    Paths are strings here: lists have millions of lines.
+    The paths that are found are absolute, so that what is written of them is right from any folder. They are strings
+    here: lists have millions of lines.
     """
 
     def __init__(self, folder: Path, *, given: bool, allow_outside: bool) -> None:
         self.folder, self._given, self._allow_outside = folder, given, allow_outside
-        self._top = str(folder)
         self._absolute = str(folder.absolute())
         self._remote = isinstance(folder, RemotePath)
         self._real = os.path.realpath(folder)
@@ -51,7 +51,7 @@ class Root:
                 f"'{excerpt(written)}' leads out of {self.folder} by '..'", f"correct it, or pass {ALLOW}"
             )
         if name[0] != "/":
-            path = f"{self._top}/{name}"
+            path = f"{self._absolute}/{name}"
         elif _within(name, self._absolute):
             path, name = name, name[len(self._absolute) :].lstrip("/")
         elif (self._given or self._remote) and not self._allow_outside:

@@ -216,8 +216,9 @@ def _in_folder(folder: Path, root: Root, *, follow: bool) -> VideoList:
     names = scan(folder, root, follow=follow, passed=passed)
     if str(passed):
         log.warning("%s: passed over %s", excerpt(str(folder), 300), passed)
+    top = folder.absolute()
     return VideoList(
-        len(names), lambda: (Video(str(prefix / name), folder / name) for name in names), watched=passed.watched or None
+        len(names), lambda: (Video(str(prefix / name), top / name) for name in names), watched=passed.watched or None
     )
 
 

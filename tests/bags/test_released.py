@@ -259,3 +259,23 @@ def test_the_authors_own_samples_come_back_as_they_are(tmp_path: Path, maxi: Max
     both = ("gpt3_verbs", "caption_verbs_bag")
     assert sets(tmp_path / "back", *both) == sets(SAMPLES, *both)
     assert (tmp_path / "back" / "matches.txt").read_text().split() == " ".join(lines).split()
+
+
+def test_an_import_by_relative_paths_is_right_from_any_folder(
+    release: Path, tmp_path: Path, maxi: Maxi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = tmp_path / "videos" / "train" / "4" / "b.mp4"
+    clip.parent.mkdir(parents=True)
+    write_clip(clip, [np.zeros((32, 40, 3), np.uint8)] * 8, MATRIX["h264"])
+    monkeypatch.chdir(tmp_path)
+    typed = ("import", "bags", release.name, "--videos", "videos", "--out", "run")
+    monkeypatch.setattr(sys, "argv", ["maxi", *typed])
+    assert maxi(*typed).code == ExitCode.DONE
+    made = (tmp_path / "run" / "bags.jsonl").read_text()
+    (tmp_path / "run" / "bags.jsonl").write_text(made.replace(f"{tmp_path}/", ""))  # as an earlier maxi wrote it
+    assert maxi(*typed).code == ExitCode.DONE
+    assert (tmp_path / "run" / "bags.jsonl").read_text() == made
+    monkeypatch.chdir("/")
+    assert [bag.match.video.path for bag in read_bags(tmp_path / "run")][1] == clip
+    said = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert said["sources"]["gpt3"] == f"read from {release / 'gpt3_verbs'}"

@@ -144,3 +144,12 @@ def test_names_do_nothing_to_the_terminal(maxi, tmp_path: Path) -> None:
     ran = maxi("check", str(tmp_path))
     assert "\\x1b[31m[bold]\\n.mp4: this is a text file, not a video" in ran.out
     assert "\x1b" not in ran.out
+
+
+def test_problems_of_a_relative_folder_have_paths_that_are_right_from_any_folder(
+    maxi, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clips.parent)
+    maxi("check", clips.name, "--problems", tmp_path / "bad.jsonl", "-q")
+    paths = [json.loads(line)["path"] for line in (tmp_path / "bad.jsonl").read_text().splitlines()]
+    assert sorted(paths) == [str(clips / name) for name in ("cut.avi", "cut.mp4", "empty.mp4", "x.mp4")]

@@ -1,5 +1,7 @@
 """Flags that are made of the options of sections: what help shows of them, what they set, and what TAB offers."""
 
+from pathlib import Path
+
 import pytest
 import typer
 from typer.main import get_command
@@ -131,3 +133,26 @@ def test_each_option_of_the_core_says_what_it_is_in_a_sentence(name: str) -> Non
     for one in describe(core_section(name)):
         assert one.sentence[0] == one.sentence[0].upper()
         assert "none:" not in one.sentence.partition("[")[2]
+
+
+EMPTY = [
+    *(("heatmap", "a.mp4", "--text", "x", "--models", "m", "--out", ""), ("report", "run", "--out", "")),
+    *(("predict", "m", "a.mp4", "--strip", ""), ("check", "a.mp4", "--problems", ""), ("check", "", "-q")),
+    *(("import", "bags", "", "--out", "run"), ("import", "checkpoint", "f", "--out", ""), ("show", "")),
+    *(("export", "bags", "run", "", "--to", "jsonl"), ("export", "model", "m", ""), ("compare", "a", "")),
+    *(("data", "convert", "-b", "x", "--out", ""), ("data", "shots", "-b", "x", "--annotations", "", "--out", "y")),
+    *(("eval", "m", "-b", "x", "--videos", ""), ("eval", "m", "-b", "x", "--plugin", ""), ("train", "")),
+    *(("bags", "clips", "--config", ""), ("bags", ""), ("merge", ""), ("demo", "--out", ""), ("study", "")),
+    *(("eval", "m", "-b", "x", "--out", ""), ("eval", "m", "-b", "x", "-o", "eval.out=")),
+    *(("study", "loss", "--out", ""), ("report", "run", "--labels", ""), ("import", "bags", "r", "--videos", "")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", EMPTY, ids=" ".join)
+def test_an_empty_path_is_one_line_and_nothing_is_written(
+    maxi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = maxi(*typed)
+    assert (ran.code, ran.err.count("\n"), " is empty" in ran.err) == (2, 1, True), ran.err
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maxi_core.errors import MaxiError
+from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.files import maxi_home, parsed_json, utc_stamp, write_lines, write_text
 
 
@@ -172,7 +172,10 @@ def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
         for name in ("pipe", "null", "stdout"):
             with pytest.raises(MaxiError, match=f"cannot write .*{name}: it is no ordinary file"):
                 write_text(tmp_path / name, "text")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["null", "opened", "pipe", "stdout"]
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(UsageError, match="link: it is a link to nowhere, and would be replaced"):
+        write_text(tmp_path / "link", "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "null", "opened", "pipe", "stdout"]
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "stdout").is_symlink()
 

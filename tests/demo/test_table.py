@@ -35,7 +35,7 @@ def write(folder: Path, right: dict[str, int]) -> None:
         ]
         (folder / name).write_text("\n".join(lines))
         metrics = {"top1": hits / VIDEOS}
-        said = {"schema": SCHEMA, "benchmark": benchmark, "split": "1", "model": "m"}
+        said = {"schema": SCHEMA, "benchmark": benchmark, "split": "1", "model": "m", "n": VIDEOS}
         records.append({**said, "metrics": metrics, "predictions": name})
     (folder / "scores.json").write_text(json.dumps(records))
 

@@ -223,3 +223,18 @@ def test_what_a_model_forgot_stands_beside_what_it_gained(maxi, world, tmp_path:
         2,
         ["maxi: error: --forgetting is a difference from the first model; name that before this one"],
     )
+
+
+def test_files_of_an_evaluation_by_relative_paths_are_right_from_any_folder(
+    maxi, world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.benchmark.parent)
+    (world.benchmark / "few.txt").write_text("videos/00.mp4 0\nvideos/none.mp4 1\n")
+    there = (f"{world.benchmark.name}/few.txt", "--labels", f"{world.benchmark.name}/labels.csv")
+    fast = ("--frames", "2", "--workers", "0", "--device", "cpu", "-q", "--out", str(tmp_path))
+    assert maxi("eval", str(world.model), "-b", *there, *fast).code == 0
+    (folder,) = tmp_path.iterdir()
+    lines = (folder / "predictions-few-1.jsonl").read_text().splitlines()
+    files = [world.benchmark / "videos" / name for name in ("00.mp4", "none.mp4")]
+    assert [json.loads(line)["file"] for line in lines] == list(map(str, files))
+    assert json.loads((folder / "skipped.jsonl").read_text())["video"] == str(files[1])

@@ -349,7 +349,7 @@ def test_the_card_says_how_the_model_was_made_and_gives_no_folder_away(tmp_path:
 def test_scores_in_the_card_are_those_of_these_weights(tmp_path: Path) -> None:
     folder = write(tmp_path / "model")
     model = load_model(str(folder), "cpu")
-    record = {"schema": 1, "benchmark": "ucf101", "split": "1", "metrics": {"top1": 0.5}, "model": "m"}
+    record = {"schema": 1, "benchmark": "ucf101", "split": "1", "metrics": {"top1": 0.5}, "model": "m", "n": 4}
     scores = tmp_path / "scores.json"
     scores.write_text(json.dumps([record | {"weights_sha256": model.identity}]))
     export_model(str(folder), tmp_path / "out", "open-clip", discover(), scores=[scores])

@@ -30,7 +30,7 @@ def write_training(run: Path, steps: int = 40, **manifest: object) -> Path:
         records.append({"step": steps, "epoch": 1, "val": {"ucf101 top1": 0.5}})
     (run / "metrics.jsonl").write_text("".join(json.dumps({"schema": 1, **record}) + "\n" for record in records))
     if manifest:
-        (run / "manifest.json").write_text(json.dumps(manifest))
+        (run / "manifest.json").write_text(json.dumps({"steps": steps, **manifest}))
     (run / "recipe.toml").write_text('[train]\nname = "</pre><script>document.title=1</script>"\n')
     return run
 

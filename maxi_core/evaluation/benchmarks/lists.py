@@ -250,7 +250,7 @@ def write_list(listing: Listing, path: Path, labels: Path) -> None:
     import csv
     import io
 
-    from maxi_core.system.files import write_text
+    from maxi_core.system.files import check_replaceable, write_text
 
     numbers = {name: number for number, name in enumerate(listing.classes)}
     out = io.StringIO()
@@ -260,6 +260,7 @@ def write_list(listing: Listing, path: Path, labels: Path) -> None:
     lines = (f"{row.path} {' '.join(str(numbers[name]) for name in row.names)}" for row in listing.rows)
     written = {labels: out.getvalue(), path: "".join(f"{line}\n" for line in lines)}
     for file, text in written.items():
+        check_replaceable(file)
         if file.is_file() and file.read_bytes() not in (b"", text.encode(errors="surrogateescape")):
             raise UsageError(f"{file} is there already, with other lines", "choose another --out, or delete it")
     for file, text in written.items():

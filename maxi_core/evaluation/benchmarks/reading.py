@@ -125,7 +125,7 @@ class Places:
         folder = as_path(folder)
         if not is_folder(folder) and not is_archive(folder):
             raise UsageError(f"there is no folder of videos at {folder}", "correct --videos")
-        self._folder, self._follow = folder, allow_outside
+        self._folder, self._top, self._follow = folder, folder.absolute(), allow_outside
         self._root = Root(folder, given=True, allow_outside=allow_outside)
 
     def place(self, split: Split) -> Placed:
@@ -139,7 +139,7 @@ class Places:
             path = self._find(sample, split.classes, ids)
             if path is None:
                 missing.append(sample.id)
-                path = self._folder / sample.path
+                path = self._top / sample.path
             videos.append(Video(sample.id, path, sample.start, sample.end))
         return Placed(tuple(videos), tuple(missing))
 
@@ -157,7 +157,7 @@ class Places:
             raise UsageError(
                 f"'{sample.path}' could be {' or '.join(found[:2])} in {self._folder}", "name a folder that has one"
             )
-        return self._folder / found[0] if found else None
+        return self._top / found[0] if found else None
 
     def _same_clip(self, path: str, ids: Counter[str]) -> list[str]:
         clip = _clip(path)

@@ -1,6 +1,5 @@
 """The table of the demonstration: top-1 by row and benchmark, over seeds, and the difference from raw CLIP."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from maxi_core.errors import MaxiError
 from maxi_core.evaluation.metrics import Interval, by_class, mean_and_deviation, paired_interval, two_level_interval
+from maxi_core.evaluation.records import LABELLED, read_predictions
 from maxi_core.evaluation.saving import folder_name, read_scores
 from maxi_core.studies.vote import right, votes
 from maxi_sandbox.demo.commands import BENCHMARKS, BLIP, captions, scores, training, trainings
@@ -80,8 +80,12 @@ def _answers(folder: Path, benchmark: str) -> tuple[Hits, Mapping[str, str]]:
     record = next((one for one in read_scores(folder) if one["benchmark"] == benchmark), None)
     if record is None:
         raise MaxiError(f"{folder} has no scores of {benchmark}", "run maxi demo again")
-    lines = [json.loads(line) for line in (folder / record["predictions"]).read_text(encoding="utf-8").splitlines()]
-    return {one["video"]: float(one["rank"] == 1) for one in lines}, {one["video"]: one["labels"][0] for one in lines}
+    try:
+        lines = read_predictions(folder / Path(record.get("predictions") or "predictions.jsonl").name, LABELLED)
+    except OSError as error:
+        raise MaxiError(f"{error.filename} cannot be read: {error.strerror or error}", "run maxi demo again") from None
+    hits = {video: float(one["rank"] == 1) for video, one in lines.items()}
+    return hits, {video: one["labels"][0] for video, one in lines.items()}
 
 
 def _voted(out: Path, benchmark: str, labels: Mapping[str, str]) -> Hits:
