@@ -20,10 +20,11 @@ from pydantic import BaseModel
 from maxi_core.errors import LEAVING, PluginError, nearest, with_article, words_of
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
+from maxi_core.plugin.attributes import check_attributes
 from maxi_core.plugin.engine import Engine
 from maxi_core.plugin.importing import PATIENCE, imported_apart
 from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, with_core_options
-from maxi_core.plugin.validation import check_core_options, check_methods, check_switches
+from maxi_core.plugin.validation import check_core_options, check_methods
 from maxi_core.settings.options import Configured, Options, WorldPath, flaws
 from maxi_core.settings.sections import RESERVED
 from maxi_core.training.objective import PROMPTS, Objective
@@ -123,7 +124,7 @@ def _checked(cls: Any, hook: str) -> type[Any]:
         raise PluginError(f"{cls.__name__}.name is '{name}', a word that maxi keeps for itself")
     role = next(role for role in _ROLES[hook] if issubclass(cls, role))
     check_methods(cls, role)
-    check_switches(cls, role)
+    check_attributes(cls)
     if issubclass(cls, Configured):
         _check_options(cls)
         check_core_options(cls)

@@ -73,12 +73,4 @@ def check_core_options(cls: type[Configured]) -> None:
             raise PluginError(f"{cls.__name__}.{key} is {value!r:.40}, not {what}")
 
 
-def check_switches(cls: type[Any], role: type[Any]) -> None:
-    """Raise PluginError for a switch of a role, such as `costs_money`, that is neither True nor False."""
-    for key in _SWITCHES:
-        if hasattr(role, key) and not isinstance(value := inspect.getattr_static(cls, key), bool):
-            raise PluginError(f"{cls.__name__}.{key} is {value!r:.40}, not True or False")
-
-
-_SWITCHES = ("costs_money", "regulariser", "archives")
 _WHOM, _SUCH = {int: "source", float: "objective"}, {int: "8", float: "0.5"}

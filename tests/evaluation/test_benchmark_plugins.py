@@ -140,10 +140,6 @@ def test_a_loader_that_is_not_right_is_one_line_with_the_benchmarks_name(
 
 
 REFUSED = {
-    "no title": ('title = "Own moves"', 'title = " "', "has no title"),
-    "no split": ('{"day": 2, "night": None}', "{}", "names no split"),
-    "a split with a colon": ('"day": 2', '"da:y": 2', "has a split 'da:y'"),
-    "aliases that are text": ('("moves",)', '"moves"', "has aliases that are no tuple"),
     "lists without labels": ('title =', 'lists = ("a.txt",); title =', "has lists without labels"),
     "no way to read it": ("def listing", "def listings", "cannot be read: name lists and labels"),
     "a metric of nobody": ("def measure", "def measures", "has the metric 'near', which is not the core's"),
