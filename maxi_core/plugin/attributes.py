@@ -1,4 +1,4 @@
-"""What each class attribute of a role takes, in one table: looked at when a plugin is loaded, and trusted from then on."""
+"""What each class attribute of a role takes, in one table: looked at when a plugin is loaded, and trusted after."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,10 +7,13 @@ from typing import Any
 
 from maxi_core.errors import PluginError
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark
-from maxi_core.plugin.roles import Captioner
+from maxi_core.plugin.engine import Engine
+from maxi_core.plugin.roles import Captioner, Filter, Matcher, Temporal
+from maxi_core.settings.options import Configured
 from maxi_core.texts import has_words, written_out
-from maxi_core.training.objective import Objective
+from maxi_core.training.objective import PROMPTS, Objective, Teacher
 from maxi_core.video.decoders import Decoder
+from maxi_core.video.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,47 @@ def _are_counts(value: object) -> bool:
     return splits and all(count is None or _is_count(count) for count in value.values())
 
 
+def _is_property(value: object) -> bool:
+    """Return whether a value is asked for when it is wanted, on the instance, and is looked at then."""
+    return hasattr(type(value), "__get__")
+
+
 _SWITCH = Takes("True or False", lambda value: isinstance(value, bool))
 _PATTERN = Takes("a text in one line, with {} for the split", _is_pattern)
 _PATTERNS = Takes("a tuple of names of files, with {} for the split", lambda value: _are(value, _is_pattern))
+_FRAMES = Takes(
+    "a Sampling, None or a property", lambda value: isinstance(value, Sampling | None) or _is_property(value)
+)
+_YES_OR_NO = Takes("True, False or a property", lambda value: isinstance(value, bool) or _is_property(value))
+_TEACHER = Takes(
+    "a Teacher, None or a property", lambda value: isinstance(value, Teacher | None) or _is_property(value)
+)
+_OF_THE_CORE = Takes("a text, which the core sets", is_text)
 
 ATTRIBUTES: dict[type[Any], dict[str, Takes]] = {
-    Captioner: {"costs_money": _SWITCH},
-    Objective: {"regulariser": _SWITCH},
+    Configured: {
+        "settled": Takes("None, and the core sets it", lambda value: value is None),
+        "ref": _OF_THE_CORE,
+        "version": _OF_THE_CORE,
+        "label": Takes("the property of the core", lambda value: value is Configured.__dict__["label"]),
+    },
+    Matcher: {"frames": _FRAMES},
+    Captioner: {"frames": _FRAMES, "costs_money": _SWITCH},
+    Filter: {"frames": _FRAMES},
+    Temporal: {
+        "projects": Takes(
+            "a tuple of names of projects",
+            lambda value: isinstance(value, (tuple, list)) and all(map(_is_title, value)),
+        )
+    },
+    Objective: {
+        "prompts": Takes(" or ".join(PROMPTS), lambda value: isinstance(value, str) and value in PROMPTS),
+        "regulariser": _SWITCH,
+        "teacher": _TEACHER,
+        "alone": _YES_OR_NO,
+    },
     Decoder: {"archives": _SWITCH},
+    Engine: {"apart": _YES_OR_NO},
     Benchmark: {
         "title": Takes("a title in one line", _is_title),
         "metric": Takes("the name of a metric", _is_title),

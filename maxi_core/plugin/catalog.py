@@ -27,7 +27,7 @@ from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, 
 from maxi_core.plugin.validation import check_core_options, check_methods
 from maxi_core.settings.options import Configured, Options, WorldPath, flaws
 from maxi_core.settings.sections import RESERVED
-from maxi_core.training.objective import PROMPTS, Objective
+from maxi_core.training.objective import Objective
 from maxi_core.video.decoders import Decoder
 
 # What a plugin offers: the classes its hooks return, checked at the border with a reason for each refusal.
@@ -130,8 +130,6 @@ def _checked(cls: Any, hook: str) -> type[Any]:
         check_core_options(cls)
     elif hasattr(cls, "Options"):
         raise PluginError(f"{cls.__name__} has Options, and a decoder takes none")
-    if issubclass(cls, Objective) and cls.prompts not in PROMPTS:
-        raise PluginError(f"{cls.__name__}.prompts is {cls.prompts!r:.40}; it takes {', '.join(PROMPTS)}")
     if issubclass(cls, Benchmark) and (found := benchmark_flaws(cls)):
         raise PluginError(f"benchmark '{name}' {found[0]}")
     return cls

@@ -12,7 +12,6 @@ from maxi_core.plugin.catalog import discover
 from tests.conftest import FakeDist
 
 PLUGIN = """
-    import enum
     import maxi_core
     from maxi_core import {role}, hookimpl
 
@@ -27,6 +26,15 @@ PLUGIN = """
 """
 
 NEEDED = {
+    "Expander": ("sources", "def expand(self, entries): return [[] for one in entries]"),
+    "Matcher": ("sources", "def match(self, clips, dictionary): return []"),
+    "Captioner": ("sources", "def caption(self, clips): return []"),
+    "Filter": ("sources", "def filter(self, clips, bags): return bags"),
+    "Temporal": ("temporal", "def attach(self, visual, frames): return visual"),
+    "Objective": ("objectives", "def loss(self, features): return features.scale"),
+    "Decoder": ("decoders", "def decode(self, *how, **more): raise ValueError"),
+    "Engine": ("engines", "def run(self, work, items): return iter(())"),
+    "World": ("worlds", "pass"),
     "Benchmark": ("benchmarks", 'title = "Odd"\n        def official(self, files, split): return None'),
 }
 
@@ -38,6 +46,55 @@ def why(fake_dist: FakeDist, role: str, attribute: str) -> str:
     (found,) = [plugin for plugin in discover(only=["odd"]).plugins if plugin.dist == "odd"]
     assert "\n" not in found.error
     return found.error
+
+
+OTHERS = {
+    ("Temporal", "projects = None"): "Odd.projects is None, not a tuple of names of projects",
+    ("Temporal", "projects = 5"): "Odd.projects is 5, not a tuple of names",
+    ("Temporal", "projects = 'Open-VCLIP'"): "Odd.projects is 'Open-VCLIP', not a tuple of names",
+    ("Temporal", "projects = (1,)"): "Odd.projects is (1,), not a tuple of names",
+    ("Matcher", "frames = 16"): "Odd.frames is 16, not a Sampling, None or a property",
+    ("Captioner", "frames = 16"): "Odd.frames is 16, not a Sampling",
+    ("Filter", "frames = 'all'"): "Odd.frames is 'all', not a Sampling",
+    ("Captioner", "costs_money = 1"): "Odd.costs_money is 1, not True or False",
+    ("Objective", "prompts = 'bag'"): "Odd.prompts is 'bag', not bags or classes or any",
+    ("Objective", "prompts = ['bags']"): "Odd.prompts is ['bags'], not bags or classes or any",
+    ("Objective", "regulariser = 'no'"): "Odd.regulariser is 'no', not True or False",
+    ("Objective", "teacher = True"): "Odd.teacher is True, not a Teacher, None or a property",
+    ("Objective", "alone = 'no'"): "Odd.alone is 'no', not True, False or a property",
+    ("Objective", "weight = 'much'"): "Odd.weight is 'much', not a finite number from 0",
+    ("Decoder", "archives = 'zip'"): "Odd.archives is 'zip', not True or False",
+    ("Engine", "apart = 'no'"): "Odd.apart is 'no', not True, False or a property",
+    ("Expander", "settled = 5"): "Odd.settled is 5, not None, and the core sets it",
+    ("Expander", "ref = 5"): "Odd.ref is 5, not a text, which the core sets",
+    ("World", "version = property(lambda self: 5)"): "Odd.version is <property object",
+    ("Engine", "label = 'mine'"): "Odd.label is 'mine', not the property of the core",
+    ("Expander", "class Options(maxi_core.Options): EFFORT = 5"): "Odd.Options: EFFORT is 5, not a tuple of keys",
+    ("Expander", "class Options(maxi_core.Options): TYPED = 'x'"): "Odd.Options: TYPED is 'x', not a tuple of keys",
+}
+
+
+@pytest.mark.parametrize(("role", "attribute", "line"), [(*said, line) for said, line in OTHERS.items()])
+def test_an_attribute_of_any_role_that_is_not_what_it_takes_is_refused(
+    fake_dist: FakeDist, role: str, attribute: str, line: str
+) -> None:
+    assert why(fake_dist, role, attribute).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("role", "attribute"),
+    [
+        ("Temporal", "projects = ['Open-VCLIP']"),
+        ("Matcher", "frames = maxi_core.Sampling('uniform', 3)"),
+        ("Filter", "frames = None"),
+        ("Captioner", "frames = __import__('functools').cached_property(lambda self: None)"),
+        ("Objective", "teacher = maxi_core.Teacher()"),
+        ("Engine", "apart = False"),
+        ("World", "version = '2.0'"),
+    ],
+)
+def test_what_a_role_takes_is_taken(fake_dist: FakeDist, role: str, attribute: str) -> None:
+    assert why(fake_dist, role, attribute) == ""
 
 
 BENCHMARK = {
