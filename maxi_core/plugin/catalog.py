@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import Distribution, EntryPoint, entry_points
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 import pluggy
@@ -24,7 +25,7 @@ from maxi_core.plugin.attributes import check_attributes
 from maxi_core.plugin.engine import Engine
 from maxi_core.plugin.importing import PATIENCE, imported_apart
 from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, with_core_options
-from maxi_core.plugin.validation import check_core_options, check_methods
+from maxi_core.plugin.validation import check_core_options, check_methods, check_role
 from maxi_core.settings.options import Configured, Options, WorldPath, flaws
 from maxi_core.settings.sections import RESERVED
 from maxi_core.training.objective import Objective
@@ -123,6 +124,7 @@ def _checked(cls: Any, hook: str) -> type[Any]:
     if name in RESERVED:
         raise PluginError(f"{cls.__name__}.name is '{name}', a word that maxi keeps for itself")
     role = next(role for role in _ROLES[hook] if issubclass(cls, role))
+    check_role(cls, list(chain.from_iterable(_ROLES.values())))
     check_methods(cls, role)
     check_attributes(cls)
     if issubclass(cls, Configured):

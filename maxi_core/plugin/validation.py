@@ -1,12 +1,24 @@
 """What of a plugin's class can be seen to be wrong when it is loaded, before anybody asks it anything."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from maxi_core.errors import PluginError
 from maxi_core.plugin.roles import core_options
 from maxi_core.settings.options import Configured
+
+
+def check_role(cls: type[Any], roles: Collection[type[Any]]) -> None:
+    """Raise PluginError for a class of several roles, and for one that says that it is of another than it is."""
+    mine = [role for role in roles if issubclass(cls, role)]
+    if len(mine) > 1:
+        names = " and ".join(role.__name__ for role in mine)
+        raise PluginError(f"{cls.__name__} is a subclass of {names}, and a class has one role", "make two classes")
+    said = inspect.getattr_static(cls, "role")
+    if type(said) is not str or said != mine[0].role:
+        was = f"and that of every {mine[0].__name__} is '{mine[0].role}'"
+        raise PluginError(f"{cls.__name__}.role is {said!r:.40}, {was}", "leave it out")
 
 
 def check_methods(cls: type[Any], role: type[Any]) -> None:

@@ -97,6 +97,30 @@ def test_what_a_role_takes_is_taken(fake_dist: FakeDist, role: str, attribute: s
     assert why(fake_dist, role, attribute) == ""
 
 
+ROLES = {
+    ("Expander", "role = 'matcher'"): "Odd.role is 'matcher', and that of every Expander is 'expander'; leave it out",
+    ("Expander", "role = ['list']"): "Odd.role is ['list'], and that of every Expander is 'expander'",
+    ("Temporal", "role = None"): "Odd.role is None, and that of every Temporal is 'temporal'",
+    ("World", "role = 5"): "Odd.role is 5, and that of every World is 'world'",
+    ("World", "role = 'benchmark'"): "Odd.role is 'benchmark', and that of every World is 'world'",
+    ("Decoder", "role = property(lambda self: 'decoder')"): "Odd.role is <property object",
+}
+
+
+@pytest.mark.parametrize(("role", "attribute", "line"), [(*said, line) for said, line in ROLES.items()])
+def test_a_class_has_the_role_that_it_stands_on(fake_dist: FakeDist, role: str, attribute: str, line: str) -> None:
+    assert why(fake_dist, role, attribute).startswith(line)
+
+
+def test_a_class_of_two_roles_is_refused(fake_dist: FakeDist) -> None:
+    text = PLUGIN.replace("import {role},", "import Expander,")
+    fake_dist(
+        "odd", text.format(role="Expander, maxi_core.World", hook="sources", needed=NEEDED["Expander"][1], set="")
+    )
+    (found,) = [plugin for plugin in discover(only=["odd"]).plugins if plugin.dist == "odd"]
+    assert found.error == "Odd is a subclass of Expander and World, and a class has one role; make two classes"
+
+
 BENCHMARK = {
     "title = ' '": "Odd.title is ' ', not a title in one line",
     "title = 5": "Odd.title is 5, not a title in one line",
