@@ -217,7 +217,7 @@ def tell_frames(visual: "nn.Module", frames: int) -> bool:
 
 
 class Command(Protocol):
-    """One `maxi` command of a demonstration; as text it is what one types in a shell.
+    """One `maxi` command of a demonstration.
 
     It may say what it needs: `after`, the titles of commands that are done before it begins, `()` for none. One that
     does not say needs all that stand before it.

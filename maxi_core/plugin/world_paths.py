@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from maxi_core.errors import NothingError, PluginError, UsageError
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
-from maxi_core.plugin.roles import Demonstration, World, has
+from maxi_core.plugin.demonstrations import Guarded
+from maxi_core.plugin.roles import World, has
 from maxi_core.settings.options import WorldPath
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def world_benchmarks(catalog: Catalog) -> dict[str, list[str]]:
     }
 
 
-def world_demonstration(catalog: Catalog, name: str | None = None) -> Demonstration:
+def world_demonstration(catalog: Catalog, name: str | None = None) -> Guarded:
     """Return the demonstration of the world called `name`, or of the only one that has any."""
     if name is None:
         having = worlds_with(catalog, "demonstration")
@@ -103,8 +104,10 @@ def world_demonstration(catalog: Catalog, name: str | None = None) -> Demonstrat
             raise UsageError(f"which demonstration? {', '.join(having) or 'no world'} has one", "type --world NAME")
         name = having[0]
     offer = catalog.find(name, (ROLE,))
+    world = _made(offer)
     with blamed(offer.ref, "when it was asked for its demonstration"):
-        return _made(offer).demonstration()
+        said: object = world.demonstration()
+    return Guarded(offer.ref, said)
 
 
 def world_studies(catalog: Catalog) -> Path:

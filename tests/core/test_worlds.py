@@ -180,15 +180,25 @@ def test_two_worlds_of_one_name_are_refused_until_one_is_chosen(catalog: Catalog
     assert read_dictionary("tiny:tiny", both).entries == ("run", "jump")
 
 
+STORY = """
+        def demonstration(self):
+            class Story:
+                beside = "nothing"
+                def commands(self, out, seeds): return []
+                def outcome(self, out, seeds): return None
+            return Story()
+"""
+
+
 def test_the_demonstration_is_that_of_the_only_world_with_one_or_of_the_one_that_is_named(
     fake_dist: FakeDist,
 ) -> None:
-    fake_dist("tiny", TINY.replace("def recipe", "def demonstration(self):\n            return 7\n        def recipe"))
-    assert list(world_demonstration(discover(only=[])).commands(Path("x"), 1))
+    fake_dist("tiny", TINY.replace("        def recipe", f"{STORY}\n        def recipe"))
+    assert world_demonstration(discover(only=[])).commands(Path("x"), 1)
     both = discover(only=["tiny"])
     with pytest.raises(UsageError, match="which demonstration\\? sandbox, tiny has one; type --world NAME"):
         world_demonstration(both)
-    assert world_demonstration(both, "tiny") == 7
+    assert world_demonstration(both, "tiny").beside == "nothing"
     with pytest.raises(PluginError, match="no world is called 'tinny' \\(did you mean 'tiny'\\?\\)"):
         world_demonstration(both, "tinny")
 
