@@ -234,7 +234,7 @@ def training_split(name: str, annotations: Annotations, catalog: Catalog | None 
     catalog = discover() if catalog is None else catalog
     known = find_benchmark(catalog, name)
     if known is None or not overrides(type(known[0]), "training"):
-        having = [one.name for one in benchmarks_of(catalog) if overrides(type(one), "training")]
+        having = [one.name for one in benchmarks_of(catalog) if overrides(one, "training")]
         raise UsageError(f"no training split is known of '{name}'", f"one of {', '.join(having)}")
     benchmark, split = known
     with blamed(benchmark.ref, "when it was asked for its training split"):
@@ -247,9 +247,9 @@ def training_split(name: str, annotations: Annotations, catalog: Catalog | None 
         return checked_listing(benchmark.ref, found, multi_label=benchmark.multi_label)
 
 
-def benchmarks_of(catalog: Catalog) -> Iterator[Benchmark]:
-    """Yield the benchmarks that plugins offer."""
-    return (_made(offer) for offer in catalog.offers if offer.role == Benchmark.role)
+def benchmarks_of(catalog: Catalog) -> Iterator[type[Benchmark]]:
+    """Yield the benchmarks that plugins offer; none is made, so that one which cannot be hurts no other."""
+    return (offer.cls for offer in catalog.offers if issubclass(offer.cls, Benchmark))
 
 
 def find_benchmark(catalog: Catalog, name: str) -> tuple[Benchmark, str] | None:
