@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import pluggy
 from pydantic import BaseModel
 
-from maxi_core.errors import LEAVING, PluginError, nearest, with_article, words_of
+from maxi_core.errors import LEAVING, PluginError, nearest, one_line, with_article, words_of
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
 from maxi_core.plugin.attributes import check_attributes
@@ -28,6 +28,7 @@ from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, 
 from maxi_core.plugin.validation import check_core_options, check_methods, check_role
 from maxi_core.settings.options import Configured, Options, WorldPath, flaws
 from maxi_core.settings.sections import RESERVED
+from maxi_core.texts import LONGEST
 from maxi_core.training.objective import Objective
 from maxi_core.video.decoders import Decoder
 
@@ -318,7 +319,7 @@ def load_plugin(plugin: Plugin, entry: Loadable, patience: float = PATIENCE) -> 
     except LEAVING:
         raise
     except BaseException as error:
-        loaded = replace(plugin, state="broken", error=_reason(error), traceback=traceback.format_exc())
+        loaded = replace(plugin, state="broken", error=_reason(error), traceback=_traceback())
         log.debug("plugin %s: %s", plugin.label, loaded.error, exc_info=True)
     milliseconds = 1000 * (time.perf_counter() - began)
     offered = ", ".join(offer.name for offer in loaded.offers) or "nothing"
@@ -346,9 +347,12 @@ def _hooks(module: object, label: str) -> list[tuple[str, Callable[[], object]]]
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, PluginError):
-        return str(error)
-    if isinstance(error, pluggy.PluginValidationError):
-        return " ".join(str(error).split())
-    text = " ".join(words_of(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    """Return why a plugin is broken in one line of at most `LONGEST` characters."""
+    if isinstance(error, (PluginError, pluggy.PluginValidationError)):
+        return one_line(error)
+    text = words_of(error)
+    return one_line(f"{type(error).__name__}: {text}" if text.strip() else type(error).__name__)
+
+
+def _traceback() -> str:
+    return "\n".join(line[:LONGEST] for line in traceback.format_exc().splitlines())

@@ -6,6 +6,7 @@ import pytest
 
 from maxi_core.errors import PluginError
 from maxi_core.plugin.catalog import Catalog, Plugin, discover
+from maxi_core.texts import LONGEST
 from tests.conftest import EXPANDER, FakeDist
 
 
@@ -103,6 +104,19 @@ def test_a_broken_plugin_is_named_with_its_reason_and_the_others_keep_working(
     assert "\n" not in plugin(catalog, "broken").error
     assert catalog.find("polite").dist == "polite"
     assert catalog.find("mean").dist == "maxi"
+
+
+def test_a_reason_of_any_length_is_cut(fake_dist: FakeDist, maxi) -> None:
+    fake_dist("broken", "raise ImportError('long ' * 20_000)")
+    found = plugin(discover(), "broken")
+    assert found.error.startswith("ImportError: long long")
+    assert len(found.error) <= LONGEST
+    assert max(map(len, found.traceback.splitlines())) <= LONGEST
+    assert len(maxi("plugins").out) < 20_000
+    fake_dist(
+        "other", "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_sources():\n    return ['x' * 20_000]"
+    )
+    assert len(plugin(discover(), "other").error) <= LONGEST
 
 
 def test_a_broken_plugin_is_complained_of_only_when_it_is_asked_for(fake_dist: FakeDist) -> None:
