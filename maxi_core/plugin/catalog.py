@@ -25,7 +25,7 @@ from maxi_core.plugin.attributes import check_attributes
 from maxi_core.plugin.engine import Engine
 from maxi_core.plugin.importing import PATIENCE, imported_apart
 from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, with_core_options
-from maxi_core.plugin.validation import check_core_options, check_methods, check_role
+from maxi_core.plugin.validation import check_core_options, check_methods, check_role, returned_by
 from maxi_core.settings.options import Configured, Options, WorldPath, flaws
 from maxi_core.settings.sections import RESERVED
 from maxi_core.texts import LONGEST
@@ -96,19 +96,13 @@ def offers_of(hooks: Iterable[tuple[str, Callable[[], object]]], dist: str, vers
     """Call the hooks of a plugin and return what it offers; raises PluginError for anything that is not a role."""
     offers: list[Offer] = []
     for hook, function in hooks:
-        for returned in _returned(function(), hook):
+        for returned in returned_by(hook, function):
             cls = _checked(returned, hook)
             offer = Offer(cls.name, cls, dist, version)
             if (offer.name, offer.space) in [(other.name, other.space) for other in offers]:
                 raise PluginError(f"{hook} offers '{cls.name}' twice")
             offers.append(offer)
     return tuple(offers)
-
-
-def _returned(value: object, hook: str) -> list[object]:
-    if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
-        raise PluginError(f"{hook} returned {type(value).__name__}, not a list of classes")
-    return list(value)
 
 
 def _checked(cls: Any, hook: str) -> type[Any]:

@@ -1,12 +1,24 @@
 """What of a plugin's class can be seen to be wrong when it is loaded, before anybody asks it anything."""
 
 import inspect
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from maxi_core.errors import PluginError
 from maxi_core.plugin.roles import core_options
 from maxi_core.settings.options import Configured
+
+
+def returned_by(hook: str, function: Callable[[], object]) -> list[object]:
+    """Return what the function of a hook returns; raises PluginError where it is no list or has to be awaited."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{hook} is asynchronous: make it a function that returns a list of classes")
+    said = function()
+    if inspect.iscoroutine(said):
+        said.close()
+    if not isinstance(said, Iterable) or isinstance(said, (str, bytes)):
+        raise PluginError(f"{hook} returned {type(said).__name__}, not a list of classes")
+    return list(said)
 
 
 def check_role(cls: type[Any], roles: Collection[type[Any]]) -> None:

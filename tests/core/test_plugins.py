@@ -52,6 +52,19 @@ BROKEN = {
         "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_sources():\n    pass",
         "returned NoneType, not a list of classes",
     ),
+    "a hook that is to be awaited": (
+        "from maxi_core import hookimpl\n@hookimpl\nasync def maxi_register_sources():\n    return []",
+        "maxi_register_sources is asynchronous: make it a function that returns a list of classes",
+    ),
+    "a hook that is an asynchronous generator": (
+        "from maxi_core import hookimpl\n@hookimpl\nasync def maxi_register_sources():\n    yield int",
+        "maxi_register_sources is asynchronous: make it a function that returns a list of classes",
+    ),
+    "a hook that returns what is to be awaited": (
+        "from maxi_core import hookimpl\nasync def found():\n    return []\n@hookimpl\n"
+        "def maxi_register_sources():\n    return found()",
+        "maxi_register_sources returned coroutine, not a list of classes",
+    ),
     "an instance instead of a class": (
         "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_sources():\n    return [object()]",
         "is not a class",
