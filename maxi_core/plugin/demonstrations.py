@@ -9,7 +9,7 @@ from typing import Any
 
 from maxi_core.errors import PluginError
 from maxi_core.plugin.calls import blamed
-from maxi_core.plugin.roles import Grid, Outcome, Shown
+from maxi_core.plugin.roles import STYLES, Grid, Outcome, Shown
 from maxi_core.system.files import to_json
 from maxi_core.texts import written_out
 
@@ -124,8 +124,8 @@ class Guarded:
         if not isinstance(one, Shown):
             raise self._wrong(f"gave {one!r:.80} to be shown, not a Shown")
         style = self._text(one.style, "a style")
-        if not _is_style(style):
-            raise self._wrong(f"gave the style {style!r:.80}, which no terminal has")
+        if not STYLES.issuperset(style.split()):
+            raise self._wrong(f"gave the style {style!r:.80}, and it takes {', '.join(sorted(STYLES))}")
         if not isinstance(one.what, Grid):
             return Shown(self._text(one.what, "a line or a table"), style)
         titles = tuple(self._text(title, "the title of a column") for title in self._all(one.what.columns, "titles"))
@@ -136,14 +136,3 @@ class Guarded:
         if not titles or any(len(row) != len(titles) for row in rows):
             raise self._wrong(f"gave a table with {len(titles)} columns, whose rows have another number of cells")
         return Shown(Grid(titles, tuple(rows)), style)
-
-
-def _is_style(style: str) -> bool:
-    from rich.errors import StyleSyntaxError
-    from rich.style import Style
-
-    try:
-        Style.parse(style)
-    except StyleSyntaxError:
-        return False
-    return True

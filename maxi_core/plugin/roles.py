@@ -240,9 +240,13 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
 
 
+_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+STYLES = frozenset({"bold", "dim", "italic", "underline", *_COLOURS, *(f"bright_{colour}" for colour in _COLOURS)})
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A line or a table as a terminal shows it, and its style (`bold`, `dim`, a colour)."""
+    """A line or a table as a terminal shows it, and its style: words of `STYLES`, as in `bold red`."""
 
     what: str | Grid
     style: str = ""

@@ -92,7 +92,7 @@ OUTCOMES = {
     "Outcome(None, {})": "gave None, not a list of lines and tables",
     "Outcome(('x',), {})": "gave 'x' to be shown, not a Shown",
     "Outcome((Shown(5),), {})": "gave 5 for a line or a table, not a text",
-    "Outcome((Shown('x', 'no-such-style'),), {})": "gave the style 'no-such-style', which no terminal has",
+    "Outcome((Shown('x', 'no-such-style'),), {})": "gave the style 'no-such-style', and it takes black, blue, bold, ",
     "Outcome((Shown('x', 5),), {})": "gave 5 for a style, not a text",
     "Outcome((Shown(Grid(('a',), ((1,),))),), {})": "gave 1 for a cell of a table, not a text",
     "Outcome((Shown(Grid((), ())),), {})": "gave a table with 0 columns, whose rows have another number of cells",
