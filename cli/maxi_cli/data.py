@@ -35,7 +35,7 @@ def list_known(json: JsonFlag = False) -> None:
         _show_known(benchmarks, worlds)
 
 
-def _as_json(known: "Benchmark") -> dict[str, object]:
+def _as_json(known: "type[Benchmark]") -> dict[str, object]:
     return {
         "name": known.name,
         "title": known.title,
@@ -49,7 +49,7 @@ def _as_json(known: "Benchmark") -> dict[str, object]:
     }
 
 
-def _show_known(benchmarks: "list[Benchmark]", worlds: "Mapping[str, Sequence[str]]") -> None:
+def _show_known(benchmarks: "list[type[Benchmark]]", worlds: "Mapping[str, Sequence[str]]") -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

@@ -17,7 +17,8 @@ from maxi_core.system.urls import refuse_remote
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from maxi_core.plugin.roles import Command, Demonstration, Grid
+    from maxi_core.plugin.demonstrations import Guarded, Step
+    from maxi_core.plugin.roles import Grid
 
 SCHEMA = 1
 AT_ONCE = 4  # commands; a process of them grows to 1.7 GB of memory
@@ -48,10 +49,10 @@ def demo(
 
     refuse_remote(out)
     demonstration = world_demonstration(read_catalog(), world)
-    story = list(demonstration.commands(out, seeds))
+    story = demonstration.commands(out, seeds)
     if print_commands:
         data().writelines(f"{command}\n" for command in story)
-        data().write(f"# {demonstration.beside}\n")
+        data().write(f"# {visible(demonstration.beside)}\n")
         return
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder", "name another with --out")
@@ -60,17 +61,17 @@ def demo(
     _finish(demonstration, out, seeds, time.monotonic() - began, json=json)
 
 
-def _run(story: Sequence["Command"], output: TextIO, *, quiet: bool) -> None:
+def _run(story: Sequence["Step"], output: TextIO, *, quiet: bool) -> None:
     """Run all commands, as many at a time as there are cores, and print what each has printed when it is done."""
     from maxi_cli.pool import Finished, run_all
 
-    def begins(number: int, command: "Command") -> None:
+    def begins(number: int, command: "Step") -> None:
         if quiet:
             return
         note(f"[{number + 1}/{len(story)}] {command.title}")
         note(f"$ {command}")
 
-    def ends(command: "Command", finished: Finished) -> None:
+    def ends(command: "Step", finished: Finished) -> None:
         if quiet and finished.code == ExitCode.DONE:
             return
         note(f"{command.title}: {finished.seconds:.0f} s")
@@ -85,22 +86,22 @@ def as_table(grid: "Grid") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
-    table.add_column(grid.columns[0])
+    table.add_column(visible(grid.columns[0]))
     for title in grid.columns[1:]:
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(visible(title), justify="right", no_wrap=True)
     for row in grid.rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     return table
 
 
-def _finish(demonstration: "Demonstration", out: Path, seeds: int, seconds: float, *, json: bool) -> None:
+def _finish(demonstration: "Guarded", out: Path, seeds: int, seconds: float, *, json: bool) -> None:
     outcome = demonstration.outcome(out, seeds)
     if json:
         show_json({"schema": SCHEMA, "seeds": seeds, "seconds": seconds, **outcome.data})
         return
     console = stdout()
     for shown in outcome.shown:
-        console.print(shown.what if isinstance(shown.what, str) else as_table(shown.what), style=shown.style)
+        console.print(visible(shown.what) if isinstance(shown.what, str) else as_table(shown.what), style=shown.style)
     console.print()
     console.print(f"{seconds / 60:.1f} minutes, all of it computed now", style="dim")
     for line in outcome.afterwards:

@@ -97,6 +97,7 @@ def _names(what: str) -> list[str]:
     module, _, constant = what.partition(":")
     if constant:
         return list(getattr(import_module(module), constant))
+    logging.getLogger("maxi").addHandler(logging.NullHandler())  # a shell that completes shows no warnings
     catalog = _catalog()
     role, _, having = what.partition(".")
     with suppress(MaxiError):

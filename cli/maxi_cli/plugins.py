@@ -53,7 +53,8 @@ def _show_all(catalog: "Catalog") -> None:
         for offer in plugin.offers:
             clash = len(catalog.named(offer.name, offer.space)) > 1
             state = f"clash: write {offer.ref}" if clash else "ok"
-            table.add_row(offer.name, offer.role, visible(plugin.name), source, state, style="yellow" if clash else "")
+            row = (offer.name, offer.role, visible(plugin.name), source, visible(state))
+            table.add_row(*row, style="yellow" if clash else "")
     console = stdout()
     console.print(table)
     for plugin in catalog.plugins:
@@ -73,16 +74,17 @@ def _show_silent(plugin: "Plugin") -> None:
 
 
 def _show_offer(offer: "Offer") -> None:
-
     from maxi_core.settings.options import describe
 
     console = stdout()
-    console.print(f"{offer.name} ({offer.role}, {offer.dist} {offer.version})", style="bold")
-    console.print(inspect.getdoc(offer.cls) or "It has no description.")
+    console.print(visible(f"{offer.name} ({offer.role}, {offer.dist} {offer.version})"), style="bold")
+    for line in (inspect.getdoc(offer.cls) or "It has no description.").split("\n"):
+        console.print(visible(line))
     head = {"title": "\noptions", "title_justify": "left", "title_style": "bold"}
     table = plain_table("option", "type", "default", "help", **head)
     for option in describe(offer.options):
-        table.add_row(f"{offer.name}.{option.key}", option.type, option.shown_default, option.help)
+        row = (f"{offer.name}.{option.key}", option.type, option.shown_default, option.help)
+        table.add_row(*map(visible, row))
     if table.row_count:
         console.print(table)
     else:

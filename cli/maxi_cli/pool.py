@@ -11,14 +11,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.plugin.demonstrations import Step, needed
 from maxi_core.system.child import Child
 from maxi_core.system.threads import wait_passively
-
-if TYPE_CHECKING:
-    from maxi_core.plugin.roles import Command
 
 PATIENCE = 2.0  # seconds for processes that wait, or were interrupted as this one was, to end by themselves
 SAVING = 60.0  # seconds for a training that is told to end, to save where it is
@@ -34,10 +32,10 @@ class Finished:
 
 
 def run_all(
-    commands: Sequence["Command"],
+    commands: Sequence[Step],
     at_once: int,
-    begins: Callable[[int, "Command"], None],
-    ends: Callable[["Command", Finished], None],
+    begins: Callable[[int, Step], None],
+    ends: Callable[[Step, Finished], None],
 ) -> None:
     """Run commands in at most `at_once` processes of one thread each; `begins` and `ends` hear of each.
 
@@ -69,7 +67,7 @@ def run_all(
                 free.append(child)
 
 
-def _answer(command: "Command", child: Child) -> tuple[int, str]:
+def _answer(command: Step, child: Child) -> tuple[int, str]:
     """Return the exit code of a command and what it printed; raises MaxiError if its process has died."""
     text = child.receive()
     if text is None:
@@ -78,15 +76,9 @@ def _answer(command: "Command", child: Child) -> tuple[int, str]:
     return code, printed
 
 
-def _ready(commands: Sequence["Command"], waiting: Sequence[int], done: Collection[str]) -> list[int]:
-    """Return which of those that wait may begin: what they need is done; one that does not say needs all before it."""
-    found = []
-    for number in waiting:
-        needs = getattr(commands[number], "after", None)
-        needed = needs if needs is not None else [command.title for command in commands[:number]]
-        if set(needed) <= set(done):
-            found.append(number)
-    return found
+def _ready(commands: Sequence[Step], waiting: Sequence[int], done: Collection[str]) -> list[int]:
+    """Return which of those that wait may begin: what they need is done."""
+    return [number for number in waiting if needed(commands, number) <= set(done)]
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def _show_bag(bag: "TextBag", skipped: "list[dict[str, object]]", console: "Cons
     names = list(dict.fromkeys([*(source for source, _ in bag.said), *(text.source for text in bag.texts)]))
     colour = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
     for source, texts in bag.said:
-        console.print(f"\n{source} said", style=f"bold {colour[source]}")
+        console.print("\n" + visible(f"{source} said"), style=f"bold {colour[source]}")
         for text in texts:
             print_hanging(console, text, colour[source], "  ")
     for record in skipped:

@@ -1,6 +1,6 @@
 """From features to scores: one split under one model, with a record of all that the numbers depend on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import PluginError
 from maxi_core.evaluation import metrics
 from maxi_core.evaluation.benchmarks.benchmark import METRICS
+from maxi_core.evaluation.benchmarks.checking import checked_shares
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, Split
 from maxi_core.evaluation.features import Features
 from maxi_core.evaluation.overlap import GROUPS, Group
@@ -126,18 +127,15 @@ def _metrics(
 
 
 def _own(benchmark: OpenedBenchmark, scores: metrics.Array, labels: Sequence[tuple[int, ...]]) -> dict[str, float]:
-    """Return what the benchmark's own metric says; raises PluginError for what is no number by a name of its own."""
+    """Return what the benchmark's own metric says; raises PluginError for what is no share by a name of its own."""
     assert benchmark.measure is not None
-    with blamed(benchmark.name, "when it was asked for its metric"):
-        said: object = benchmark.measure(scores.copy(), list(labels))
-    if not isinstance(said, Mapping) or not all(isinstance(name, str) for name in said):
-        raise PluginError(f"benchmark '{benchmark.name}' measured {said!r:.80}, not numbers by name")
+    with blamed(benchmark.ref, "when it was asked for its metric"):
+        said = checked_shares(benchmark.ref, benchmark.measure(scores.copy(), list(labels)))
     if taken := [name for name in said if name in METRICS]:
-        raise PluginError(f"benchmark '{benchmark.name}' measured '{taken[0]}', which is a metric of the core")
+        raise PluginError(f"benchmark '{benchmark.ref}' measured '{taken[0]}', which is a metric of the core")
     if benchmark.metric not in (*METRICS, *said):
-        raise PluginError(f"benchmark '{benchmark.name}' did not measure its metric '{benchmark.metric}'")
-    with blamed(benchmark.name, "when it was asked for its metric"):
-        return {name: float(value) for name, value in said.items()}
+        raise PluginError(f"benchmark '{benchmark.ref}' did not measure its metric '{benchmark.metric}'")
+    return said
 
 
 def _of_the_core(

@@ -12,21 +12,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import Distribution, EntryPoint, entry_points
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 import pluggy
 from pydantic import BaseModel
 
-from maxi_core.errors import LEAVING, PluginError, nearest, with_article, words_of
+from maxi_core.errors import LEAVING, PluginError, nearest, one_line, with_article, words_of
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
+from maxi_core.plugin.attributes import check_attributes
 from maxi_core.plugin.engine import Engine
 from maxi_core.plugin.importing import PATIENCE, imported_apart
 from maxi_core.plugin.roles import PATHS, ROLES, Temporal, World, core_options, with_core_options
-from maxi_core.plugin.validation import check_core_options, check_methods, check_switches
+from maxi_core.plugin.validation import check_core_options, check_methods, check_role, returned_by
 from maxi_core.settings.options import Configured, Options, WorldPath, flaws
 from maxi_core.settings.sections import RESERVED
-from maxi_core.training.objective import PROMPTS, Objective
+from maxi_core.texts import LONGEST
+from maxi_core.training.objective import Objective
 from maxi_core.video.decoders import Decoder
 
 # What a plugin offers: the classes its hooks return, checked at the border with a reason for each refusal.
@@ -93,19 +96,13 @@ def offers_of(hooks: Iterable[tuple[str, Callable[[], object]]], dist: str, vers
     """Call the hooks of a plugin and return what it offers; raises PluginError for anything that is not a role."""
     offers: list[Offer] = []
     for hook, function in hooks:
-        for returned in _returned(function(), hook):
+        for returned in returned_by(hook, function):
             cls = _checked(returned, hook)
             offer = Offer(cls.name, cls, dist, version)
             if (offer.name, offer.space) in [(other.name, other.space) for other in offers]:
                 raise PluginError(f"{hook} offers '{cls.name}' twice")
             offers.append(offer)
     return tuple(offers)
-
-
-def _returned(value: object, hook: str) -> list[object]:
-    if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
-        raise PluginError(f"{hook} returned {type(value).__name__}, not a list of classes")
-    return list(value)
 
 
 def _checked(cls: Any, hook: str) -> type[Any]:
@@ -122,15 +119,14 @@ def _checked(cls: Any, hook: str) -> type[Any]:
     if name in RESERVED:
         raise PluginError(f"{cls.__name__}.name is '{name}', a word that maxi keeps for itself")
     role = next(role for role in _ROLES[hook] if issubclass(cls, role))
+    check_role(cls, list(chain.from_iterable(_ROLES.values())))
     check_methods(cls, role)
-    check_switches(cls, role)
+    check_attributes(cls)
     if issubclass(cls, Configured):
         _check_options(cls)
         check_core_options(cls)
     elif hasattr(cls, "Options"):
         raise PluginError(f"{cls.__name__} has Options, and a decoder takes none")
-    if issubclass(cls, Objective) and cls.prompts not in PROMPTS:
-        raise PluginError(f"{cls.__name__}.prompts is {cls.prompts!r:.40}; it takes {', '.join(PROMPTS)}")
     if issubclass(cls, Benchmark) and (found := benchmark_flaws(cls)):
         raise PluginError(f"benchmark '{name}' {found[0]}")
     return cls
@@ -317,7 +313,7 @@ def load_plugin(plugin: Plugin, entry: Loadable, patience: float = PATIENCE) -> 
     except LEAVING:
         raise
     except BaseException as error:
-        loaded = replace(plugin, state="broken", error=_reason(error), traceback=traceback.format_exc())
+        loaded = replace(plugin, state="broken", error=_reason(error), traceback=_traceback())
         log.debug("plugin %s: %s", plugin.label, loaded.error, exc_info=True)
     milliseconds = 1000 * (time.perf_counter() - began)
     offered = ", ".join(offer.name for offer in loaded.offers) or "nothing"
@@ -345,9 +341,12 @@ def _hooks(module: object, label: str) -> list[tuple[str, Callable[[], object]]]
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, PluginError):
-        return str(error)
-    if isinstance(error, pluggy.PluginValidationError):
-        return " ".join(str(error).split())
-    text = " ".join(words_of(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    """Return why a plugin is broken in one line of at most `LONGEST` characters."""
+    if isinstance(error, (PluginError, pluggy.PluginValidationError)):
+        return one_line(error)
+    text = words_of(error)
+    return one_line(f"{type(error).__name__}: {text}" if text.strip() else type(error).__name__)
+
+
+def _traceback() -> str:
+    return "\n".join(line[:LONGEST] for line in traceback.format_exc().splitlines())

@@ -217,7 +217,7 @@ def tell_frames(visual: "nn.Module", frames: int) -> bool:
 
 
 class Command(Protocol):
-    """One `maxi` command of a demonstration; as text it is what one types in a shell.
+    """One `maxi` command of a demonstration.
 
     It may say what it needs: `after`, the titles of commands that are done before it begins, `()` for none. One that
     does not say needs all that stand before it.
@@ -240,9 +240,13 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
 
 
+_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+STYLES = frozenset({"bold", "dim", "italic", "underline", *_COLOURS, *(f"bright_{colour}" for colour in _COLOURS)})
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A line or a table as a terminal shows it, and its style (`bold`, `dim`, a colour)."""
+    """A line or a table as a terminal shows it, and its style: words of `STYLES`, as in `bold red`."""
 
     what: str | Grid
     style: str = ""

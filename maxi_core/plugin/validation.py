@@ -1,12 +1,36 @@
 """What of a plugin's class can be seen to be wrong when it is loaded, before anybody asks it anything."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from maxi_core.errors import PluginError
 from maxi_core.plugin.roles import core_options
 from maxi_core.settings.options import Configured
+
+
+def returned_by(hook: str, function: Callable[[], object]) -> list[object]:
+    """Return what the function of a hook returns; raises PluginError where it is no list or has to be awaited."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{hook} is asynchronous: make it a function that returns a list of classes")
+    said = function()
+    if inspect.iscoroutine(said):
+        said.close()
+    if not isinstance(said, Iterable) or isinstance(said, (str, bytes)):
+        raise PluginError(f"{hook} returned {type(said).__name__}, not a list of classes")
+    return list(said)
+
+
+def check_role(cls: type[Any], roles: Collection[type[Any]]) -> None:
+    """Raise PluginError for a class of several roles, and for one that says that it is of another than it is."""
+    mine = [role for role in roles if issubclass(cls, role)]
+    if len(mine) > 1:
+        names = " and ".join(role.__name__ for role in mine)
+        raise PluginError(f"{cls.__name__} is a subclass of {names}, and a class has one role", "make two classes")
+    said = inspect.getattr_static(cls, "role")
+    if type(said) is not str or said != mine[0].role:
+        was = f"and that of every {mine[0].__name__} is '{mine[0].role}'"
+        raise PluginError(f"{cls.__name__}.role is {said!r:.40}, {was}", "leave it out")
 
 
 def check_methods(cls: type[Any], role: type[Any]) -> None:
@@ -73,12 +97,4 @@ def check_core_options(cls: type[Configured]) -> None:
             raise PluginError(f"{cls.__name__}.{key} is {value!r:.40}, not {what}")
 
 
-def check_switches(cls: type[Any], role: type[Any]) -> None:
-    """Raise PluginError for a switch of a role, such as `costs_money`, that is neither True nor False."""
-    for key in _SWITCHES:
-        if hasattr(role, key) and not isinstance(value := inspect.getattr_static(cls, key), bool):
-            raise PluginError(f"{cls.__name__}.{key} is {value!r:.40}, not True or False")
-
-
-_SWITCHES = ("costs_money", "regulariser", "archives")
 _WHOM, _SUCH = {int: "source", float: "objective"}, {int: "8", float: "0.5"}

@@ -4,21 +4,26 @@ The functions that take names (`find_model`, `read_dictionary`, `open_benchmark`
 none: then the installed plugins are looked at, and only for a name that may be a world's.
 """
 
+import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
-from maxi_core.errors import NothingError, PluginError, UsageError
+from maxi_core.errors import MaxiError, NothingError, PluginError, UsageError, one_line
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
-from maxi_core.plugin.roles import Demonstration, World, has
+from maxi_core.plugin.demonstrations import Guarded
+from maxi_core.plugin.roles import World, has
 from maxi_core.settings.options import WorldPath
+from maxi_core.texts import written_out
 
 if TYPE_CHECKING:
     from maxi_core.video.inputs import VideoList
+
+log = logging.getLogger("maxi.plugins")
 
 ROLE = World.role
 _NAME = re.compile(r"([\w.-]+:)?[a-z][a-z0-9_-]*")  # of a world, maybe with its distribution before it
@@ -87,15 +92,25 @@ def videos_of(
 
 
 def world_benchmarks(catalog: Catalog) -> dict[str, list[str]]:
-    """Return the names of the benchmarks of every world that has some, by world."""
-    return {
-        catalog.key(offer): names
-        for offer in catalog.offers
-        if offer.role == ROLE and (names := _benchmarks(offer, _made(offer)))
-    }
+    """Return the names of the benchmarks of every world that has some, by world.
+
+    A world that cannot be asked is warned of, and hurts no other.
+    """
+    found: dict[str, list[str]] = {}
+    for offer in catalog.offers:
+        if not (issubclass(offer.cls, World) and has(offer.cls, "benchmarks")):
+            continue
+        try:
+            names = _benchmarks(offer, _made(offer))
+        except MaxiError as error:
+            log.warning("world '%s': its benchmarks are left out: %s", offer.ref, written_out(one_line(error.problem)))
+            continue
+        if names:
+            found[catalog.key(offer)] = names
+    return found
 
 
-def world_demonstration(catalog: Catalog, name: str | None = None) -> Demonstration:
+def world_demonstration(catalog: Catalog, name: str | None = None) -> Guarded:
     """Return the demonstration of the world called `name`, or of the only one that has any."""
     if name is None:
         having = worlds_with(catalog, "demonstration")
@@ -103,8 +118,10 @@ def world_demonstration(catalog: Catalog, name: str | None = None) -> Demonstrat
             raise UsageError(f"which demonstration? {', '.join(having) or 'no world'} has one", "type --world NAME")
         name = having[0]
     offer = catalog.find(name, (ROLE,))
+    world = _made(offer)
     with blamed(offer.ref, "when it was asked for its demonstration"):
-        return _made(offer).demonstration()
+        said: object = world.demonstration()
+    return Guarded(offer.ref, said)
 
 
 def world_studies(catalog: Catalog) -> Path:
@@ -175,13 +192,16 @@ def _asked(world: World, what: str, text: str, rest: str) -> Path:
 
 def _benchmarks(offer: Offer, world: World) -> list[str]:
     with blamed(offer.ref, "when it was asked for its benchmarks"):
-        names: Sequence[str] = list(world.benchmarks())
+        said: object = world.benchmarks()
+        if not isinstance(said, Iterable) or isinstance(said, (str, bytes)):
+            raise PluginError(f"the world '{offer.ref}' gave {said!r:.80} for its benchmarks, not a list of names")
+        names = list(said)
     for name in names:
-        if not str(name).startswith(f"{offer.name}-"):
+        if not isinstance(name, str) or not name.startswith(f"{offer.name}-"):
             raise PluginError(
-                f"the world '{offer.ref}' has a benchmark '{name}'", f"its name must begin with {offer.name}-"
+                f"the world '{offer.ref}' has a benchmark {name!r:.80}", f"its name must begin with {offer.name}-"
             )
-    return list(names)
+    return names
 
 
 def _refuse_file(text: str) -> None:

@@ -195,7 +195,11 @@ def flaws(model: type[BaseModel]) -> list[str]:
         if not field.description:
             found.append(f"option '{key}' has no description")
     for name in ("EFFORT", "TYPED"):
-        keys = [key for key in getattr(model, name, ()) if key not in model.model_fields]
+        said: object = getattr(model, name, ())
+        if not isinstance(said, (tuple, list)):
+            found.append(f"{name} is {said!r:.40}, not a tuple of keys")
+            continue
+        keys = [key for key in said if key not in model.model_fields]
         found += [f"{name} names '{key}', which is no option of it" for key in keys]
     return found
 

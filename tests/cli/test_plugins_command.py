@@ -104,3 +104,18 @@ def test_names_with_escape_codes_do_nothing_to_the_terminal(maxi, fake_dist) -> 
     out = maxi("plugins").out
     assert "\x1b" not in out
     assert "\\x1b[2J [/b] [link=x]" in out
+
+
+def test_what_a_plugin_says_of_itself_does_nothing_to_the_terminal(maxi, fake_dist) -> None:
+    says = EXPANDER.format(name="polite").replace("Says the entry again.", "Says it.\n\n        [b]\\x1b[31m {x}")
+    fake_dist("polite", says.replace('description="how many"', 'description="how \\x1b[31m many"'))
+    out = maxi("plugins", "polite").out
+    assert "\x1b" not in out
+    assert "Says it.\n\n[b]\\x1b[31m {x}\n" in out
+    assert "how \\x1b[31m many" in out
+
+
+def test_a_docstring_that_is_none_is_no_bug(maxi, fake_dist) -> None:
+    fake_dist("polite", EXPANDER.format(name="polite").replace("'''Says the entry again.'''", "__doc__ = 5"))
+    ran = maxi("plugins", "polite")
+    assert (ran.code, "It has no description." in ran.out) == (0, True)

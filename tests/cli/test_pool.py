@@ -1,15 +1,14 @@
-"""Commands in processes beside this one: what needs what, what they print, and how they end."""
+"""Steps in processes beside this one: what needs what, what they print, and how they end."""
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from maxi_cli.pool import Finished, _without_progress, run_all
 from maxi_core.errors import MaxiError
-from maxi_sandbox.demo.commands import Command
+from maxi_core.plugin.demonstrations import Step
 
 TELLS = """
 from maxi_core import hookimpl
@@ -22,12 +21,12 @@ def maxi_register_sources():
 """
 
 
-def told(commands: list[Command], at_once: int = 2) -> tuple[list[str], dict[str, Finished]]:
+def told(commands: list[Step], at_once: int = 2) -> tuple[list[str], dict[str, Finished]]:
     """Run commands and return what began and ended, in order, and how each ended."""
     heard: list[str] = []
     finished: dict[str, Finished] = {}
 
-    def ends(command: Command, how: Finished) -> None:
+    def ends(command: Step, how: Finished) -> None:
         heard.append(f"-{command.title}")
         finished[command.title] = how
 
@@ -35,15 +34,15 @@ def told(commands: list[Command], at_once: int = 2) -> tuple[list[str], dict[str
     return heard, finished
 
 
-def shown(title: str, *after: str) -> Command:
-    return Command(title, ("show-nothing",) if title == "wrong" else ("--version",), after)
+def shown(title: str, *after: str) -> Step:
+    return Step(title, ("show-nothing",) if title == "wrong" else ("--version",), after)
 
 
-def with_plugin(title: str, folder: Path, code: str) -> Command:
+def with_plugin(title: str, folder: Path, code: str) -> Step:
     """Return a command that runs `code` as a plugin file."""
     plugin = folder / f"{title}.py"
     plugin.write_text(f"import os, signal, sys, threading, time\nHERE = {str(folder)!r}\n{code}\n")
-    return Command(title, ("plugins", "--plugin", str(plugin)))
+    return Step(title, ("plugins", "--plugin", str(plugin)))
 
 
 def test_commands_that_need_nothing_of_each_other_run_at_the_same_time_and_others_wait() -> None:
@@ -59,12 +58,7 @@ def test_one_at_a_time_is_the_order_of_the_list() -> None:
 
 
 def test_a_command_that_does_not_say_what_it_needs_waits_for_all_before_it() -> None:
-    @dataclass(frozen=True)
-    class Plain:
-        title: str
-        words: tuple[str, ...] = ("--version",)
-
-    heard, _ = told([Plain("a"), Plain("b"), Plain("c")])  # type: ignore[list-item]
+    heard, _ = told([Step(title, ("--version",)) for title in "abc"])
     assert heard == ["+a", "-a", "+b", "-b", "+c", "-c"]
 
 

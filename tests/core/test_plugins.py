@@ -6,6 +6,7 @@ import pytest
 
 from maxi_core.errors import PluginError
 from maxi_core.plugin.catalog import Catalog, Plugin, discover
+from maxi_core.texts import LONGEST
 from tests.conftest import EXPANDER, FakeDist
 
 
@@ -50,6 +51,19 @@ BROKEN = {
     "hook that returns None": (
         "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_sources():\n    pass",
         "returned NoneType, not a list of classes",
+    ),
+    "a hook that is to be awaited": (
+        "from maxi_core import hookimpl\n@hookimpl\nasync def maxi_register_sources():\n    return []",
+        "maxi_register_sources is asynchronous: make it a function that returns a list of classes",
+    ),
+    "a hook that is an asynchronous generator": (
+        "from maxi_core import hookimpl\n@hookimpl\nasync def maxi_register_sources():\n    yield int",
+        "maxi_register_sources is asynchronous: make it a function that returns a list of classes",
+    ),
+    "a hook that returns what is to be awaited": (
+        "from maxi_core import hookimpl\nasync def found():\n    return []\n@hookimpl\n"
+        "def maxi_register_sources():\n    return found()",
+        "maxi_register_sources returned coroutine, not a list of classes",
     ),
     "an instance instead of a class": (
         "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_sources():\n    return [object()]",
@@ -103,6 +117,19 @@ def test_a_broken_plugin_is_named_with_its_reason_and_the_others_keep_working(
     assert "\n" not in plugin(catalog, "broken").error
     assert catalog.find("polite").dist == "polite"
     assert catalog.find("mean").dist == "maxi"
+
+
+def test_a_reason_of_any_length_is_cut(fake_dist: FakeDist, maxi) -> None:
+    fake_dist("broken", "raise ImportError('long ' * 20_000)")
+    found = plugin(discover(), "broken")
+    assert found.error.startswith("ImportError: long long")
+    assert len(found.error) <= LONGEST
+    assert max(map(len, found.traceback.splitlines())) <= LONGEST
+    assert len(maxi("plugins").out) < 20_000
+    fake_dist(
+        "other", "from maxi_core import hookimpl\n@hookimpl\ndef maxi_register_sources():\n    return ['x' * 20_000]"
+    )
+    assert len(plugin(discover(), "other").error) <= LONGEST
 
 
 def test_a_broken_plugin_is_complained_of_only_when_it_is_asked_for(fake_dist: FakeDist) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from maxi_cli.flags import offering
 from maxi_core.clip.naming import find_model
 from maxi_core.dictionaries import read_dictionary
 from maxi_core.errors import PluginError, UsageError
@@ -180,15 +181,25 @@ def test_two_worlds_of_one_name_are_refused_until_one_is_chosen(catalog: Catalog
     assert read_dictionary("tiny:tiny", both).entries == ("run", "jump")
 
 
+STORY = """
+        def demonstration(self):
+            class Story:
+                beside = "nothing"
+                def commands(self, out, seeds): return []
+                def outcome(self, out, seeds): return None
+            return Story()
+"""
+
+
 def test_the_demonstration_is_that_of_the_only_world_with_one_or_of_the_one_that_is_named(
     fake_dist: FakeDist,
 ) -> None:
-    fake_dist("tiny", TINY.replace("def recipe", "def demonstration(self):\n            return 7\n        def recipe"))
-    assert list(world_demonstration(discover(only=[])).commands(Path("x"), 1))
+    fake_dist("tiny", TINY.replace("        def recipe", f"{STORY}\n        def recipe"))
+    assert world_demonstration(discover(only=[])).commands(Path("x"), 1)
     both = discover(only=["tiny"])
     with pytest.raises(UsageError, match="which demonstration\\? sandbox, tiny has one; type --world NAME"):
         world_demonstration(both)
-    assert world_demonstration(both, "tiny") == 7
+    assert world_demonstration(both, "tiny").beside == "nothing"
     with pytest.raises(PluginError, match="no world is called 'tinny' \\(did you mean 'tiny'\\?\\)"):
         world_demonstration(both, "tinny")
 
@@ -212,6 +223,56 @@ def test_the_benchmarks_of_a_world_begin_with_its_name(fake_dist: FakeDist) -> N
     fake_dist("tiny", TINY.replace("tiny-bench", "ucf101"))
     with pytest.raises(PluginError, match="'tiny:tiny' has a benchmark 'ucf101'; its name must begin with tiny-"):
         world_path(discover(only=["tiny"]), "benchmark", "tiny-x")
+
+
+UNASKABLE = {
+    "no luck": ('return ["tiny-bench"]', 'raise ValueError("no luck")', "'tiny:tiny' raised ValueError: no luck when"),
+    "no end": ('return ["tiny-bench"]', 'raise SystemExit(0)', "'tiny:tiny' called sys.exit(0) when it was asked"),
+    "nothing": ('return ["tiny-bench"]', 'return None', "the world 'tiny:tiny' gave None for its benchmarks"),
+    "a text": ('return ["tiny-bench"]', 'return "tiny-bench"', "gave 'tiny-bench' for its benchmarks, not a list"),
+    "a number": ('return ["tiny-bench"]', 'return [5]', "the world 'tiny:tiny' has a benchmark 5"),
+    "not made": ('name = "tiny"', 'name = "tiny"\n        def __init__(self, *how): 1 / 0', "when it was made"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("right", "wrong", "line"), UNASKABLE.values(), ids=list(UNASKABLE))
+def test_a_world_that_cannot_say_its_benchmarks_is_warned_of_and_the_others_are_listed(
+    fake_dist: FakeDist, maxi, logged: list[str], right: str, wrong: str, line: str
+) -> None:
+    fake_dist("tiny", TINY.replace(right, wrong))
+    ran = maxi("data", "list")
+    assert ran.code == 0
+    assert "of the world sandbox: sandbox-same" in ran.out
+    assert "of the world tiny" not in ran.out
+    (warning,) = logged
+    assert warning.startswith("world 'tiny:tiny': its benchmarks are left out: ")
+    assert line in warning
+    assert "sandbox-same" in offering("benchmark")("sandbox-s")
+
+
+def test_a_benchmark_that_cannot_be_made_is_listed_and_hurts_no_other(fake_dist: FakeDist, maxi, tmp_path) -> None:
+    fake_dist("odd", """
+        from maxi_core import Benchmark, hookimpl
+
+        class Odd(Benchmark):
+            name = "odd"
+            title = "Odd"
+            def __init__(self, *how): raise ValueError("no luck")
+            def listing(self, files, split): return None
+
+        @hookimpl
+        def maxi_register_benchmarks():
+            return [Odd]
+    """)  # fmt: skip
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "labels.csv").write_text("id,name\n0,run\n")
+    (tmp_path / "own" / "split.txt").write_text("a.mp4 0\n")
+    assert maxi("data", "list").code == 0
+    assert open_benchmark(str(tmp_path / "own" / "split.txt"), discover()).splits[0].classes == ("run",)
+    with pytest.raises(UsageError, match="no benchmark 'odder' \\(did you mean 'odd'\\?\\)"):
+        open_benchmark("odder", discover())
+    with pytest.raises(PluginError, match="'odd:odd' raised ValueError: no luck when it was made"):
+        open_benchmark("odd", discover(), annotations=tmp_path)
 
 
 REFUSED = {

@@ -115,7 +115,7 @@ def test_a_metric_that_is_not_right_is_one_line_with_the_benchmarks_name(
     (tmp_path / "day.txt").write_text("a.mp4: run\n")
     opened = open_benchmark("moves:day", discover(only=["own"]), annotations=tmp_path)
     scores = np.array([[0.9, 0.1]])
-    with pytest.raises(PluginError, match=f"'own-moves' {line}") as caught:
+    with pytest.raises(PluginError, match=f"'own:own-moves' {line}") as caught:
         _metrics(opened, scores, scores, [(0,)])
     assert "\n" not in str(caught.value)
 
@@ -134,16 +134,12 @@ def test_a_loader_that_is_not_right_is_one_line_with_the_benchmarks_name(
 ) -> None:
     fake_dist("own", OWN.replace(right, wrong, 1))
     (tmp_path / "day.txt").write_text("a.mp4: run\n")
-    with pytest.raises(PluginError, match=f"'own-moves' {line}") as caught:
+    with pytest.raises(PluginError, match=f"'own:own-moves' {line}") as caught:
         open_benchmark("moves:day", discover(only=["own"]), annotations=tmp_path)
     assert "\n" not in str(caught.value)
 
 
 REFUSED = {
-    "no title": ('title = "Own moves"', 'title = " "', "has no title"),
-    "no split": ('{"day": 2, "night": None}', "{}", "names no split"),
-    "a split with a colon": ('"day": 2', '"da:y": 2', "has a split 'da:y'"),
-    "aliases that are text": ('("moves",)', '"moves"', "has aliases that are no tuple"),
     "lists without labels": ('title =', 'lists = ("a.txt",); title =', "has lists without labels"),
     "no way to read it": ("def listing", "def listings", "cannot be read: name lists and labels"),
     "a metric of nobody": ("def measure", "def measures", "has the metric 'near', which is not the core's"),

@@ -310,7 +310,7 @@ def test_a_name_with_an_underscore_is_a_section_and_a_variable(
 @pytest.mark.parametrize(
     ("attributes", "says"),
     [
-        ({"prompts": "bag"}, "Odd.prompts is 'bag'; it takes bags, classes, any"),
+        ({"prompts": "bag"}, "Odd.prompts is 'bag', not bags or classes or any"),
         ({"weight": -1}, "Odd.weight is -1, not a finite number from 0"),
         ({"weight": float("nan")}, "Odd.weight is nan, not a finite number"),
         ({"weight": True}, "Odd.weight is True, not a finite number"),

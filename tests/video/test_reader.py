@@ -142,7 +142,7 @@ def test_what_a_strangers_decoder_raises_prints_or_returns_wrongly_stays_with_on
     results = list(read_videos(videos, WANTED, VideoOptions(decoder=FAULTY, workers=1)))
     assert reasons(results) == {"raise": "decoder", "wrong": "decoder"}
     said = {video.id: answer.reason for video, answer in results if isinstance(answer, VideoFailed)}
-    assert said["raise"].startswith("the decoder raised RuntimeError: a stranger's;")
+    assert said["raise"].startswith("the decoder raised RuntimeError: a stranger's mistake;")
     assert "float32" in said["wrong"]
 
 

@@ -106,17 +106,8 @@ def overrides(cls: type[Benchmark], method: str) -> bool:
 
 
 def benchmark_flaws(cls: type[Benchmark]) -> list[str]:
-    """Return what keeps a class from serving as a benchmark, one line each; an empty list if nothing does."""
+    """Return in which ways the attributes and methods of a benchmark, each right by itself, do not fit together."""
     found = []
-    if not isinstance(getattr(cls, "title", None), str) or not cls.title.strip():
-        found.append("has no title")
-    if not isinstance(cls.counts, Mapping) or not cls.counts:
-        found.append('names no split: write counts = {"1": None}')
-    elif odd := [name for name in cls.counts if not isinstance(name, str) or not name or ":" in name]:
-        found.append(f"has a split {odd[0]!r}, and the name of one is text without a colon")
-    for key in ("aliases", "lists", "labels"):
-        if not isinstance(getattr(cls, key), tuple):
-            found.append(f"has {key} that are no tuple of texts")
     if bool(cls.lists) != bool(cls.labels):
         found.append("has lists without labels, or labels without lists")
     if not cls.lists and not overrides(cls, "official") and not overrides(cls, "listing"):

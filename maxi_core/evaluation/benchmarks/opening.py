@@ -12,6 +12,7 @@ from maxi_core.columns import NAME, VIDEO, find_column
 from maxi_core.errors import PluginError, UsageError, nearest
 from maxi_core.evaluation.benchmarks.agreement import Trust
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles, check_split, overrides
+from maxi_core.evaluation.benchmarks.checking import checked_listing
 from maxi_core.evaluation.benchmarks.lists import (
     Annotations,
     Listing,
@@ -23,7 +24,7 @@ from maxi_core.evaluation.benchmarks.lists import (
     read_list,
     read_names,
 )
-from maxi_core.evaluation.benchmarks.reading import checked_listing, read_split
+from maxi_core.evaluation.benchmarks.reading import read_split
 from maxi_core.evaluation.benchmarks.splits import OpenedBenchmark, make_split
 from maxi_core.plugin.calls import blamed
 from maxi_core.plugin.catalog import Catalog, Offer, discover
@@ -208,7 +209,7 @@ def open_benchmark(
         read = tuple(read_split(benchmark, one, files, spelling) for one in splits)
         measure = benchmark.measure if overrides(type(benchmark), "measure") else None
         opened = OpenedBenchmark(
-            benchmark.name, benchmark.metric, read, videos, spelling, benchmark.multi_label, measure
+            benchmark.name, benchmark.metric, read, videos, spelling, benchmark.multi_label, measure, benchmark.ref
         )
     else:
         opened = _other(name, catalog, videos, labels, multi_label=multi_label, spelling=spelling)
@@ -233,22 +234,22 @@ def training_split(name: str, annotations: Annotations, catalog: Catalog | None 
     catalog = discover() if catalog is None else catalog
     known = find_benchmark(catalog, name)
     if known is None or not overrides(type(known[0]), "training"):
-        having = [one.name for one in benchmarks_of(catalog) if overrides(type(one), "training")]
+        having = [one.name for one in benchmarks_of(catalog) if overrides(one, "training")]
         raise UsageError(f"no training split is known of '{name}'", f"one of {', '.join(having)}")
     benchmark, split = known
-    with blamed(benchmark.name, "when it was asked for its training split"):
+    with blamed(benchmark.ref, "when it was asked for its training split"):
         found: object = benchmark.training(annotations, split or next(iter(benchmark.counts)))
-    if found is None or (isinstance(found, Listing) and not found.rows):
-        raise UsageError(
-            f"the training split of {benchmark.name} is not in {annotations.place}: it takes the official files",
-            "correct --annotations",
-        )
-    return checked_listing(benchmark.name, found)
+        if found is None or (isinstance(found, Listing) and found.rows in ((), [])):
+            raise UsageError(
+                f"the training split of {benchmark.name} is not in {annotations.place}: it takes the official files",
+                "correct --annotations",
+            )
+        return checked_listing(benchmark.ref, found, multi_label=benchmark.multi_label)
 
 
-def benchmarks_of(catalog: Catalog) -> Iterator[Benchmark]:
-    """Yield the benchmarks that plugins offer."""
-    return (_made(offer) for offer in catalog.offers if offer.role == Benchmark.role)
+def benchmarks_of(catalog: Catalog) -> Iterator[type[Benchmark]]:
+    """Yield the benchmarks that plugins offer; none is made, so that one which cannot be hurts no other."""
+    return (offer.cls for offer in catalog.offers if issubclass(offer.cls, Benchmark))
 
 
 def find_benchmark(catalog: Catalog, name: str) -> tuple[Benchmark, str] | None:
@@ -280,6 +281,7 @@ def _is_called(offer: Offer, text: str) -> bool:
 def _made(offer: Offer) -> Benchmark:
     with blamed(offer.ref, "when it was made"):
         benchmark = offer.cls()
+        benchmark.ref, benchmark.version = offer.ref, offer.version
     assert isinstance(benchmark, Benchmark)
     return benchmark
 

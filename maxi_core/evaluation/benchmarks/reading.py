@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from maxi_core.errors import PluginError, UsageError
+from maxi_core.errors import UsageError
 from maxi_core.evaluation.benchmarks.agreement import Trust, conflicts, settle
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkFiles
+from maxi_core.evaluation.benchmarks.checking import checked_listing
 from maxi_core.evaluation.benchmarks.lists import Listing, Row, read_list
 from maxi_core.evaluation.benchmarks.splits import Sample, Split, make_split
 from maxi_core.plugin.calls import blamed
@@ -26,9 +27,9 @@ ClassInName = Callable[[str, tuple[str, ...]], str | None]  # stem of a file, cl
 
 def read_split(benchmark: Benchmark, split: str, files: BenchmarkFiles, spelling: Spelling) -> Split:
     """Return one split of a benchmark; raises UsageError for its files, PluginError for a loader that is not right."""
-    with blamed(benchmark.name, f"when it was asked for its split {split}"):
+    with blamed(benchmark.ref, f"when it was asked for its split {split}"):
         said: object = benchmark.listing(files, split)
-    listing = checked_listing(benchmark.name, said)
+        listing = checked_listing(benchmark.ref, said, multi_label=benchmark.multi_label)
     notes = list(listing.notes)
     if benchmark.classes is not None and len(listing.classes) != benchmark.classes:
         notes.append(f"{counted(len(listing.classes), 'class')}, and {benchmark.classes} in the published benchmark")
@@ -63,19 +64,6 @@ def read_listing(benchmark: Benchmark, files: BenchmarkFiles, split: str) -> Lis
     if listed is not None and official is None:
         listing = _by_file_name(listed, benchmark.class_in_name, files.trust)
     return listing
-
-
-def checked_listing(name: str, said: object) -> Listing:
-    """Return what a loader gave if it is a listing whose rows have classes of its own; raises PluginError if not."""
-    if not isinstance(said, Listing):
-        raise PluginError(f"benchmark '{name}' gave {type(said).__name__} for a split, not a Listing")
-    if not said.rows:
-        raise PluginError(f"benchmark '{name}' gave a split without videos")
-    classes = set(said.classes)
-    for row in said.rows:
-        if not row.names or not classes.issuperset(row.names):
-            raise PluginError(f"benchmark '{name}' gave '{row.path}' the classes {row.names}, which are not its own")
-    return said
 
 
 def _wanted(benchmark: Benchmark, split: str) -> str:

@@ -86,7 +86,8 @@ class Split:
 class OpenedBenchmark:
     """A benchmark that was read: `metric` is the published one, `videos` the folder that its paths start from.
 
-    With `multi_label` its videos may have several classes. `measure` is its own metric, beside the core's.
+    With `multi_label` its videos may have several classes. `measure` is its own metric, beside the core's; `ref` is
+    `dist:name` of the plugin that has it.
     """
 
     name: str
@@ -96,6 +97,7 @@ class OpenedBenchmark:
     spelling: Spelling = "written"
     multi_label: bool = False
     measure: Measure | None = None
+    ref: str = ""
 
 
 def make_split(

@@ -1,6 +1,5 @@
 """The commands of the demonstration: bags from more and more sources, a training for each, one evaluation."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +35,6 @@ class Command:
     title: str
     words: tuple[str, ...]
     after: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return the command as it is typed in a shell."""
-        return shlex.join(("maxi", *self.words))
 
 
 def commands(out: Path, seeds: int) -> Iterator[Command]:
