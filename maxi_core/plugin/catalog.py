@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import pluggy
 from pydantic import BaseModel
 
-from maxi_core.errors import LEAVING, PluginError, nearest, with_article, words_of
+from maxi_core.errors import LEAVING, PluginError, kind_and_words, nearest, with_article
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
 from maxi_core.plugin.engine import Engine
@@ -349,5 +349,4 @@ def _reason(error: BaseException) -> str:
         return str(error)
     if isinstance(error, pluggy.PluginValidationError):
         return " ".join(str(error).split())
-    text = " ".join(words_of(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return " ".join(kind_and_words(error).split())
