@@ -29,7 +29,7 @@ def exact(features: Tensor) -> Tensor:
 def attached(module: Temporal, visual: nn.Module, frames: int) -> Pooling:
     """Attach a temporal module; raises PluginError that names it if it raises or gives no pooling."""
     name = module.ref or module.name
-    with bordered(name, "when it was attached"):  # new weights are drawn from the random numbers of all
+    with bordered(name, "when it was attached", often=False):  # new weights are drawn from the random numbers of all
         pooling: object = module.attach(visual, frames)
     if not callable(pooling):
         raise PluginError(f"'{name}' gave {pooling!r:.80} when it was attached, not a pooling of frame features")
@@ -37,7 +37,7 @@ def attached(module: Temporal, visual: nn.Module, frames: int) -> Pooling:
 
 
 @contextmanager
-def bordered(name: str, when: str) -> Iterator[None]:
+def bordered(name: str, when: str, *, often: bool = True) -> Iterator[None]:
     """Turn whatever is raised where a temporal module is at work into a PluginError that names it.
 
     So it does for one that leaves gradients switched on or off; a working folder that it changes is put back. What
@@ -45,7 +45,7 @@ def bordered(name: str, when: str) -> Iterator[None]:
     """
     differentiated = torch.is_grad_enabled()
     try:
-        with same_settings(name, when):
+        with same_settings(name, when, often=often):
             yield
     except BaseException as error:
         if is_of_device(error):

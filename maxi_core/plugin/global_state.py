@@ -22,17 +22,17 @@ _named: set[tuple[str, str]] = set()  # (plugin, what) that were said
 @contextmanager
 def untouched(name: str, when: str) -> Iterator[None]:
     """Put back the working folder, the global random numbers and torch's settings if a plugin changes them."""
-    with _put_back(name, when, [*_settings(), *_random_numbers(), *_gradients()]):
+    with _put_back(name, when, [*_settings(), *_default_device(), *_random_numbers(), *_gradients()]):
         yield
 
 
 @contextmanager
-def same_settings(name: str, when: str) -> Iterator[None]:
-    """Put back the working folder and torch's default type if a plugin changes them: microseconds, for what is often.
+def same_settings(name: str, when: str, *, often: bool = True) -> Iterator[None]:
+    """Put back the working folder and torch's default type if a plugin changes them; random numbers may be drawn.
 
-    Random numbers may be drawn.
+    It takes microseconds. What is not done `often` is looked at for torch's default device, too, which takes longer.
     """
-    with _put_back(name, when, _settings()):
+    with _put_back(name, when, _settings() if often else [*_settings(), *_default_device()]):
         yield
 
 
@@ -60,6 +60,11 @@ def _settings() -> list[State]:
     return found
 
 
+def _default_device() -> list[State]:
+    torch = _torch()
+    return [] if torch is None else [("torch's default device", torch.get_default_device, _set_device)]
+
+
 def _random_numbers() -> list[State]:
     found: list[State] = [("", random.getstate, random.setstate)]
     numpy = sys.modules.get("numpy")
@@ -79,6 +84,10 @@ def _torch() -> Any:
     """Return torch if it has been imported to its end."""
     torch = sys.modules.get("torch")
     return torch if hasattr(torch, "get_default_dtype") else None
+
+
+def _set_device(device: Any) -> None:
+    sys.modules["torch"].set_default_device(None if device.type == "cpu" else device)  # None: as if none was ever set
 
 
 def _folder() -> str | None:

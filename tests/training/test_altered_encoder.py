@@ -106,11 +106,15 @@ def test_an_encoder_that_was_broken_names_who_did_it(world: Path, attach: Attach
 class Keeps(nn.Module):
     """A pooling with what is no weight."""
 
+    def __init__(self, kept: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("kept", kept)
+
     def forward(self, features: Tensor) -> Tensor:
         return features.mean(1)
 
     def get_extra_state(self) -> object:
-        return {"seen": 1}
+        return {"seen": 1} if self.kept is None else self.kept
 
 
 class Fails(Keeps):
@@ -137,6 +141,10 @@ class Number(nn.Module):
             "'enc' leaves weights of the encoder without a size: visual.more.weight",
         ),
         (lambda visual: Keeps(), "'enc' keeps dict and no tensor in its pooling: _extra_state; let it keep tensors"),
+        (
+            lambda visual: Keeps(torch.eye(2).to_sparse()),
+            "'enc' keeps sparse or quantized tensors in its pooling",
+        ),
         (lambda visual: Fails(), "'enc' raised OSError: no state when the weights of its pooling were collected"),
         (
             lambda visual: torch.set_grad_enabled(False) and None,
@@ -224,6 +232,14 @@ def test_a_working_folder_that_a_temporal_module_changes_is_put_back_and_named(
     model.encode_video(frames_of(model))
     assert Path.cwd() == tmp_path
     assert f"'enc' changed the working folder {when}" in caplog.text
+
+
+def test_a_default_device_that_a_temporal_module_sets_is_put_back(
+    world: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    altered(world, lambda visual: torch.set_default_device("meta"))
+    assert torch.empty(1).device.type == "cpu"
+    assert "'enc' changed torch's default device when it was attached; it was put back" in caplog.text
 
 
 BODIES = {
