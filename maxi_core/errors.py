@@ -73,7 +73,13 @@ def deed(error: BaseException) -> str:
     """Return in one line what a plugin did: `raised ValueError: no luck`, `called sys.exit(0)`."""
     if isinstance(error, SystemExit):
         return f"called sys.exit({error.code!r:.80})"
-    return one_line(f"raised {type(error).__name__}: {words_of(error)}")
+    return one_line(f"raised {kind_and_words(error)}")
+
+
+def kind_and_words(error: BaseException) -> str:
+    """Return the type of an error and what it says: `ValueError: no luck`; the type alone if it says nothing."""
+    said = words_of(error)
+    return f"{type(error).__name__}: {said}" if said.strip() else type(error).__name__
 
 
 def one_line(reason: object) -> str:

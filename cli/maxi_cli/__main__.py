@@ -20,7 +20,7 @@ try:
     import typer
 
     from maxi_cli.terminal import complain, note
-    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, deed, words_of
+    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, deed, kind_and_words
     from maxi_core.system.threads import wait_passively
 except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
     sys.stderr.write("maxi: interrupted\n")
@@ -94,7 +94,7 @@ def _said_of(bug: BaseException) -> int:
     if isinstance(bug, SystemExit):
         complain(f"{_where(bug)[0]} {deed(bug)}, which ends no command of maxi; {_kept_traceback()}")
         return ExitCode.FAILED
-    complain(f"a bug in maxi: {type(bug).__name__}: {words_of(bug)}; {_kept_traceback()}")
+    complain(f"a bug in maxi: {kind_and_words(bug)}; {_kept_traceback()}")
     return ExitCode.FAILED
 
 

@@ -12,7 +12,7 @@ from maxi_core.clip.image_tower import IMAGENET, Normalisation, Statistics
 from maxi_core.clip.model import VideoCLIP, check_finite, identity_of, own_statistics
 from maxi_core.clip.model_rules import own_file
 from maxi_core.clip.naming import CONFIG, WEIGHTS, FoundModel, find_model
-from maxi_core.clip.pooling import attached, mean_over_frames
+from maxi_core.clip.pooling import attached, bordered, mean_over_frames
 from maxi_core.clip.temporal_record import as_record, module_for
 from maxi_core.clip.tokens import Tokenizing, of_architecture, of_checkpoint, of_folder
 from maxi_core.errors import MaxiError, UsageError
@@ -60,30 +60,33 @@ def load_model(
         from maxi_core.clip.patch_dropout import force_patch_dropout
 
         force_patch_dropout(clip.visual, patch_dropout, name)
+    statistics = IMAGENET if normalisation == "imagenet" else own_statistics(clip) if normalisation else own
     before = _shape_of(clip.visual)
     pooling = mean_over_frames if module is None else attached(module, clip.visual, frames)
-    model = VideoCLIP(
-        clip,
-        found.config,
-        name=name,
-        identity=identity,
-        tokenizer=tokenizer,
-        tokenizing=tokenizing,
-        statistics=IMAGENET if normalisation == "imagenet" else own_statistics(clip) if normalisation else own,
-        normalisation=normalisation or found.about.get("normalisation", "model"),
-        frames=frames,
-        pooling=pooling,
-        temporal=None if module is None else as_record(module),
-        fixed_frames=_shape_of(clip.visual) != before,
-        checkpointing=checkpointing,
-        checkpoint=found.checkpoint,
-        about=found.about,
-    )
-    if found.checkpoint is not None:
-        _fill(model, found.checkpoint, fresh=module is not None and recorded is None)
-        named = model.config if model.temporal is None else {**model.config, "temporal": model.temporal}
-        model.identity = identity_of(model.weights(), named)
-    return model.eval().to(where)
+    with nullcontext() if module is None else bordered(module.ref or module.name, "when the model was made with it"):
+        model = VideoCLIP(
+            clip,
+            found.config,
+            name=name,
+            identity=identity,
+            tokenizer=tokenizer,
+            tokenizing=tokenizing,
+            statistics=statistics,
+            normalisation=normalisation or found.about.get("normalisation", "model"),
+            frames=frames,
+            pooling=pooling,
+            temporal=None if module is None else as_record(module),
+            fixed_frames=_shape_of(clip.visual) != before,
+            checkpointing=checkpointing,
+            checkpoint=found.checkpoint,
+            about=found.about,
+        )
+        model.weights()  # raises where those of a temporal module are none
+        if found.checkpoint is not None:
+            _fill(model, found.checkpoint, fresh=module is not None and recorded is None)
+            named = model.config if model.temporal is None else {**model.config, "temporal": model.temporal}
+            model.identity = identity_of(model.weights(), named)
+        return model.eval().to(where)
 
 
 def _tokenizing(found: FoundModel) -> Tokenizing:
@@ -174,5 +177,5 @@ def _fill(model: VideoCLIP, checkpoint: Path, *, fresh: bool) -> None:
         model.load_weights(weights)
     except ValueError as error:
         raise UsageError(
-            f"the weights of '{model.name}' do not fit its model: {error}", "name another checkpoint"
+            f"the weights of '{model.name}' do not fit its model{model.with_module}: {error}", "name another checkpoint"
         ) from None

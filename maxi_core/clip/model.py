@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -13,10 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from maxi_core.clip.image_tower import Statistics, encode_images, encode_patches, normalise
-from maxi_core.clip.pooling import Pooling, exact, mean_over_frames, pooled
+from maxi_core.clip.pooling import (
+    Pooling,
+    bordered,
+    check_learns,
+    checked_images,
+    exact,
+    mean_over_frames,
+    pooled,
+)
 from maxi_core.clip.textual import encode_text
 from maxi_core.clip.tokens import Tokenizing, Tokens, tokenize
 from maxi_core.errors import MaxiError, UsageError
+from maxi_core.plugin.module_weights import weights_of
 from maxi_core.plugin.roles import tell_frames
 from maxi_core.texts import AND_MORE, counted, first_few
 
@@ -81,7 +91,8 @@ class VideoCLIP(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of training; batch norms of a tower that is not trained keep the statistics they have."""
-        super().train(mode)
+        with self.guarded("when the mode of training was set"):
+            super().train(mode)
         for tower in self.clip.children():
             if not any(parameter.requires_grad for parameter in tower.parameters()):
                 for module in tower.modules():
@@ -146,7 +157,7 @@ class VideoCLIP(nn.Module):
         images = self._images(frames)
         together = torch.is_grad_enabled() or self.fixed_frames  # a changed tower needs all frames of a video
         parts = [images] if together else torch.split(images, AT_ONCE)
-        features = torch.cat([encode_images(self.visual, part, checkpointing=self.checkpointing) for part in parts])
+        features = torch.cat([self._encode_images(part) for part in parts])
         videos = exact(self.pool(features.view(batch, count, -1)))  # (B * T, D) -> (B, T, D) -> (B, D)
         return functional.normalize(videos, dim=-1)
 
@@ -155,7 +166,21 @@ class VideoCLIP(nn.Module):
 
         Raises PluginError that names the temporal module where they are none.
         """
-        return pooled(str((self.temporal or {}).get("name", "pooling")), self.pooling, features)
+        made = pooled(self._module, self.pooling, features)
+        if self.temporal and self.training:
+            check_learns(self._module, "video", made, (self.visual, self.pooling))
+        return made
+
+    def guarded(self, when: str) -> AbstractContextManager[None]:
+        """Return the context for work in what a temporal module may have changed; PluginErrors in it name the module.
+
+        Without a temporal module, whatever is raised stays what it is.
+        """
+        return bordered(self._module, when) if self.temporal else nullcontext()
+
+    @property
+    def _module(self) -> str:
+        return str((self.temporal or {}).get("name", "pooling"))
 
     @property
     def with_module(self) -> str:
@@ -164,7 +189,9 @@ class VideoCLIP(nn.Module):
 
     def encode_patches(self, frames: Tensor) -> Tensor:
         """Return patch features of length 1, (B, T, 3, S, S) -> (B, T, rows, columns, D) float32."""
-        patches = encode_patches(self.visual, self._images(frames))
+        images = self._images(frames)
+        with self.guarded("when the frames were encoded"):
+            patches = encode_patches(self.visual, images)
         patches = patches.view(*frames.shape[:2], *patches.shape[1:])
         return functional.normalize(exact(patches), dim=-1)
 
@@ -177,11 +204,15 @@ class VideoCLIP(nn.Module):
         return self.encode_video(frames), self.encode_text(tokens), self.scale()
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights under the keys of a checkpoint: open_clip's own, and `temporal.` before the pooling's."""
-        kept = {key: value.detach() for key, value in self.clip.state_dict().items()}
+        """Return the weights under the keys of a checkpoint: open_clip's own, and `temporal.` before the pooling's.
+
+        Raises PluginError that names the temporal module where they cannot be had, or are no tensors.
+        """
+        kept = weights_of(self._module, "the encoder", self.clip) if self.temporal else self.clip.state_dict()
         if isinstance(self.pooling, nn.Module):
-            kept |= {f"temporal.{key}": value.detach() for key, value in self.pooling.state_dict().items()}
-        return kept
+            own = weights_of(self._module, "its pooling", self.pooling)
+            kept = {**kept, **{f"temporal.{key}": value for key, value in own.items()}}
+        return {key: value.detach() for key, value in kept.items()}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
         """Take weights as `weights` returns them; raises ValueError that names keys that are missing or too many."""
@@ -196,9 +227,21 @@ class VideoCLIP(nn.Module):
             for key, value in own.items():
                 value.copy_(weights[key])
 
+    def _encode_images(self, images: Tensor) -> Tensor:
+        """Return the features of images, (n, 3, S, S) -> (n, D)."""
+        with self.guarded("when the frames were encoded"):
+            features: Tensor = encode_images(self.visual, images, checkpointing=self.checkpointing)
+        if self.temporal:
+            features = checked_images(self._module, features, images, self.config.get("embed_dim"))
+            if self.training:
+                check_learns(self._module, "image", features, (self.visual,))
+        return features
+
     def _images(self, frames: Tensor) -> Tensor:
         """Return frames (B, T, 3, S, S) as images (B * T, 3, S, S) on the model's device, normalised; tell T."""
-        count, told = frames.shape[1], tell_frames(self.visual, frames.shape[1])
+        count = frames.shape[1]
+        with self.guarded(f"when it was told that videos have {counted(count, 'frame')}"):
+            told = tell_frames(self.visual, count)
         if count != self.frames and self.fixed_frames and not told:
             raise UsageError(
                 f"this model was set up for clips of {counted(self.frames, 'frame')}, not {count}", "load it for them"

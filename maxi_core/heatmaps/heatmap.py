@@ -17,7 +17,7 @@ from maxi_core.evaluation.metrics import Array, softmax
 from maxi_core.evaluation.protocol import Protocol
 from maxi_core.heatmaps import cosine, gradient, legrad, surgery
 from maxi_core.heatmaps.region import Map, seen_box
-from maxi_core.heatmaps.seen import look
+from maxi_core.heatmaps.seen import Seen, look
 from maxi_core.heatmaps.tower import tower_of
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.files import whole_file
@@ -108,14 +108,9 @@ def heatmap(model: VideoCLIP, frames: Tensor, question: Question, features: Tens
     """
     texts = question.features(model) if features is None else features
     known, count = texts[:-1], len(question.texts)
-    seen = look(model, frames)
-    if question.method == "gradient":
-        found = gradient.maps(seen, known)[:count]
-    elif question.method == "surgery":
-        found = surgery.maps(seen, known, texts[-1])[:count]
-    else:
-        maps = {"cosine": cosine.maps, "legrad": legrad.maps}[question.method]
-        found = maps(seen, known[:count])
+    with model.guarded("when its heatmaps were made"):
+        seen = look(model, frames)
+        found = _maps(seen, question, texts)
     if not bool(found.isfinite().all()):
         raise MaxiError(
             f"the model {model.name}{model.with_module} gives no finite heatmap", "look at its weights with maxi eval"
@@ -123,6 +118,17 @@ def heatmap(model: VideoCLIP, frames: Tensor, question: Question, features: Tens
     cosines = (known @ seen.video.detach()).double().cpu().numpy()
     shares = softmax(cosines / model.sigma)
     return Heatmap(model.name, model.image_size, cosines[:count], shares[:count], found.float().cpu().numpy())
+
+
+def _maps(seen: Seen, question: Question, texts: Tensor) -> Tensor:
+    """Return the maps of the texts of a question, by its method; `texts` are all features."""
+    known, count = texts[:-1], len(question.texts)
+    if question.method == "gradient":
+        return gradient.maps(seen, known)[:count]
+    if question.method == "surgery":
+        return surgery.maps(seen, known, texts[-1])[:count]
+    maps = {"cosine": cosine.maps, "legrad": legrad.maps}[question.method]
+    return maps(seen, known[:count])
 
 
 def heatmaps(
@@ -139,7 +145,8 @@ def heatmaps(
     until each frame has a map; of more than 480 frames as many are taken, evenly apart. Scores are means then.
     """
     for model in models:
-        tower_of(model.visual, model.name)  # refuses before anything is read
+        with model.guarded("when its heatmaps were made"):
+            tower_of(model.visual, model.name)  # refuses before anything is read
     features = [question.features(model) for model in models]
     count = question.protocol.frames
     taken = count * max(1, MOST_FRAMES // count) if whole else count

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import pluggy
 from pydantic import BaseModel
 
-from maxi_core.errors import LEAVING, PluginError, nearest, one_line, with_article, words_of
+from maxi_core.errors import LEAVING, PluginError, kind_and_words, nearest, one_line, with_article
 from maxi_core.evaluation.benchmarks.benchmark import Benchmark, benchmark_flaws
 from maxi_core.plugin import hookspecs
 from maxi_core.plugin.attributes import check_attributes
@@ -342,10 +342,8 @@ def _hooks(module: object, label: str) -> list[tuple[str, Callable[[], object]]]
 
 def _reason(error: BaseException) -> str:
     """Return why a plugin is broken in one line of at most `LONGEST` characters."""
-    if isinstance(error, (PluginError, pluggy.PluginValidationError)):
-        return one_line(error)
-    text = words_of(error)
-    return one_line(f"{type(error).__name__}: {text}" if text.strip() else type(error).__name__)
+    known = isinstance(error, (PluginError, pluggy.PluginValidationError))
+    return one_line(error if known else kind_and_words(error))
 
 
 def _traceback() -> str:

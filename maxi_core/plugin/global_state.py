@@ -14,13 +14,31 @@ from typing import Any
 
 log = logging.getLogger("maxi.plugins")
 
+State = tuple[str, Callable[[], Any], Callable[[Any], object]]  # how it is called, read and set
+
 _named: set[tuple[str, str]] = set()  # (plugin, what) that were said
 
 
 @contextmanager
 def untouched(name: str, when: str) -> Iterator[None]:
     """Put back what a plugin changes of the working folder, maxi's variables, random numbers and torch's settings."""
-    before = [(what, read(), read, write) for what, read, write in _states()]
+    with _put_back(name, when, [*_settings(), *_of_python(), *_default_device(), *_random_numbers(), *_gradients()]):
+        yield
+
+
+@contextmanager
+def same_settings(name: str, when: str, *, often: bool = True) -> Iterator[None]:
+    """Put back the working folder and torch's default type if a plugin changes them; random numbers may be drawn.
+
+    It takes microseconds. What is not done `often` is looked at for torch's default device, too, which takes longer.
+    """
+    with _put_back(name, when, _settings() if often else [*_settings(), *_default_device()]):
+        yield
+
+
+@contextmanager
+def _put_back(name: str, when: str, states: list[State]) -> Iterator[None]:
+    before = [(what, read(), read, write) for what, read, write in states]
     try:
         yield
     finally:
@@ -32,19 +50,49 @@ def untouched(name: str, when: str) -> Iterator[None]:
                     log.warning("'%s' changed %s %s; it was put back", name, what, when)
 
 
-def _states() -> Iterator[tuple[str, Callable[[], Any], Callable[[Any], object]]]:
-    """Yield what is looked at, "" if it is not named, and how it is read and set; of a library only if it is there."""
-    yield "the working folder", _folder, _go
-    yield "variables MAXI_...", _variables, _set_variables
-    yield "the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit
-    yield "", random.getstate, random.setstate
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+# What is looked at, "" if it is not named; of a library only if it is there.
+
+
+def _settings() -> list[State]:
+    found: list[State] = [("the working folder", _folder, _go)]
+    if (torch := _torch()) is not None:
+        found.append(("torch's default type", torch.get_default_dtype, torch.set_default_dtype))
+    return found
+
+
+def _of_python() -> list[State]:
+    limit: State = ("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
+    return [("variables MAXI_...", _variables, _set_variables), limit]
+
+
+def _default_device() -> list[State]:
+    torch = _torch()
+    return [] if torch is None else [("torch's default device", torch.get_default_device, _set_device)]
+
+
+def _random_numbers() -> list[State]:
+    found: list[State] = [("", random.getstate, random.setstate)]
+    numpy = sys.modules.get("numpy")
     if numpy is not None and hasattr(numpy, "random"):
-        yield "", numpy.random.get_state, numpy.random.set_state
-    if torch is not None and hasattr(torch, "get_default_dtype"):
-        yield "", torch.get_rng_state, torch.set_rng_state
-        yield "torch's default type", torch.get_default_dtype, torch.set_default_dtype
-        yield "torch's gradient mode", torch.is_grad_enabled, torch.set_grad_enabled
+        found.append(("", numpy.random.get_state, numpy.random.set_state))
+    if (torch := _torch()) is not None:
+        found.append(("", torch.get_rng_state, torch.set_rng_state))
+    return found
+
+
+def _gradients() -> list[State]:
+    torch = _torch()
+    return [] if torch is None else [("torch's gradient mode", torch.is_grad_enabled, torch.set_grad_enabled)]
+
+
+def _torch() -> Any:
+    """Return torch if it has been imported to its end."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "get_default_dtype") else None
+
+
+def _set_device(device: Any) -> None:
+    sys.modules["torch"].set_default_device(None if device.type == "cpu" else device)  # None: as if none was ever set
 
 
 def _folder() -> str | None:

@@ -135,8 +135,12 @@ def _from_environment(env: Mapping[str, str]) -> Ranks:
 
 def is_of_device(error: BaseException) -> bool:
     """Whether an error may be what the device says of its memory, or torch of a rank that is gone: `device_errors`."""
-    memory = isinstance(error, RuntimeError) and any(word in str(error) for word in MEMORY)
-    return memory or (isinstance(error, RuntimeError) and dist.is_initialized())
+    return _is_of_memory(error) or (isinstance(error, RuntimeError) and dist.is_initialized())
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    of_torch = isinstance(error, RuntimeError) and any(word in str(error) for word in MEMORY)
+    return of_torch or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 @contextmanager
@@ -147,14 +151,14 @@ def device_errors(device: torch.device, shape: Sequence[int]) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in MEMORY):
+    except (RuntimeError, MemoryError) as error:
+        if _is_of_memory(error):
             frames = f" of {counted(shape[1], 'frame')}" if len(shape) > 2 else ""
             raise MaxiError(
                 f"{device} has not enough memory for {counted(shape[0], 'video')}{frames} at once",
                 "halve --batch-size and double --accum-freq, or add --grad-checkpointing",
             ) from error
-        if dist.is_initialized():
+        if isinstance(error, RuntimeError) and dist.is_initialized():
             raise _lost(error, GO_ON) from error
         raise
 

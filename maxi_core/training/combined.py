@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from maxi_core.batches.draws import stable_number
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.errors import PluginError, UsageError
 from maxi_core.plugin.calls import blamed
+from maxi_core.plugin.module_weights import weights_of
 from maxi_core.settings.options import deciding
 from maxi_core.system.ranks import Ranks
 from maxi_core.training.asking import loss_of
@@ -221,7 +223,7 @@ class Combined:
 
     def _named(self) -> Iterator[tuple[str, Tensor]]:
         for name, head in self.heads.items():
-            yield from ((f"head/{name}/{key}", value) for key, value in head.state_dict().items())
+            yield from ((f"head/{name}/{key}", value) for key, value in weights_of(name, "its head", head).items())
         for teacher in self.teachers.values():
             yield from ((f"teacher/{teacher.name}/{key}", value) for key, value in teacher.weights.items())
 
@@ -260,6 +262,8 @@ def _head(name: str, objective: Objective, model: VideoCLIP, seed: int) -> nn.Mo
         head: object = objective.head(model.width)
     if head is not None and not isinstance(head, nn.Module):
         raise PluginError(f"'{name}' gave {type(head).__name__} for its head, not a torch.nn.Module")
+    if head is not None:
+        weights_of(name, "its head", head)  # raises where they are none
     return head
 
 
@@ -267,11 +271,21 @@ def _teacher(name: str, objective: Objective) -> Teacher | None:
     wanted: object = objective.teacher
     if wanted is not None and not isinstance(wanted, Teacher):
         raise PluginError(f"'{name}' gave {type(wanted).__name__} for its teacher, not a Teacher")
-    if wanted is not None and wanted.decay is not None and not 0 <= wanted.decay < 1:
-        raise PluginError(f"'{name}' wants a teacher with the decay {wanted.decay!r}", "it takes 0 or more, below 1")
-    if wanted is not None and wanted.between is not None and not (wanted.decay is None and 0 <= wanted.between < 1):
-        raise PluginError(f"'{name}' wants {wanted!r}", "between takes 0 or more, below 1, and no decay")
+    if wanted is None:
+        return None
+    if wanted.decay is not None and not _is_share(wanted.decay):
+        raise PluginError(
+            f"'{name}' wants a teacher with the decay {wanted.decay!r:.80}", "it takes a number of 0 or more, below 1"
+        )
+    if wanted.between is not None and not (wanted.decay is None and _is_share(wanted.between)):
+        raise PluginError(
+            f"'{name}' wants {wanted!r:.80}", "between takes a number of 0 or more, below 1, and no decay"
+        )
     return wanted
+
+
+def _is_share(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) < 1
 
 
 # Features of all ranks on each rank, with gradients: for negatives across ranks (method.md, losses, `--gather`).

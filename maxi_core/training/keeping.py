@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from maxi_core.batches.batch import Example, labelled
 from maxi_core.batches.kept_features import EpochFeatures, epoch_file, read_features
@@ -60,7 +60,7 @@ def changing(model: VideoCLIP) -> str:
     """
     if any(parameter.requires_grad for parameter in model.visual.parameters()):
         return "weights of the image tower are trained"
-    if isinstance(model.pooling, nn.Module) and model.pooling.state_dict():
+    if any(key.startswith("temporal.") for key in model.weights()):
         return "the temporal module has weights of its own"
     noise = torch.Generator().manual_seed(0)
     size = (TRIED, model.frames, 3, model.image_size, model.image_size)

@@ -20,7 +20,7 @@ from maxi_core.clip.patch_dropout import set_patch_dropout
 from maxi_core.errors import MaxiError, UsageError
 from maxi_core.system.ranks import ALONE, Ranks, device_errors
 from maxi_core.texts import AND_MORE, counted, first_few
-from maxi_core.training.asking import spoilt
+from maxi_core.training.asking import differentiating
 from maxi_core.training.combined import Combined, Place
 from maxi_core.training.objective import Encoded
 
@@ -273,12 +273,8 @@ def _differentiate(
         student = Encoded(*forward(batch.frames, tokens))
     parts = objectives.losses(student, taught, batch, place)
     loss = objectives.total(parts) / plan.accumulate
-    try:
+    with differentiating(objectives, model.with_module):
         torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
-    except RuntimeError as error:
-        if (found := spoilt(objectives, error)) is not None:
-            raise found from error
-        raise
     every = [student, *taught.values()]
     odd = _odd(one.videos for one in every), _odd(one.texts for one in every)
     return torch.stack([loss, *odd, *(part / plan.accumulate for part in parts)]).detach()

@@ -22,7 +22,7 @@ class TeacherWeights:
     def __init__(self, model: VideoCLIP, wanted: Teacher) -> None:
         self.wanted = wanted
         fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-        self.weights = {name: now.clone() for name, now in model.state_dict().items() if name not in fixed}
+        self.weights = {name: now.clone() for name, now in _tensors(model).items() if name not in fixed}
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class TeacherWeights:
             now = dict(model.named_parameters())
             weights = {
                 name: torch.lerp(now[name], start, share) if name in now else value.clone()  # counters stay as they are
-                for name, value in model.state_dict().items()
+                for name, value in _tensors(model).items()
                 if (start := self.weights.get(name)) is not None
             }
             return Encoded(*functional_call(model, weights, (frames, tokens), tie_weights=False))
@@ -62,13 +62,19 @@ class TeacherWeights:
         """Go a step towards the model, if it is a mean."""
         if self.wanted.decay is None:
             return
-        now = model.state_dict()
+        now = _tensors(model)
         with torch.no_grad():
             for name, weight in self.weights.items():
                 if weight.is_floating_point():
                     weight.lerp_(now[name], 1 - self.wanted.decay)
                 else:
                     weight.copy_(now[name])
+
+
+def _tensors(model: VideoCLIP) -> dict[str, Tensor]:
+    """Return the weights and buffers of a model as they are now, by its own keys."""
+    with model.guarded("when the weights were collected"):
+        return model.state_dict()
 
 
 def made_equal(tensors: Iterable[Tensor]) -> None:

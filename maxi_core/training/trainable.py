@@ -29,6 +29,13 @@ def choose_trainable(
     `last_blocks` leaves of each tower that is trained the last blocks and what stands after them. The token embedding
     is not trained unless asked for, as in the authors' code. Raises UsageError where nothing would be left to train.
     """
+    with model.guarded("when the weights to train were chosen"):
+        _choose(model, freeze, last_blocks, token_embedding)
+    if last_blocks is not None and freeze == "both":
+        raise UsageError("--freeze both leaves no tower for --last-blocks", "give one of them")
+
+
+def _choose(model: VideoCLIP, freeze: Freeze, last_blocks: int | None, token_embedding: bool) -> None:
     for name, group, parameter in _named(model):
         trained = {"image": freeze not in ("image", "both"), "text": freeze not in ("text", "both")}.get(group, True)
         if trained and last_blocks is not None and group in ("image", "text"):
@@ -36,8 +43,6 @@ def choose_trainable(
         if any(part in name for part in TOKENS):
             trained = trained and token_embedding
         parameter.requires_grad_(trained and not name.endswith("logit_bias"))  # no loss of maxi's looks at a bias
-    if last_blocks is not None and freeze == "both":
-        raise UsageError("--freeze both leaves no tower for --last-blocks", "give one of them")
 
 
 def counts(model: VideoCLIP) -> dict[str, tuple[int, int]]:

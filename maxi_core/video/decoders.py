@@ -15,7 +15,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
-from maxi_core.errors import LEAVING, UsageError, words_of
+from maxi_core.errors import LEAVING, UsageError, kind_and_words
 
 if TYPE_CHECKING:
     from maxi_core.plugin.catalog import Catalog, Offer
@@ -103,7 +103,7 @@ def load(target: str, name: str) -> Decode:
     except (UsageError, *LEAVING):
         raise  # it says itself what is missing
     except BaseException as error:  # whatever a stranger's module or class raises
-        what = " ".join(f"{type(error).__name__}: {words_of(error)}".split())
+        what = " ".join(kind_and_words(error).split())
         raise UsageError(f"decoder '{name}' cannot be loaded ({what})", "use another --decoder") from error
     if not callable(decode):
         raise UsageError(f"decoder '{name}' is neither a function nor a Decoder", "use another --decoder")

@@ -100,8 +100,6 @@ def find_videos(
     root (unless `allow_outside_root`), or has the id of another.
     """
     if not isinstance(source, (str, Path)):
-        if not source:
-            raise NothingError("no videos are named", "name a folder, a list, or the videos")
         if len(source) != 1:
             videos = _several([as_path(one) for one in source], root, allow_outside_root)
             return videos if clip_seconds is None else cut(videos, clip_seconds)
@@ -188,6 +186,8 @@ def _short(seconds: float | None) -> str:
 
 def _several(sources: list[Path], root: Path | str | None, allow_outside: bool) -> VideoList:
     """Return the videos of several sources: of lists in their order, else sorted as if their folder was named."""
+    if not sources:
+        raise NothingError("no videos are named", "name a folder, a list, or the videos")
     lists = [path for path in sources if is_annotations(path) or _is_list(path)]
     if lists and len(lists) < len(sources):
         raise UsageError(f"{lists[0]} is no video", "name videos and folders together, and a list by itself")

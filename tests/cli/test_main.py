@@ -12,7 +12,7 @@ import pytest
 from maxi_cli.__main__ import main
 from maxi_cli.app import COMMANDS
 from maxi_cli.terminal import visible
-from maxi_core.errors import ExitCode, MaxiError
+from maxi_core.errors import ExitCode, MaxiError, deed
 from tests.conftest import EXPANDER, FakeDist
 
 
@@ -126,6 +126,19 @@ def test_a_bug_gets_one_line_and_its_traceback_lies_in_a_file(maxi, failing) -> 
     assert line.startswith("maxi: error: a bug in maxi: ZeroDivisionError: division by zero; the traceback is in ")
     kept = Path(line.split("the traceback is in ")[1].split(", please")[0])
     assert "Traceback" in kept.read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "deed_of"),
+    [
+        (ValueError("no\nluck"), "raised ValueError: no luck"),
+        (StopIteration(), "raised StopIteration"),
+        (ValueError(" \n"), "raised ValueError"),
+        (SystemExit(2), "called sys.exit(2)"),
+    ],
+)
+def test_an_error_without_words_is_its_kind_alone(error: BaseException, deed_of: str) -> None:
+    assert deed(error) == deed_of
 
 
 @pytest.mark.parametrize("before", [None, ImportError("no such library")])

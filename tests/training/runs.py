@@ -15,6 +15,7 @@ from maxi_core.batches.loader import Batches
 from maxi_core.clip.loading import load_model
 from maxi_core.clip.model import VideoCLIP
 from maxi_core.plugin.catalog import discover
+from maxi_core.plugin.roles import Temporal
 from maxi_core.settings.sections import VideoOptions
 from maxi_core.system.ranks import ALONE, Ranks
 from maxi_core.training.combined import Combined, Place
@@ -91,10 +92,11 @@ def steps(
     batch: dict[str, Any] | None = None,
     double: bool = False,
     loss: Sequence[str | Objective] | str = "mil_nce",
+    temporal: Temporal | None = None,
     **plan: Any,
 ) -> tuple[VideoCLIP, Iterator[Step]]:
     """Return the model, in float64 if `double`, and the steps of a training of the world with what `plan` changes."""
-    loaded = load_model(str(world / "model"), "cpu", frames=2)
+    loaded = load_model(str(world / "model"), "cpu", frames=2, temporal=temporal)
     if double:
         loaded.double()
     loaded.set_sigma()

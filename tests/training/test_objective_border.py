@@ -1,5 +1,6 @@
 """What an objective does wrong is one line with its name: its loss, teacher, head, and what it changes."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from maxi_core.clip.loading import load_model
-from maxi_core.errors import PluginError
+from maxi_core.errors import MaxiError, PluginError
+from maxi_core.plugin import global_state
 from maxi_core.training.loop import NotFiniteError
 from maxi_core.training.objective import Features, Objective, Teacher
 from tests.said import errors
@@ -86,6 +88,14 @@ def test_an_objective_that_cannot_say_whether_it_is_constant_is_named(
     assert says in ran.err
 
 
+def test_a_reason_of_many_lines_is_one(world: Path, tmp_path: Path, maxi: Maxi) -> None:
+    (tmp_path / "odd.py").write_text(ODD.format(body="return 'so\\n' * 500"))
+    ran = maxi(*arguments(world, tmp_path / "out", "--plugin", tmp_path / "odd.py", "--loss", "odd", "-q"))
+    assert (ran.code, ran.err.count("\n")) == (1, 1), ran.err
+    assert f": {'so ' * 300}" in ran.err
+    assert len(ran.err) < 1300
+
+
 ODD = """
 from maxi_core import Objective, hookimpl
 
@@ -157,16 +167,28 @@ def test_objectives_that_leave_nothing_to_differentiate_are_one_line(world: Path
         watched(world, Keeps())
 
 
+class Counting(nn.Linear):
+    """A head that keeps what is no weight."""
+
+    def get_extra_state(self) -> object:
+        return 5
+
+
 @pytest.mark.parametrize(
     ("attribute", "value", "says"),
     [
         ("teacher", "frozen", "'odd' gave str for its teacher, not a Teacher"),
-        ("teacher", Teacher(1.0), "'odd' wants a teacher with the decay 1.0; it takes 0 or more, below 1"),
+        ("teacher", Teacher(1.0), "'odd' wants a teacher with the decay 1.0; it takes a number of 0 or more, below 1"),
         (
             "teacher",
             Teacher(0.5, between=0.5),
-            r"'odd' wants Teacher\(decay=0.5, between=0.5\); between takes 0 or more",
+            r"'odd' wants Teacher\(decay=0.5, between=0.5\); between takes a number of 0 or more",
         ),
+        ("teacher", Teacher("0.5"), "'odd' wants a teacher with the decay '0.5'; it takes a number of 0 or more"),  # type: ignore[arg-type]
+        ("teacher", Teacher(True), "'odd' wants a teacher with the decay True; it takes a number of 0 or more"),
+        ("teacher", Teacher(None, "0.5"), "between takes a number of 0 or more, below 1, and no decay"),  # type: ignore[arg-type]
+        ("head", lambda self, width: nn.LazyLinear(3), "'odd' leaves weights of its head without a size: weight, bias"),
+        ("head", lambda self, width: Counting(width, 3), "'odd' keeps int and no tensor in its head: _extra_state"),
         ("head", lambda self, width: 5, "'odd' gave int for its head, not a torch.nn.Module"),
         ("head", lambda self, width: 1 / 0, "'odd' raised ZeroDivisionError: division by zero when it was asked for"),
     ],
@@ -175,3 +197,98 @@ def test_a_teacher_or_head_that_is_none_is_named(world: Path, attribute: str, va
     cls = type("Odd", (Watching,), {"name": "odd", attribute: value})
     with pytest.raises(PluginError, match=says):
         combined(load_model(str(world / "model"), "cpu", frames=2), cls())
+
+
+def test_the_weights_of_a_head_that_can_be_had_once_alone_name_whose_they_are(world: Path) -> None:
+    class Later(nn.Linear):
+        def state_dict(self, *given: Any, **named: Any) -> Any:
+            if hasattr(self, "gone"):
+                raise OSError("gone")
+            return super().state_dict(*given, **named)
+
+    head = Later(24, 3)
+    objectives = combined(load_model(str(world / "model"), "cpu", frames=2), with_head(head))
+    assert objectives.state().keys() == {"head/odd/weight", "head/odd/bias"}
+    head.gone = True  # type: ignore[assignment]
+    with pytest.raises(PluginError, match="'odd' raised OSError: gone when the weights of its head were collected"):
+        objectives.state()
+
+
+def with_head(head: nn.Module) -> Objective:
+    made = Watching()
+    made.name, made.head = "odd", lambda width: head  # type: ignore[misc, method-assign, assignment]
+    return made
+
+
+def with_loss(loss: Callable[[Features], Any]) -> Objective:
+    class Odd(Objective):
+        name = "odd"
+
+        def loss(self, features: Features) -> Tensor:
+            return loss(features)  # type: ignore[no-any-return]
+
+    return Odd()
+
+
+def hooked(hook: Callable[[Tensor], Any]) -> Objective:
+    def loss(features: Features) -> Tensor:
+        features.videos.register_hook(hook)
+        return features.videos.sum()
+
+    return with_loss(loss)
+
+
+def failing(gradient: Tensor) -> None:
+    raise RuntimeError("no\nluck")
+
+
+@pytest.mark.parametrize(
+    ("hook", "says"),
+    [
+        (
+            lambda gradient: 1 / 0,
+            "raised ZeroDivisionError: division by zero when it was differentiated; the",
+        ),
+        (lambda gradient: "x", "raised TypeError: .* when it was differentiated"),
+        (lambda gradient: gradient[:1], "raised RuntimeError: .* when it was differentiated"),
+        (lambda gradient: sys.exit(0), r"called sys.exit\(0\) when it was differentiated"),
+        (failing, "raised RuntimeError: no luck when it was differentiated"),
+    ],
+)
+def test_what_objectives_do_while_their_loss_is_differentiated_is_one_line(
+    world: Path, hook: Callable[[Tensor], Any], says: str
+) -> None:
+    with pytest.raises(PluginError, match=rf"the loss watching \+ odd {says}"):
+        watched(world, Watching(), hooked(hook))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"), [(MemoryError(), "not enough memory"), (RuntimeError("CUDA error: unknown"), "CUDA error")]
+)
+def test_a_device_that_fails_in_the_backward_pass_is_no_fault_of_an_objective(
+    world: Path, error: Exception, says: str
+) -> None:
+    def short(gradient: Tensor) -> None:
+        raise error
+
+    with pytest.raises((MaxiError, RuntimeError), match=says) as raised:
+        watched(world, hooked(short))
+    assert not isinstance(raised.value, PluginError)
+
+
+@pytest.mark.parametrize("hooking", [False, True])
+def test_a_working_folder_that_an_objective_changes_is_put_back_and_named(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hooking: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(global_state, "_named", set())
+    leaving = hooked(lambda gradient: os.chdir("/")) if hooking else with_loss(left)
+    watched(world, leaving)
+    assert Path.cwd() == tmp_path
+    when = "it was differentiated" if hooking else "it was asked for its loss"
+    assert f"'odd' changed the working folder when {when}; it was put back" in caplog.text
+
+
+def left(features: Features) -> Tensor:
+    os.chdir("/")
+    return features.videos.sum()
