@@ -25,7 +25,7 @@ from maxi_core.clip.model_rules import (
     words,
 )
 from maxi_core.errors import UsageError
-from maxi_core.system.files import sha256_of
+from maxi_core.system.files import read_json, sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -78,7 +78,7 @@ def find_checkpoint(folder: Path) -> Path | None:
         found = checkpoints_of(folder)
         if not found:
             raise UsageError(f"the run {folder} has no complete checkpoint", "go on training with --resume latest")
-        if not (folder / MANIFEST).is_file() and not read_about(found[-1]).get("ensemble"):
+        if not (folder / MANIFEST).is_file() and not _is_mixture(found[-1]):
             log.warning(
                 "the training %s is not finished: of it %s is taken; maxi train ... --resume latest goes on",
                 folder,
@@ -86,6 +86,13 @@ def find_checkpoint(folder: Path) -> Path | None:
             )
         return found[-1]
     return None
+
+
+def _is_mixture(checkpoint: Path) -> bool:
+    try:
+        return bool(read_json(checkpoint / ABOUT).get("ensemble"))
+    except (OSError, UsageError):  # said where it is read
+        return False
 
 
 def checksums_of(folder: Path) -> str:
