@@ -331,8 +331,7 @@ def test_a_tracker_is_told_of_settings_bags_and_every_step(
     ran = maxi(*arguments(world, out, "--report-to", tracker), "-q", "--epochs", "1")
     monkeypatch.delitem(sys.modules, tracker)
     assert ran.code == 0, ran.err
-    assert "hello" not in ran.out
-    assert ("hello" in ran.err) == (tracker == "wandb")
+    assert ("hello" in ran.out, "hello" in ran.err) == (False, True)
     begun, table, *steps = map(json.loads, (tmp_path / "site" / f"{tracker}.py.log").read_text().splitlines())
     assert (begun["project"], begun["resume"], begun["config"]["loss"]) == ("maxi", "allow", "mil_nce")
     assert (begun["name"] == f"train in {out}") == (tracker == "trackio")
