@@ -84,10 +84,10 @@ def predict(
 
 def _check_strip(strip: Path | None) -> None:
     """Raise UsageError for a place where no strip can be written, or something else would be lost."""
-    from maxi_core.evaluation.predicting import STRIP
-    from maxi_core.system.replacing import refuse_foreign
-
     if strip is not None:
+        from maxi_core.evaluation.predicting import STRIP
+        from maxi_core.system.replacing import refuse_foreign
+
         refuse_remote(strip)
         refuse_foreign(strip, STRIP, "strip of maxi predict", "--strip")
 
