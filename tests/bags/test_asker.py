@@ -128,8 +128,9 @@ def test_as_many_calls_are_under_way_as_the_source_allows(tmp_path: Path) -> Non
 def test_a_batch_that_fails_is_halved_until_the_bad_one_is_alone(tmp_path: Path, error: BaseException) -> None:
     method = Counting({"q5"}, error)  # type: ignore[arg-type]
     answers = ask(method, tmp_path, QUESTIONS[:8], Sample(8))
-    said = "called sys.exit(0)" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
-    assert answers.pop("q5") == Failed(f"source 'test' {said}".strip().removesuffix(":") + ("" if str(error) else ":"))
+    raised = f"raised {type(error).__name__}{f': {error}' if str(error) else ''}"
+    said = "called sys.exit(0)" if isinstance(error, SystemExit) else raised
+    assert answers.pop("q5") == Failed(f"source 'test' {said}")
     assert right(answers)
     assert [len(batch) for batch in method.batches[:7]] == [8, 4, 4, 2, 1, 1, 2]
     assert set(kept(tmp_path)) == set(QUESTIONS[:8]) - {"q5"}

@@ -60,7 +60,9 @@ def test_code_that_an_answer_or_an_error_brings_along_costs_one_question(tmp_pat
     def method(questions: list[str]) -> list[object]:
         if "q2" in questions:
             raise OddError
-        return [[Text("hello")] if question == "q1" else [f"{question}!"] for question in questions]
+        return [
+            [Text("that nobody else has answered")] if question == "q1" else [f"{question}!"] for question in questions
+        ]
 
     answers = ask(method, tmp_path)
     assert answers.pop("q1") == Failed("source 'test' answered what cannot be kept: it called sys.exit(0)")
