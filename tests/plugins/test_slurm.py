@@ -35,7 +35,7 @@ class Where(Captioner):
     frames = None
     batch = 1
     def open(self):
-        self.until = time.monotonic() + 120
+        self.until = time.monotonic() + 400
     def caption(self, clips):
         with open(PLACE, "a") as log:
             print(socket.gethostname(), file=log)
