@@ -93,6 +93,15 @@ def one_line(reason: object) -> str:
         return f"its reason cannot be read ({type(error).__name__})"
 
 
+_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is Python's, or what torch says, of memory that there is not."""
+    of_torch = isinstance(error, RuntimeError) and any(word in words_of(error) for word in _MEMORY)
+    return of_torch or isinstance(error, MemoryError)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the known name closest to `name`, or an empty string if none is close."""
     found = get_close_matches(name, list(known), n=1, cutoff=0.6)

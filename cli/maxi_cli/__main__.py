@@ -20,7 +20,16 @@ try:
     import typer
 
     from maxi_cli.terminal import complain, note
-    from maxi_core.errors import ExitCode, MaxiError, Terminated, UsageError, deed, kind_and_words
+    from maxi_core.errors import (
+        ExitCode,
+        MaxiError,
+        Terminated,
+        UsageError,
+        deed,
+        is_out_of_memory,
+        kind_and_words,
+        one_line,
+    )
     from maxi_core.system.threads import wait_passively
 except KeyboardInterrupt:  # Ctrl-C in the first tenths of a second
     sys.stderr.write("maxi: interrupted\n")
@@ -93,6 +102,10 @@ def _said_of(bug: BaseException) -> int:
         return ExitCode.USAGE
     if isinstance(bug, SystemExit):
         complain(f"{_where(bug)[0]} {deed(bug)}, which ends no command of maxi; {_kept_traceback()}")
+        return ExitCode.FAILED
+    if is_out_of_memory(bug):
+        fix = "take fewer frames or a smaller model, or choose another --device"
+        complain(f"there is not enough memory ({one_line(kind_and_words(bug))}); {fix}")
         return ExitCode.FAILED
     complain(f"a bug in maxi: {kind_and_words(bug)}; {_kept_traceback()}")
     return ExitCode.FAILED

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from maxi_core.errors import MaxiError, UsageError
+from maxi_core.errors import MaxiError, UsageError, is_out_of_memory
 from maxi_core.texts import counted
 
 TIMEOUT = timedelta(minutes=30)  # of one collective: rank 0 may save or validate while the others wait
@@ -18,7 +18,6 @@ TIMEOUT = timedelta(minutes=30)  # of one collective: rank 0 may save or validat
 Item = TypeVar("Item")
 
 GO_ON = "look at the ranks' own messages, then --resume"
-MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 @dataclass(frozen=True)
@@ -139,8 +138,7 @@ def is_of_device(error: BaseException) -> bool:
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    of_torch = isinstance(error, RuntimeError) and any(word in str(error) for word in MEMORY)
-    return of_torch or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return is_out_of_memory(error) or isinstance(error, torch.OutOfMemoryError)
 
 
 @contextmanager

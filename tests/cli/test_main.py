@@ -118,6 +118,15 @@ def test_each_way_to_end_has_its_code_and_one_line(maxi, failing, error, code, l
     assert one_line(ran.err).startswith(line)
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.\nTried to allocate 2.00 GiB")])
+def test_too_little_memory_is_no_bug(maxi, failing, error: Exception) -> None:
+    failing(error)
+    ran = maxi("env")
+    assert ran.code == ExitCode.FAILED
+    assert one_line(ran.err).startswith(f"maxi: error: there is not enough memory ({type(error).__name__}")
+    assert "bug" not in ran.err
+
+
 def test_a_bug_gets_one_line_and_its_traceback_lies_in_a_file(maxi, failing) -> None:
     failing(ZeroDivisionError("division by zero"))
     ran = maxi("env")
